@@ -1,0 +1,1 @@
+"""MAIE: upload audio, get a transcript."""

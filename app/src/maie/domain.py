@@ -1,0 +1,140 @@
+"""The values that travel between the stages, the engine process and the queue.
+
+All are frozen and hold plain data only, so that each can be written as JSON (:func:`to_dict`). Times are seconds from
+the start of the audio, as floats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+SAMPLE_RATE = 16_000
+"""Samples per second of all audio after the decode stage (mono)."""
+
+
+class TaskStatus(str, Enum):
+    """Where a task is; the last three are final."""
+
+    PENDING = "PENDING"
+    PREPROCESSING = "PREPROCESSING"
+    PROCESSING_ASR = "PROCESSING_ASR"
+    PROCESSING_LLM = "PROCESSING_LLM"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the task can't change any more."""
+        return self in (TaskStatus.COMPLETE, TaskStatus.FAILED, TaskStatus.CANCELLED)
+
+
+class Stage(str, Enum):
+    """The stages of the pipeline, in their order."""
+
+    DECODE = "decode"
+    VAD = "vad"
+    ASR = "asr"
+
+    @property
+    def status(self) -> TaskStatus:
+        """The task status that clients see while this stage runs."""
+        return TaskStatus.PROCESSING_ASR if self is Stage.ASR else TaskStatus.PREPROCESSING
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """What the client asked for, after validation.
+
+    Attributes:
+        features: What the result shall hold, e.g. ``("raw_transcript",)``.
+        language: ISO 639-1 code, or None to let the model decide.
+    """
+
+    features: tuple[str, ...] = ("raw_transcript",)
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of the audio, in seconds; ``end`` is exclusive."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One recognised stretch of speech.
+
+    Attributes:
+        avg_logprob: Mean log-probability of the tokens, ≤ 0.
+        compression_ratio: Of the text; loops of the decoder show as values above about 2.4.
+        no_speech_prob: The model's own estimate, 0 to 1.
+    """
+
+    start: float
+    end: float
+    text: str
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What the ASR stage found in one audio file."""
+
+    language: str
+    segments: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        """The segments' texts, joined by single spaces."""
+        return " ".join(segment.text.strip() for segment in self.segments)
+
+
+@dataclass(frozen=True)
+class EngineJob:
+    """One piece of work for the engine process."""
+
+    task_id: str
+    audio_path: Path
+    options: TaskOptions
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is.
+
+    Attributes:
+        fraction: 0 to 1, of this stage.
+    """
+
+    stage: Stage
+    fraction: float
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """All that the pipeline found.
+
+    Attributes:
+        metrics: ``input_duration_seconds``, ``processing_time_seconds``, ``rtf`` (processing / audio seconds),
+            ``vad_coverage`` (0 to 1), ``asr_confidence_avg`` (0 to 1) and ``stage_seconds`` by stage.
+        versions: Names and versions of pipeline, engine and models.
+        warnings: Sentences for the client on what is missing or doubtful in the result.
+    """
+
+    transcript: Transcript
+    metrics: dict[str, Any]
+    versions: dict[str, Any]
+    warnings: tuple[str, ...] = field(default=())
+
+
+def to_dict(value: Any) -> dict[str, Any]:
+    """Return a dataclass of this module as a dictionary that ``json.dumps`` takes."""
+    return asdict(value)

@@ -1,0 +1,164 @@
+"""Everything that can go wrong, each with a stable code.
+
+A client sees ``code``, ``http_status`` and ``detail``; nothing else of an error ever leaves the service.
+``retryable`` says whether doing the same again can succeed: the queue reads it, and so may a client.
+"""
+
+from __future__ import annotations
+
+
+class MaieError(Exception):
+    """Base of all errors that MAIE raises on purpose.
+
+    Args:
+        detail: One sentence for the person who made the request; no internal text.
+        retry_after: Seconds after which a retry makes sense, where that is known.
+    """
+
+    code: str = "internal_error"
+    http_status: int = 500
+    title: str = "Internal error"
+    retryable: bool = False
+
+    def __init__(self, detail: str | None = None, *, retry_after: int | None = None) -> None:
+        self.detail = detail or self.title
+        self.retry_after = retry_after
+        super().__init__(self.detail)
+
+
+class ConfigurationError(MaieError):
+    """The service can't start with these settings."""
+
+    code = "configuration_error"
+    title = "Configuration error"
+
+
+class Unauthorized(MaieError):
+    """No API key, or a wrong one."""
+
+    code = "unauthorized"
+    http_status = 401
+    title = "A valid X-API-Key is required"
+
+
+class TaskNotFound(MaieError):
+    """No such task, or its retention is over."""
+
+    code = "task_not_found"
+    http_status = 404
+    title = "Unknown task"
+
+
+class Conflict(MaieError):
+    """The task is in a state that does not allow this."""
+
+    code = "conflict"
+    http_status = 409
+    title = "The task's state does not allow this"
+
+
+class UploadTooLarge(MaieError):
+    """More bytes than the deployment accepts, counted while they arrive."""
+
+    code = "too_large"
+    http_status = 413
+    title = "The upload is larger than this deployment accepts"
+
+
+class NotAudio(MaieError):
+    """The bytes are no audio container that the service knows."""
+
+    code = "not_audio"
+    http_status = 415
+    title = "The upload is not an audio file of a supported format"
+
+
+class InvalidRequest(MaieError):
+    """A field is missing or has a value that can't be used."""
+
+    code = "invalid_request"
+    http_status = 422
+    title = "The request can't be processed"
+
+
+class NotAvailable(InvalidRequest):
+    """The request asks for something that this deployment does not offer."""
+
+    code = "not_available"
+    title = "Not available in this deployment"
+
+
+class UndecodableAudio(InvalidRequest):
+    """An audio container whose content can't be decoded."""
+
+    code = "undecodable"
+    title = "The audio can't be decoded"
+
+
+class EmptyAudio(InvalidRequest):
+    """A file of zero bytes, or audio of zero seconds."""
+
+    code = "empty_audio"
+    title = "The audio is empty"
+
+
+class AudioTooLong(InvalidRequest):
+    """More seconds of audio than the deployment accepts."""
+
+    code = "audio_too_long"
+    title = "The audio is longer than this deployment accepts"
+
+
+class QueueFull(MaieError):
+    """All places of the queue are taken."""
+
+    code = "queue_full"
+    http_status = 429
+    title = "The queue is full"
+    retryable = True
+
+
+class Unavailable(MaieError):
+    """Redis, the worker or the disk can't serve the request at present."""
+
+    code = "unavailable"
+    http_status = 503
+    title = "The service can't take requests at present"
+    retryable = True
+
+
+class TaskTimeout(MaieError):
+    """The task ran longer than its limit."""
+
+    code = "timeout"
+    title = "The task took longer than its time limit"
+
+
+class TaskCancelled(MaieError):
+    """The task was cancelled on request."""
+
+    code = "cancelled"
+    http_status = 409
+    title = "The task was cancelled"
+
+
+class EngineFailed(MaieError):
+    """The engine process ended, or refused, while it worked on the task."""
+
+    code = "engine_failed"
+    title = "The speech engine failed"
+    retryable = True
+
+
+class EngineOutOfMemory(EngineFailed):
+    """The engine process ran out of memory."""
+
+    code = "out_of_memory"
+    title = "The speech engine ran out of memory"
+
+
+class WorkerLost(MaieError):
+    """The worker ended while it worked on the task, as often as the task may be tried."""
+
+    code = "worker_lost"
+    title = "The worker was lost while it worked on the task"

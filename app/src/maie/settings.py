@@ -1,0 +1,123 @@
+"""All settings of the service, one name each: ``MAIE_<SETTING>`` in the environment.
+
+The profile gives the defaults of the models and limits, and each of them can be set on its own. Which profile holds is
+``MAIE_PROFILE``, or else follows from the platform. Secrets are no settings: they are files in ``credentials_dir``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from maie.errors import ConfigurationError
+from maie.platform import is_jetson
+
+ProfileName = Literal["embedded", "jetson", "x86"]
+
+PROFILES: Mapping[ProfileName, Mapping[str, Any]] = {
+    "embedded": {
+        "asr_device": "cpu",
+        "asr_compute_type": "int8",
+        "asr_beam_size": 3,
+    },
+    "jetson": {
+        "asr_device": "cuda",
+        "asr_compute_type": "int8_float16",
+        "asr_beam_size": 3,
+    },
+    "x86": {
+        "asr_device": "cuda",
+        "asr_compute_type": "float16",
+        "asr_beam_size": 5,
+        "queue_capacity": 50,
+    },
+}
+"""What each profile sets differently from the defaults of :class:`Settings`."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process; read with :func:`load_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix="MAIE_", extra="forbid", frozen=True)
+
+    profile: ProfileName = Field(description="Named set of models and limits.")
+    release: str = Field("unreleased", description="Identity of the release that runs, set by the deployment.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
+
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
+    tls: bool = Field(
+        True,
+        description="Serve HTTPS with the credentials tls_cert.pem and tls_key.pem wherever the API listens beyond "
+        "loopback. False only behind a proxy that has TLS.",
+    )
+    credentials_dir: Path = Field(
+        description="Folder of the secrets: api_keys, redis_password, tls_cert.pem, tls_key.pem. Default: systemd's "
+        "$CREDENTIALS_DIRECTORY."
+    )
+    data_dir: Path = Field(Path("/var/lib/maie"), description="Folder of uploads and results.")
+
+    redis_socket: Path | None = Field(
+        Path("/run/maie-redis/redis.sock"), description="Unix socket of Redis; empty to use redis_host."
+    )
+    redis_host: str = Field("127.0.0.1", description="Host of Redis, where there is no socket.")
+    redis_port: int = Field(6379, ge=1, le=65535, description="Port of Redis, where there is no socket.")
+
+    queue_capacity: int = Field(5, ge=1, description="Tasks that may wait or run at a time; more are refused with 429.")
+    task_attempts: int = Field(3, ge=1, description="How often a task is tried, crashes counted.")
+    task_timeout_floor: float = Field(300.0, gt=0, description="Least time limit of a task, in seconds.")
+    task_timeout_factor: float = Field(10.0, gt=0, description="Time limit of a task in seconds per second of audio.")
+    sweep_seconds: float = Field(15.0, gt=0, description="Seconds between two looks for abandoned tasks.")
+    lease_seconds: float = Field(10.0, gt=1, description="Seconds after which a silent worker counts as lost.")
+    retention_days: float = Field(7.0, gt=0, description="Days after which an ended task and its result are deleted.")
+    upload_retention_hours: float = Field(24.0, gt=0, description="Hours after which any upload left over is deleted.")
+
+    max_upload_bytes: int = Field(500 * 1024**2, gt=0, description="Largest upload, in bytes.")
+    max_audio_seconds: float = Field(3 * 3600.0, gt=0, description="Longest audio, in seconds.")
+    min_free_bytes: int = Field(1024**3, ge=0, description="Disk space that uploads must leave free, in bytes.")
+    upload_idle_seconds: float = Field(30.0, gt=0, description="Seconds without a byte after which an upload ends.")
+
+    asr_model: Path = Field(description="Folder of the ASR model in CTranslate2 form.")
+    asr_device: Literal["cpu", "cuda"] = Field("cpu", description="Where the ASR model runs.")
+    asr_compute_type: str = Field("int8", description="CTranslate2 compute type.")
+    asr_beam_size: int = Field(3, ge=1, description="Beams of the ASR decoder.")
+    asr_batch_size: int = Field(4, ge=1, description="Stretches of speech decoded together.")
+    asr_threads: int = Field(0, ge=0, description="CPU threads of the ASR model; 0: as many as CTranslate2 chooses.")
+    engine_start_seconds: float = Field(120.0, gt=0, description="Time in which the engine process must be ready.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the profile, which arrives as arguments."""
+        return env_settings, init_settings
+
+
+def load_settings() -> Settings:
+    """Read the settings of this process from the environment.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong; the text names each.
+    """
+    detected: ProfileName = "jetson" if is_jetson() else "x86"
+    profile = os.environ.get("MAIE_PROFILE", detected)
+    if profile not in PROFILES:
+        raise ConfigurationError(f"MAIE_PROFILE is {profile!r}; it must be one of {', '.join(PROFILES)}.")
+    defaults = {"profile": profile, **PROFILES[profile]}
+    if "CREDENTIALS_DIRECTORY" in os.environ:
+        defaults["credentials_dir"] = os.environ["CREDENTIALS_DIRECTORY"]
+    try:
+        return Settings(**defaults)
+    except ValidationError as error:
+        wrong = "; ".join(f"MAIE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"The settings can't be used: {wrong}") from None
