@@ -57,8 +57,9 @@ class Settings(BaseSettings):
         "loopback. False only behind a proxy that has TLS.",
     )
     credentials_dir: Path = Field(
-        description="Folder of the secrets: api_keys, redis_password, tls_cert.pem, tls_key.pem. Default: systemd's "
-        "$CREDENTIALS_DIRECTORY."
+        Path("/etc/maie/credentials"),
+        description="Folder of the secrets: api_keys, redis_password, tls_cert.pem, tls_key.pem. In a systemd unit it "
+        "is $CREDENTIALS_DIRECTORY.",
     )
     data_dir: Path = Field(Path("/var/lib/maie"), description="Folder of uploads and results.")
 
