@@ -1,0 +1,70 @@
+"""What the kernel of the board would show below /sys: device tree, clocks, temperatures."""
+
+from __future__ import annotations
+
+import subprocess
+
+from maie_jetson import hardware
+from maie_virtual.faults import fault
+from maie_virtual.paths import device, runtime
+
+THERMAL_ZONES = {
+    "cpu-thermal": 51218, "gpu-thermal": 51593, "soc0-thermal": 50125, "soc1-thermal": 50343,
+    "soc2-thermal": 51093, "tj-thermal": 51718,
+}  # fmt: skip
+COVERED = ("/sys/firmware", "/sys/devices/platform", "/sys/class/thermal", "/sys/kernel")
+SERIAL = "1421024000000"
+
+
+def device_tree() -> dict[str, bytes]:
+    """The properties that identify the board, NUL-terminated as device-tree strings are."""
+    suffix, name = ("", "") if fault("not_super") else ("-super", " Super")
+    model = f"NVIDIA Jetson Orin Nano Engineering Reference Developer Kit{name}"
+    compatible = (f"nvidia,p3768-0000+p3767-0005{suffix}", "nvidia,p3767-0005", "nvidia,tegra234")
+    return {
+        "model": model.encode() + b"\0",
+        "compatible": "".join(f"{part}\0" for part in compatible).encode(),
+        "serial-number": SERIAL.encode() + b"\0",
+    }
+
+
+def boot_control() -> str:
+    """/etc/nv_boot_control.conf, whose TNSPEC names the configuration that the board was flashed with."""
+    name = "jetson-orin-nano-devkit" + ("-" if fault("not_super") else "-super-")
+    return (
+        f"TNSPEC 3767-300-0005-R.1-1-1-{name}\n"
+        f"COMPATIBLE_SPEC 3767-000-0005--1--{name}\n"
+        "TEGRA_BOOT_STORAGE nvme0n1\nTEGRA_CHIPID 0x23\nTEGRA_OTA_BOOT_DEVICE /dev/mtdblock0\n"
+        "TEGRA_OTA_GPT_DEVICE /dev/mtdblock0\n"
+    )
+
+
+def write_files() -> None:
+    """Fill the folders; separate from mounting, which needs root."""
+    for path, text in hardware.initial_files().items():
+        file = hardware.file(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
+    tree = device("/sys/firmware/devicetree/base")
+    tree.mkdir(parents=True, exist_ok=True)
+    for name, content in device_tree().items():
+        (tree / name).write_bytes(content)
+    for number, (kind, temperature) in enumerate(THERMAL_ZONES.items()):
+        zone = device(f"/sys/class/thermal/thermal_zone{number}")
+        zone.mkdir(parents=True, exist_ok=True)
+        (zone / "type").write_text(f"{kind}\n")
+        (zone / "temp").write_text(f"{temperature}\n")
+    device("/etc").mkdir(exist_ok=True)
+    device("/etc/nv_boot_control.conf").write_text(boot_control())
+
+
+def build() -> None:
+    """Cover the machine's own folders with empty ones of the container, keep what others read, fill them."""
+    kept = runtime("sys-kernel-mm")
+    kept.mkdir()
+    subprocess.run(("mount", "--bind", "/sys/kernel/mm", str(kept)), check=True)
+    for folder in COVERED:
+        subprocess.run(("mount", "-t", "tmpfs", "-o", "mode=0755,size=1m", "board", folder), check=True)
+    device("/sys/kernel/mm").mkdir()
+    subprocess.run(("mount", "--bind", str(kept), "/sys/kernel/mm"), check=True)
+    write_files()

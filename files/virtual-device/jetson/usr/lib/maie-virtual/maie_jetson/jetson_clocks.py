@@ -1,0 +1,98 @@
+"""Double of jetson_clocks: pins the clocks to the highest of the current power mode, stores and restores them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from maie_jetson import hardware, nvpmodel
+from maie_jetson.hardware import EMC, EMC_CAP, GPU, cpu
+from maie_jetson.powerconf import parse
+from maie_virtual.paths import device
+
+EMC_LOCK = f"{EMC}/mrq_rate_locked"
+
+
+def settings() -> list[str]:
+    """The files that a bare call changes."""
+    cores = [cpu(core, "scaling_min_freq") for core in range(hardware.CPU_CORES)]
+    return [*cores, f"{GPU}/min_freq", f"{EMC}/rate", EMC_LOCK]
+
+
+def pin() -> None:
+    """Bare call."""
+    for core in range(hardware.CPU_CORES):
+        highest = hardware.read(cpu(core, "scaling_max_freq"))
+        hardware.write(cpu(core, "scaling_min_freq"), highest)
+        hardware.write(cpu(core, "scaling_cur_freq"), highest)
+    gpu = hardware.read(f"{GPU}/max_freq")
+    hardware.write(f"{GPU}/min_freq", gpu)
+    hardware.write(f"{GPU}/cur_freq", gpu)
+    hardware.write(f"{EMC}/rate", hardware.read(EMC_CAP))
+    hardware.write(EMC_LOCK, 1)
+
+
+def store(file: Path) -> None:
+    """`--store`: one `path:value` a line."""
+    file.write_text("".join(f"{path}:{hardware.read(path)}\n" for path in settings()))
+
+
+def restore(file: Path) -> None:
+    """`--restore`: the stored values, and current clocks down to the lowest."""
+    for line in file.read_text().splitlines():
+        path, value = line.rsplit(":", 1)
+        hardware.write(path, int(value))
+    hardware.write(f"{GPU}/cur_freq", hardware.read(f"{GPU}/min_freq"))
+    for core in range(hardware.CPU_CORES):
+        hardware.write(cpu(core, "scaling_cur_freq"), hardware.read(cpu(core, "scaling_min_freq")))
+
+
+def show() -> None:
+    """`--show`"""
+    model = device("/sys/firmware/devicetree/base/model").read_text().rstrip("\0")
+    print(f"SOC family:tegra234  Machine:{model}")
+    print(f"Online CPUs: 0-{hardware.CPU_CORES - 1}")
+    for core in range(hardware.CPU_CORES):
+        low, high, now = (hardware.read(cpu(core, f"scaling_{which}_freq")) for which in ("min", "max", "cur"))
+        print(
+            f"cpu{core}:  Online=1 Governor=schedutil MinFreq={low} MaxFreq={high} CurrentFreq={now} "
+            "IdleStates: WFI=1 c7=1 "
+        )
+    low, high, now = (hardware.read(f"{GPU}/{which}_freq") for which in ("min", "max", "cur"))
+    print(f"GPU MinFreq={low} MaxFreq={high} CurrentFreq={now}")
+    print("Active GPU TPCs: 4")
+    print(
+        f"EMC MinFreq={hardware.read(f'{EMC}/min_rate')} MaxFreq={hardware.read(EMC_CAP)} "
+        f"CurrentFreq={hardware.read(f'{EMC}/rate')} FreqOverride={hardware.read(EMC_LOCK)}"
+    )
+    print("FAN Dynamic Speed Control=nvfancontrol hwmon0_pwm1=60")
+    conf = parse(device(nvpmodel.CONF).read_text())
+    print(f"NV Power Mode: {conf.modes[nvpmodel.saved_mode(conf)].name}")
+
+
+def main(arguments_given: list[str]) -> int:
+    """The program jetson_clocks."""
+    parser = argparse.ArgumentParser(prog="jetson_clocks")
+    default = Path.home() / "l4t_dfs.conf"
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--show", action="store_true")
+    action.add_argument("--store", nargs="?", type=Path, const=default)
+    action.add_argument("--restore", nargs="?", type=Path, const=default)
+    arguments = parser.parse_args(arguments_given)
+    if os.geteuid() != 0:
+        print("Error: Run this script(/usr/bin/jetson_clocks) as a root user")
+        return 1
+    if arguments.show:
+        show()
+    elif arguments.store:
+        store(arguments.store)
+    elif arguments.restore:
+        if not arguments.restore.exists():
+            print(f"Error: {arguments.restore} file not found!", file=sys.stderr)
+            return 1
+        restore(arguments.restore)
+    else:
+        pin()
+    return 0
