@@ -1,0 +1,98 @@
+"""Probe: is this upload audio at all? Asked before a task is accepted, in a process of its own.
+
+The process that serves the API never parses untrusted audio: a child with limits on memory, processor time and wall
+clock opens the file and decodes its first second. The child imports no more than PyAV, so it answers quickly.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maie.errors import AudioTooLong, EmptyAudio, MaieError, NotAudio, UndecodableAudio
+from maie.stages.container import MAX_RATE, MIN_RATE, declared_seconds, open_audio
+
+if TYPE_CHECKING:
+    from maie.settings import Settings
+
+WALL_CLOCK_SECONDS = 10.0
+CPU_SECONDS = 5
+ADDRESS_SPACE_BYTES = 1024**3
+MAX_PACKETS = 200
+"""Packets looked at for the first sound; damage beyond that is found by the decode stage."""
+
+VERDICTS: dict[str, type[MaieError]] = {e.code: e for e in (NotAudio, UndecodableAudio, EmptyAudio)}
+
+
+def probe(path: Path, settings: Settings) -> float | None:
+    """Return the seconds of audio that the file's header claims, or None where it claims none.
+
+    Raises:
+        NotAudio: The bytes are of no supported format.
+        UndecodableAudio: The first of it can't be decoded, or the decoder broke one of its limits.
+        EmptyAudio: No bytes, or no sound.
+        AudioTooLong: The header claims more than ``max_audio_seconds``.
+    """
+    command = [sys.executable, "-m", "maie.stages.probe", str(path.resolve())]
+    try:
+        child = subprocess.run(  # noqa: S603 - the path is ours, and no shell sees it
+            command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=WALL_CLOCK_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UndecodableAudio from error
+    if child.returncode != 0:
+        raise UndecodableAudio
+    answer: dict[str, Any] = json.loads(child.stdout)
+    if "code" in answer:
+        raise VERDICTS[answer["code"]](answer["detail"])
+    declared: float | None = answer["seconds"]
+    if declared is not None and declared > settings.max_audio_seconds:
+        raise AudioTooLong(f"The audio is longer than {settings.max_audio_seconds:.0f} seconds.")
+    return declared
+
+
+def _decode_first_second(path: Path) -> float | None:
+    """Decode until there is a second of sound and return the declared length; raises as :func:`probe` does."""
+    import av
+
+    seconds, damaged = 0.0, False
+    with open_audio(path) as (container, stream):
+        packets = islice(container.demux(stream), MAX_PACKETS)
+        while seconds < 1.0:
+            try:
+                frames = next(packets).decode()
+            except StopIteration:
+                break
+            except av.FFmpegError:
+                damaged = True
+                continue
+            for frame in frames:
+                if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
+                    raise UndecodableAudio(f"A sample rate of {frame.sample_rate} Hz is not supported.")
+                seconds += frame.samples / frame.sample_rate
+        if seconds == 0.0:
+            raise UndecodableAudio if damaged else EmptyAudio("The file holds no sound.")
+        return declared_seconds(container, stream)
+
+
+def _child() -> None:
+    """Probe the file named on the command line and write the verdict as JSON to standard output."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    try:
+        answer: dict[str, Any] = {"seconds": _decode_first_second(Path(sys.argv[1]))}
+    except MaieError as error:
+        answer = {"code": error.code, "detail": error.detail}
+    sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    _child()
