@@ -65,6 +65,15 @@ class UploadTooLarge(MaieError):
     title = "The upload is larger than this deployment accepts"
 
 
+class UploadStalled(MaieError):
+    """The client sends too slowly, or has stopped sending."""
+
+    code = "upload_stalled"
+    http_status = 408
+    title = "The upload stalled"
+    retryable = True
+
+
 class NotAudio(MaieError):
     """The bytes are no audio container that the service knows."""
 
@@ -162,3 +171,10 @@ class WorkerLost(MaieError):
 
     code = "worker_lost"
     title = "The worker was lost while it worked on the task"
+
+
+class TaskExpired(MaieError):
+    """The task waited until its upload was past its retention."""
+
+    code = "expired"
+    title = "The task waited longer than its audio is kept"

@@ -1,0 +1,79 @@
+"""The API's application, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import redis
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp
+
+from maie.api import health, problems, process, tasks
+from maie.api.boundary import Boundary
+from maie.api.keyring import KeyRing
+from maie.api.service import Service
+from maie.logs import get_logger
+from maie.metrics import ApiMetrics
+from maie.notify import notify
+from maie.settings import Settings
+
+WATCHDOG_SECONDS = 5.0
+
+log = get_logger(__name__)
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """Return the API as an ASGI application.
+
+    Raises:
+        ConfigurationError: A secret is missing or malformed.
+    """
+    keyring = KeyRing.read(settings.credentials_dir / "api_keys")
+    service = Service.of(settings)
+    metrics = ApiMetrics(service.store, settings.queue_capacity)
+    app = FastAPI(title="MAIE", version=settings.release, docs_url=None, redoc_url=None, lifespan=_lifespan)
+    app.state.service = service
+    app.state.metrics = metrics
+    problems.install(app)
+    for router in (process.router, tasks.router, health.router):
+        app.include_router(router)
+    return Boundary(app, keyring, metrics)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    service.files.prepare()
+    background = [asyncio.create_task(_sweep_regularly(service)), asyncio.create_task(_feed_watchdog(service))]
+    yield
+    for task in background:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _sweep_regularly(service: Service) -> None:
+    """Look for abandoned tasks: the API does so too, since a dead worker can't."""
+    while True:
+        try:
+            await run_in_threadpool(service.queue.sweep)
+        except redis.RedisError as error:
+            log.warning("sweep is put off, Redis does not answer", error=str(error))
+        except Exception:
+            log.exception("sweep failed")
+        await asyncio.sleep(service.settings.sweep_seconds)
+
+
+async def _feed_watchdog(service: Service) -> None:
+    """Tell systemd that requests are served: the event loop turns and a thread has come back from asking Redis.
+
+    What Redis said does not matter. Starting the API again would not bring Redis back.
+    """
+    while True:
+        with suppress(redis.RedisError):
+            await run_in_threadpool(service.store.connection.ping)
+        notify("WATCHDOG=1")
+        await asyncio.sleep(WATCHDOG_SECONDS)

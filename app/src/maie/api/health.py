@@ -1,0 +1,63 @@
+"""Whether the service lives, whether it is ready, and its metrics. None of them needs a key."""
+
+from __future__ import annotations
+
+import redis
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from maie.api.schemas import Health, Readiness
+from maie.api.service import Service, ServiceOf
+from maie.metrics import ApiMetrics
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/health")
+async def health() -> Health:
+    """The process answers. Says nothing of Redis or the worker, so that their trouble does not restart the API."""
+    return Health(status="ok")
+
+
+@router.get("/ready", responses={503: {"model": Readiness}})
+def ready(response: Response, service: ServiceOf) -> Readiness:
+    """Whether every part that the profile needs is up; 503 if not."""
+    parts = parts_of(service)
+    is_ready = "down" not in parts.values()
+    response.status_code = 200 if is_ready else 503
+    settings = service.settings
+    return Readiness(ready=is_ready, release=settings.release, profile=settings.profile, parts=parts)
+
+
+def parts_of(service: Service) -> dict[str, str]:
+    """State of each part. A worker of another release does not count: it would answer for code that is not live."""
+    try:
+        leases = [lease for lease in service.store.leases() if lease.release == service.settings.release]
+        redis_up = True
+    except redis.RedisError:
+        leases, redis_up = [], False
+    return {
+        "redis": _state(redis_up),
+        "worker": _state(bool(leases)),
+        "engine": _state(any(lease.engine_ready for lease in leases)),
+        "llm": "unused",
+        "disk": _state(_disk_up(service)),
+    }
+
+
+def _disk_up(service: Service) -> bool:
+    try:
+        return service.files.free_bytes() >= service.settings.min_free_bytes
+    except OSError:
+        return False
+
+
+def _state(up: bool) -> str:
+    return "up" if up else "down"
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(request: Request) -> Response:
+    """All metrics, in Prometheus' text format."""
+    collected: ApiMetrics = request.app.state.metrics
+    return Response(generate_latest(collected.registry), media_type=CONTENT_TYPE_LATEST)

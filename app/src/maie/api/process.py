@@ -1,0 +1,102 @@
+"""``POST /v1/process``: take an upload and queue it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import redis
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from maie.api.options import FEATURES, parse_options
+from maie.api.schemas import Accepted
+from maie.api.service import Service, ServiceOf, problems
+from maie.api.upload import Form, receive_form
+from maie.domain import TaskStatus
+from maie.errors import EmptyAudio
+from maie.logs import get_logger
+from maie.stages.probe import probe
+from maie.tasks import Task, Upload, now_iso
+
+_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "additionalProperties": False,
+                "properties": {
+                    "file": {"type": "string", "format": "binary", "description": "The audio."},
+                    "features": {
+                        "type": "array",
+                        "items": {"type": "string", "enum": list(FEATURES)},
+                        "description": "What the result shall hold; repeated, or as a comma-separated list.",
+                    },
+                    "template_id": {"type": "string", "description": "Template of the summary."},
+                    "enable_diarization": {"type": "boolean", "default": False},
+                    "language": {"type": "string", "pattern": "^[a-z]{2,3}$", "description": "ISO 639-1 code."},
+                },
+            }
+        }
+    },
+}
+
+router = APIRouter(tags=["tasks"])
+log = get_logger(__name__)
+
+
+@router.post(
+    "/v1/process",
+    status_code=202,
+    openapi_extra={"requestBody": _BODY},
+    responses=problems(401, 408, 413, 415, 422, 429, 500, 503),
+)
+async def process(request: Request, response: Response, service: ServiceOf) -> Accepted:
+    """Upload audio and have it transcribed.
+
+    The place in the queue is taken before a byte of the body is read. A 503 that says Redis is away may come after the
+    task was recorded: sending the same again can then make a second task.
+    """
+    task_id = str(uuid4())
+    await run_in_threadpool(service.store.reserve, task_id)
+    try:
+        task = await _receive(request, task_id, service)
+    except BaseException:
+        await run_in_threadpool(_give_up, task_id, service)
+        raise
+    # If this fails the task may have been recorded nevertheless, so the audio stays; the sweep decides.
+    await run_in_threadpool(service.queue.accept, task)
+    log.info("task accepted", task_id=task_id, key_id=task.key_id, size=task.upload.size, seconds=task.upload.seconds)
+    response.headers["Location"] = f"/v1/status/{task_id}"
+    return Accepted(task_id=task_id, status=TaskStatus.PENDING)
+
+
+async def _receive(request: Request, task_id: str, service: Service) -> Task:
+    async def still_alive() -> None:
+        await run_in_threadpool(service.store.renew_reservation, task_id)
+
+    form: Form = await receive_form(request, task_id, service.files, service.settings, still_alive)
+    options = parse_options(form.fields)
+    if form.size == 0:
+        raise EmptyAudio("The file has no bytes.")
+    await still_alive()
+    seconds = await run_in_threadpool(probe, service.files.audio(task_id), service.settings)
+    return Task(
+        id=task_id,
+        status=TaskStatus.PENDING,
+        attempt=1,
+        options=options,
+        upload=Upload(form.filename or "", form.size, seconds),
+        key_id=request.state.key_id,
+        submitted_at=now_iso(),
+    )
+
+
+def _give_up(task_id: str, service: Service) -> None:
+    """Leave nothing of an upload that failed; where Redis is away, its place is given back by the clock."""
+    service.files.remove_upload(task_id)
+    with suppress(redis.RedisError):
+        service.store.release_reservation(task_id)

@@ -1,0 +1,139 @@
+"""What the API answers, as its clients see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from maie.domain import TaskStatus
+from maie.tasks import Task
+
+
+class Accepted(BaseModel):
+    """A task that was accepted."""
+
+    task_id: str
+    status: TaskStatus
+
+
+class FileView(BaseModel):
+    """The uploaded file."""
+
+    filename: str = Field(description="The client's name for it, made safe to show.")
+    size_bytes: int
+    duration_seconds: float | None = Field(description="As its container declares it.")
+
+
+class ErrorView(BaseModel):
+    """Why a task failed."""
+
+    code: str
+    detail: str
+
+
+class SegmentView(BaseModel):
+    """One stretch of speech; times in seconds from the start of the audio."""
+
+    start: float
+    end: float
+    text: str
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+
+
+class ResultsView(BaseModel):
+    """What a complete task found."""
+
+    raw_transcript: str
+    language: str
+    segments: list[SegmentView]
+
+
+class TaskView(BaseModel):
+    """A task. Times are ISO 8601 in UTC."""
+
+    task_id: str
+    status: TaskStatus
+    stage: str | None = Field(description="What is being done: decode, vad or asr.")
+    progress: float = Field(description="0 to 1, of the stage.")
+    attempt: int = Field(description="Which try this is; more than 1 after a crash.")
+    features: list[str]
+    file: FileView
+    submitted_at: str
+    started_at: str | None
+    completed_at: str | None
+    versions: dict[str, Any]
+    metrics: dict[str, Any]
+    warnings: list[str]
+    error: ErrorView | None
+
+
+class TaskDetail(TaskView):
+    """A task with its results."""
+
+    results: ResultsView | None
+
+
+class TaskPage(BaseModel):
+    """A part of the list of tasks, newest first."""
+
+    tasks: list[TaskView]
+    offset: int
+    limit: int
+
+
+class ModelView(BaseModel):
+    """A model that this deployment uses."""
+
+    id: str
+    kind: str
+    engine: str
+    device: str
+    compute_type: str
+
+
+class ModelList(BaseModel):
+    """The models of this deployment."""
+
+    models: list[ModelView]
+
+
+class Health(BaseModel):
+    """The API process lives."""
+
+    status: str
+
+
+class Readiness(BaseModel):
+    """Whether tasks that are accepted now will be worked on."""
+
+    ready: bool
+    release: str
+    profile: str
+    parts: dict[str, str] = Field(description="redis, worker, engine, llm, disk: each 'up', 'down' or 'unused'.")
+
+
+def task_view(task: Task) -> dict[str, Any]:
+    """Return the fields of a :class:`TaskView`."""
+    return {
+        "task_id": task.id,
+        "status": task.status,
+        "stage": task.stage or None,
+        "progress": task.progress,
+        "attempt": task.attempt,
+        "features": list(task.options.features),
+        "file": {
+            "filename": task.upload.filename,
+            "size_bytes": task.upload.size,
+            "duration_seconds": task.upload.seconds,
+        },
+        "submitted_at": task.submitted_at,
+        "started_at": task.started_at,
+        "completed_at": task.ended_at,
+        "versions": task.versions,
+        "metrics": task.metrics,
+        "warnings": list(task.warnings),
+        "error": task.error,
+    }

@@ -1,0 +1,92 @@
+"""The folders of uploads and results: ``uploads/<task id>/audio`` and ``results/<task id>.<attempt>.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+STRAY_RESULT_SECONDS = 3600.0
+"""Age at which a result that belongs to no ended task is one that nobody will claim."""
+
+
+class Files:
+    """The files of all tasks below one folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.uploads = data_dir / "uploads"
+        self.results = data_dir / "results"
+
+    def prepare(self) -> None:
+        """Make the folders."""
+        for folder in (self.uploads, self.results):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+
+    def free_bytes(self) -> int:
+        """Bytes that are free where uploads go."""
+        return shutil.disk_usage(self.uploads).free
+
+    def audio(self, task_id: str) -> Path:
+        """Where a task's uploaded audio lies."""
+        return self.uploads / task_id / "audio"
+
+    def remove_upload(self, task_id: str) -> None:
+        """Delete a task's uploaded audio; nothing happens where there is none."""
+        shutil.rmtree(self.uploads / task_id, ignore_errors=True)
+
+    def result(self, task_id: str, attempt: int) -> Path:
+        """Where the result of an attempt lies."""
+        return self.results / f"{task_id}.{attempt}.json"
+
+    def write_result(self, task_id: str, attempt: int, result: dict[str, Any]) -> None:
+        """Write a result so that after a power cut it is whole or not there."""
+        final = self.result(task_id, attempt)
+        partial = final.with_suffix(".partial")
+        with partial.open("w", encoding="utf-8") as stream:
+            json.dump(result, stream, ensure_ascii=False)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(final)
+        sync_folder(self.results)
+
+    def read_result(self, task_id: str, attempt: int) -> dict[str, Any]:
+        """Return the result of an attempt.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        content: dict[str, Any] = json.loads(self.result(task_id, attempt).read_text(encoding="utf-8"))
+        return content
+
+    def remove_result(self, task_id: str, attempt: int) -> None:
+        """Delete the result of one attempt; nothing happens where there is none."""
+        self.result(task_id, attempt).unlink(missing_ok=True)
+
+    def remove_results(self, task_id: str) -> None:
+        """Delete the results of all attempts of a task."""
+        for path in self.results.glob(f"{task_id}.*"):
+            path.unlink(missing_ok=True)
+
+    def upload_ids(self) -> list[str]:
+        """Ids of all tasks that have an upload on disk."""
+        return [entry.name for entry in self.uploads.iterdir()]
+
+    def old_results(self) -> Iterator[tuple[str, Path]]:
+        """Yield task id and path of every result, whole or partial, that was not written just now."""
+        limit = time.time() - STRAY_RESULT_SECONDS
+        for path in self.results.iterdir():
+            if path.stat().st_mtime < limit:
+                yield path.name.split(".")[0], path
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,173 @@
+"""One attempt at one task: begin it, let the engine work, watch, and write its end.
+
+:func:`run_task` is what RQ calls. It finds the :class:`Supervisor` that the worker process has bound, for the engine
+must outlive the single task.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
+from uuid import uuid4
+
+import redis
+from structlog.contextvars import bound_contextvars
+
+from maie.domain import EngineJob, Progress, TaskResult, TaskStatus, to_dict
+from maie.errors import MaieError, TaskCancelled, TaskTimeout
+from maie.files import Files
+from maie.logs import get_logger
+from maie.queue import TaskQueue, failure
+from maie.settings import Settings
+from maie.tasks import Lease, Outcome, Task
+
+if TYPE_CHECKING:
+    from maie.engine import Engine
+
+REDIS_RETRY_SECONDS = 0.5
+
+T = TypeVar("T")
+log = get_logger(__name__)
+_supervisor: Supervisor | None = None
+
+
+class Superseded(Exception):
+    """The attempt is no longer the current one: its worker was taken for lost. Its outcome counts for nothing."""
+
+
+class WorkerSide(Protocol):
+    """What the supervisor needs of the worker process."""
+
+    def lease(self, task: str | None) -> Lease:
+        """Return the worker's lease while it works on ``task`` (an RQ id)."""
+
+    def alive(self) -> None:
+        """Say that the main loop runs; called often."""
+
+    def beat(self) -> None:
+        """Renew what RQ knows of the running job."""
+
+
+class Watch:
+    """The ``tick`` of one attempt: renews the lease, writes progress, and ends the engine's work when it must end."""
+
+    def __init__(self, task: Task, queue: TaskQueue, worker: WorkerSide, settings: Settings) -> None:
+        self._task = task
+        self._store = queue.store
+        self._worker = worker
+        self._interval = min(0.5, settings.lease_seconds / 5)
+        seconds = settings.max_audio_seconds if task.upload.seconds is None else task.upload.seconds
+        self._limit = max(settings.task_timeout_floor, settings.task_timeout_factor * seconds)
+        self._started = time.monotonic()
+        self._looked = 0.0
+        self._latest: Progress | None = None
+
+    def tick(self, progress: Progress | None) -> None:
+        """Take note of progress; look after the task when it is time.
+
+        Raises:
+            TaskTimeout: The task ran longer than its limit.
+            TaskCancelled: The client cancelled it.
+            Superseded: Another attempt is the current one.
+        """
+        self._worker.alive()
+        self._latest = progress or self._latest
+        now = time.monotonic()
+        if now - self._started > self._limit:
+            raise TaskTimeout(f"The task took longer than its limit of {self._limit:.0f} seconds.")
+        if now - self._looked >= self._interval:
+            self._look()
+            self._looked = time.monotonic()
+
+    def _look(self) -> None:
+        lease = self._worker.lease(self._task.rq_id)
+        try:
+            state = self._store.progress(self._task.id, self._task.attempt, lease, self._latest)
+            self._worker.beat()
+        except redis.RedisError as error:
+            log.warning("Redis does not answer; the work goes on", error=str(error))
+            return
+        self._latest = None
+        if state == "cancelled":
+            raise TaskCancelled
+        if state == "superseded":
+            raise Superseded
+
+
+class Supervisor:
+    """Makes attempts at tasks, one at a time, with one engine."""
+
+    def __init__(self, engine: Engine, queue: TaskQueue, files: Files, worker: WorkerSide, settings: Settings) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._store = queue.store
+        self._files = files
+        self._worker = worker
+        self._settings = settings
+
+    def run(self, task_id: str, attempt: int) -> None:
+        """Make one attempt; return when its end is written or no longer counts."""
+        with bound_contextvars(task_id=task_id, attempt=attempt):
+            if not self._store.begin(task_id, attempt, self._worker.lease(f"{task_id}-{attempt}")):
+                log.info("attempt is not wanted any more")
+                return
+            log.info("attempt begins")
+            self._attempt(self._store.get(task_id))
+
+    def _attempt(self, task: Task) -> None:
+        try:
+            outcome = self._work(task)
+        except (TaskCancelled, Superseded) as reason:
+            log.info("attempt is given up", reason=type(reason).__name__)
+            return
+        except MaieError as error:
+            if error.retryable:
+                cause = error
+                self._persist(lambda: self._queue.retry(task, cause))
+                return
+            outcome = failure(error)
+        except Exception:
+            log.exception("attempt failed unexpectedly")
+            outcome = failure(MaieError())
+        self._end(task, outcome)
+
+    def _work(self, task: Task) -> Outcome:
+        watch = Watch(task, self._queue, self._worker, self._settings)
+        job = EngineJob(task_id=task.id, audio_path=self._files.audio(task.id), options=task.options)
+        result: TaskResult = self._engine.run(job, watch.tick)
+        self._files.write_result(task.id, task.attempt, to_dict(result))
+        return Outcome(TaskStatus.COMPLETE, None, result.metrics, result.versions, result.warnings)
+
+    def _end(self, task: Task, outcome: Outcome) -> None:
+        token = uuid4().hex
+        answer = self._persist(lambda: self._store.commit(task.id, task.attempt, token, outcome))
+        if answer == "committed":
+            self._files.remove_upload(task.id)
+            log.info("task ended", status=outcome.status.value, error=outcome.error, rtf=outcome.metrics.get("rtf"))
+        else:
+            self._files.remove_result(task.id, task.attempt)
+            log.info("result is not wanted any more", answer=answer)
+
+    def _persist(self, write: Callable[[], T]) -> T:
+        """Do ``write`` until Redis takes it: what was worked out is not thrown away for a restart of Redis."""
+        while True:
+            try:
+                return write()
+            except redis.RedisError as error:
+                log.warning("Redis does not take the end of the task; trying again", error=str(error))
+                self._worker.alive()
+                time.sleep(REDIS_RETRY_SECONDS)
+
+
+def bind(supervisor: Supervisor) -> None:
+    """Let :func:`run_task` use this supervisor."""
+    global _supervisor
+    _supervisor = supervisor
+
+
+def run_task(task_id: str, attempt: int) -> None:
+    """Make one attempt at a task, in a worker process."""
+    if _supervisor is None:
+        raise RuntimeError("run_task was called outside of a worker process")
+    _supervisor.run(task_id, attempt)

@@ -1,0 +1,255 @@
+"""The tasks in Redis: the one place that knows what is true of each.
+
+A task changes only through the methods here, each one atomic step (:mod:`maie.scripts`). An attempt that is no longer
+the current one can change nothing any more, whatever its worker believes: that is what makes every end be written once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any, Literal
+
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from maie import keys, scripts
+from maie.domain import Progress
+from maie.errors import ConfigurationError, QueueFull, TaskNotFound
+from maie.metrics import increments
+from maie.settings import Settings
+from maie.tasks import Lease, Outcome, Task, now_iso, parse_task
+
+SOCKET_TIMEOUT = 5.0
+"""Seconds that Redis has for one answer."""
+
+ABANDONED_UPLOAD_SECONDS = 60
+"""Seconds after which the place of an upload is given back when its API process has gone silent."""
+
+DEFAULT_RETRY_AFTER = 5
+
+TaskState = Literal["current", "cancelled", "superseded"]
+CommitAnswer = Literal["committed", "refused", "gone"]
+
+
+def connect(settings: Settings) -> redis.Redis:
+    """Return a client of the service's Redis; nothing is sent yet.
+
+    Raises:
+        ConfigurationError: The password is not there.
+    """
+    password_file = settings.credentials_dir / "redis_password"
+    try:
+        password = password_file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The password of Redis can't be read from {password_file}: {error.strerror}."
+        ) from None
+    common: dict[str, Any] = {
+        "password": password,
+        "socket_timeout": SOCKET_TIMEOUT,
+        "socket_connect_timeout": 2.0,
+        # One silent repetition bridges a connection that Redis closed; what lasts longer is for the caller to know.
+        "retry": Retry(ConstantBackoff(0.05), 1),
+    }
+    if settings.redis_socket is not None:
+        return redis.Redis(unix_socket_path=str(settings.redis_socket), **common)
+    return redis.Redis(host=settings.redis_host, port=settings.redis_port, **common)
+
+
+def require_safe_redis(connection: redis.Redis) -> None:
+    """Refuse a Redis that would delete tasks to make room.
+
+    Raises:
+        ConfigurationError: Its eviction policy is another than noeviction.
+        redis.RedisError: It can't be asked.
+    """
+    memory: Any = connection.info("memory")
+    policy = memory["maxmemory_policy"]
+    if policy != "noeviction":
+        raise ConfigurationError(f"Redis has maxmemory-policy {policy}; tasks are only safe with noeviction.")
+
+
+class TaskStore:
+    """All tasks, as Redis knows them. Every method may raise ``redis.RedisError``."""
+
+    def __init__(self, connection: redis.Redis, settings: Settings) -> None:
+        self.connection = connection
+        self._redis: Any = connection
+        self._settings = settings
+        self._reserve = self._redis.register_script(scripts.RESERVE)
+        self._renew = self._redis.register_script(scripts.RENEW)
+        self._begin = self._redis.register_script(scripts.BEGIN)
+        self._progress = self._redis.register_script(scripts.PROGRESS)
+        self._commit = self._redis.register_script(scripts.COMMIT)
+
+    def reserve(self, task_id: str) -> None:
+        """Take a place in the queue for an upload that starts now.
+
+        Raises:
+            QueueFull: All places are taken; ``retry_after`` is the time in which the latest tasks made one free.
+        """
+        admitted, mean = self._reserve(
+            keys=[keys.ACTIVE, keys.RESERVATIONS, keys.RECENT],
+            args=[task_id, self._settings.queue_capacity, ABANDONED_UPLOAD_SECONDS],
+        )
+        if not admitted:
+            raise QueueFull(retry_after=min(600, max(1, round(float(mean)))) if mean else DEFAULT_RETRY_AFTER)
+
+    def renew_reservation(self, task_id: str) -> None:
+        """Say that the upload is still alive."""
+        self._renew(keys=[keys.RESERVATIONS], args=[task_id, ABANDONED_UPLOAD_SECONDS])
+
+    def release_reservation(self, task_id: str) -> None:
+        """Give the place of a failed upload back."""
+        self._redis.zrem(keys.RESERVATIONS, task_id)
+
+    def add(self, task: Task, submitted: float, pipeline: Any) -> None:
+        """Put a new task into ``pipeline``, in the place that was reserved for it."""
+        pipeline.hset(keys.task(task.id), mapping=task.fields())
+        pipeline.zadd(keys.ACTIVE, {task.id: submitted})
+        pipeline.zadd(keys.TASKS, {task.id: submitted})
+        pipeline.zrem(keys.RESERVATIONS, task.id)
+
+    def get(self, task_id: str) -> Task:
+        """Return a task.
+
+        Raises:
+            TaskNotFound: There is none.
+        """
+        task = parse_task(self._redis.hgetall(keys.task(task_id)))
+        if task is None:
+            raise TaskNotFound
+        return task
+
+    def get_many(self, task_ids: Iterable[str]) -> list[Task]:
+        """Return those of the tasks that exist, in the given order."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for task_id in task_ids:
+            pipeline.hgetall(keys.task(task_id))
+        return [task for raw in pipeline.execute() if (task := parse_task(raw)) is not None]
+
+    def newest(self, offset: int, limit: int) -> list[Task]:
+        """Return tasks, newest first."""
+        return self.get_many(_texts(self._redis.zrevrange(keys.TASKS, offset, offset + limit - 1)))
+
+    def active(self) -> list[Task]:
+        """Return the tasks that are not final, oldest first."""
+        return self.get_many(_texts(self._redis.zrange(keys.ACTIVE, 0, -1)))
+
+    def known_ids(self) -> set[str]:
+        """Ids of all tasks."""
+        return set(_texts(self._redis.zrange(keys.TASKS, 0, -1)))
+
+    def unended_ids(self) -> set[str]:
+        """Ids of the tasks that are not final and of the uploads that are under way."""
+        pipeline = self._redis.pipeline()
+        pipeline.zrange(keys.ACTIVE, 0, -1)
+        pipeline.zrange(keys.RESERVATIONS, 0, -1)
+        active, uploading = pipeline.execute()
+        return {*_texts(active), *_texts(uploading)}
+
+    def uploading(self, now: float) -> int:
+        """How many uploads hold a place at ``now`` (seconds since the epoch)."""
+        return int(self._redis.zcount(keys.RESERVATIONS, now, "+inf"))
+
+    def drop_expired_reservations(self, now: float) -> None:
+        """Forget uploads whose API process has gone."""
+        self._redis.zremrangebyscore(keys.RESERVATIONS, "-inf", f"({now}")
+
+    def ended_before(self, moment: float) -> list[str]:
+        """Ids of the tasks that ended before ``moment`` (seconds since the epoch)."""
+        return _texts(self._redis.zrangebyscore(keys.ENDED, "-inf", f"({moment}"))
+
+    def submitted_before(self, moment: float) -> list[str]:
+        """Ids of the tasks that are not final and were accepted before ``moment`` (seconds since the epoch)."""
+        return _texts(self._redis.zrangebyscore(keys.ACTIVE, "-inf", f"({moment}"))
+
+    def begin(self, task_id: str, attempt: int, lease: Lease) -> bool:
+        """Let a worker begin an attempt. False: the attempt is not (or no longer) to be made."""
+        began = self._begin(
+            keys=[keys.task(task_id), keys.lease(lease.worker), keys.WORKERS],
+            args=[attempt, lease.worker, json.dumps(asdict(lease)), self._lease_ms, now_iso()],
+        )
+        return bool(began)
+
+    def progress(self, task_id: str, attempt: int, lease: Lease, progress: Progress | None) -> TaskState:
+        """Renew the worker's lease, write the progress, and say whether the attempt is still wanted."""
+        shown = ("", "", "")
+        if progress is not None:
+            shown = (progress.stage.status.value, progress.stage.value, f"{progress.fraction:.3f}")
+        state: bytes = self._progress(
+            keys=[keys.task(task_id), keys.lease(lease.worker), keys.WORKERS],
+            args=[attempt, lease.worker, json.dumps(asdict(lease)), self._lease_ms, *shown],
+        )
+        return state.decode()  # type: ignore[return-value]
+
+    def commit(self, task_id: str, attempt: int | None, token: str, outcome: Outcome) -> CommitAnswer:
+        """Write the end of a task, once.
+
+        Args:
+            attempt: Only as long as this is the current attempt; None: whatever the attempt.
+            token: Names this one commit, so that repeating it after a lost answer changes nothing.
+        """
+        fields = outcome.fields()
+        seconds = outcome.metrics.get("processing_time_seconds", "")
+        answer: bytes = self._commit(
+            keys=[keys.task(task_id), keys.ACTIVE, keys.ENDED, keys.COUNTERS, keys.RECENT],
+            args=[
+                task_id,
+                "*" if attempt is None else attempt,
+                token,
+                seconds,
+                len(fields),
+                *_flat(fields.items()),
+                *_flat(increments(outcome)),
+            ],
+        )
+        return answer.decode()  # type: ignore[return-value]
+
+    def forget(self, task_id: str) -> None:
+        """Remove a task from Redis."""
+        pipeline = self._redis.pipeline()
+        pipeline.delete(keys.task(task_id))
+        for index in (keys.ACTIVE, keys.TASKS, keys.ENDED):
+            pipeline.zrem(index, task_id)
+        pipeline.execute()
+
+    def renew_lease(self, lease: Lease) -> None:
+        """Say that a worker lives."""
+        pipeline = self._redis.pipeline()
+        pipeline.set(keys.lease(lease.worker), json.dumps(asdict(lease)), px=self._lease_ms)
+        pipeline.sadd(keys.WORKERS, lease.worker)
+        pipeline.execute()
+
+    def drop_lease(self, worker: str) -> None:
+        """Say that a worker has ended."""
+        self._redis.delete(keys.lease(worker))
+        self._redis.srem(keys.WORKERS, worker)
+
+    def leases(self) -> list[Lease]:
+        """Return the leases of all living workers, and forget the names of the others."""
+        names = _texts(self._redis.smembers(keys.WORKERS))
+        values = self._redis.mget([keys.lease(name) for name in names]) if names else []
+        gone = [name for name, value in zip(names, values, strict=False) if value is None]
+        if gone:
+            self._redis.srem(keys.WORKERS, *gone)
+        return [Lease(**json.loads(value)) for value in values if value is not None]
+
+    def counters(self) -> dict[str, float]:
+        """Return the sums that become metrics."""
+        return {name.decode(): float(value) for name, value in self._redis.hgetall(keys.COUNTERS).items()}
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self._settings.lease_seconds * 1000)
+
+
+def _texts(values: Iterable[bytes]) -> list[str]:
+    return [value.decode() for value in values]
+
+
+def _flat(pairs: Iterable[tuple[str, Any]]) -> list[Any]:
+    return [item for pair in pairs for item in pair]

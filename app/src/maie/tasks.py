@@ -1,0 +1,151 @@
+"""What the service knows of one task, as it stands in Redis."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from maie.domain import TaskOptions, TaskStatus
+
+
+def now_iso() -> str:
+    """The present time in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The uploaded file.
+
+    Attributes:
+        filename: The client's name for it, sanitised; never used as a path.
+        size: Bytes.
+        seconds: Declared length of the audio, where the container declares one.
+    """
+
+    filename: str
+    size: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task. Times are ISO 8601 in UTC.
+
+    Attributes:
+        attempt: 1 for the first try; the tries before the current one ended with their worker.
+        worker: Name of the worker that began the current attempt.
+        progress: 0 to 1, of the stage.
+        commits: How often an end was written; never above 1.
+    """
+
+    id: str
+    status: TaskStatus
+    attempt: int
+    options: TaskOptions
+    upload: Upload
+    key_id: str
+    submitted_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    worker: str | None = None
+    stage: str | None = None
+    progress: float = 0.0
+    error: dict[str, Any] | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    commits: int = 0
+
+    @property
+    def rq_id(self) -> str:
+        """Id of the RQ job that runs the current attempt."""
+        return f"{self.id}-{self.attempt}"
+
+    def fields(self) -> dict[str, str]:
+        """The fields of a new task's hash."""
+        return {
+            "id": self.id,
+            "status": self.status.value,
+            "attempt": str(self.attempt),
+            "options": json.dumps({"features": self.options.features, "language": self.options.language}),
+            "upload": json.dumps(
+                {"filename": self.upload.filename, "size": self.upload.size, "seconds": self.upload.seconds}
+            ),
+            "key_id": self.key_id,
+            "submitted_at": self.submitted_at,
+        }
+
+
+def parse_task(raw: dict[bytes, bytes]) -> Task | None:
+    """Read a task from its hash; None where there is none."""
+    text = {name.decode(): value.decode() for name, value in raw.items()}
+    if "status" not in text:
+        return None
+    options = json.loads(text["options"])
+    return Task(
+        id=text["id"],
+        status=TaskStatus(text["status"]),
+        attempt=int(text["attempt"]),
+        options=TaskOptions(features=tuple(options["features"]), language=options["language"]),
+        upload=Upload(**json.loads(text["upload"])),
+        key_id=text["key_id"],
+        submitted_at=text["submitted_at"],
+        started_at=text.get("started_at"),
+        ended_at=text.get("ended_at"),
+        worker=text.get("worker"),
+        stage=text.get("stage"),
+        progress=float(text.get("progress", 0)),
+        error=json.loads(text["error"]) if "error" in text else None,
+        metrics=json.loads(text.get("metrics", "{}")),
+        versions=json.loads(text.get("versions", "{}")),
+        warnings=tuple(json.loads(text.get("warnings", "[]"))),
+        commits=int(text.get("commits", 0)),
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended.
+
+    Attributes:
+        status: One of the final ones.
+        error: ``{code, detail}`` of a failure.
+    """
+
+    status: TaskStatus
+    error: dict[str, Any] | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def fields(self) -> dict[str, str]:
+        """The fields that the end of a task writes."""
+        written = {
+            "status": self.status.value,
+            "ended_at": now_iso(),
+            "metrics": json.dumps(self.metrics),
+            "versions": json.dumps(self.versions),
+            "warnings": json.dumps(self.warnings),
+        }
+        if self.error is not None:
+            written["error"] = json.dumps(self.error)
+        return written
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What a living worker says of itself.
+
+    Attributes:
+        engine_ready: Whether its engine has its models loaded.
+        task: RQ id of the attempt that it works on.
+    """
+
+    worker: str
+    release: str
+    pid: int
+    engine_ready: bool
+    task: str | None = None
