@@ -1,0 +1,1 @@
+"""Speech material and training programs for the embedded models of MAIE."""

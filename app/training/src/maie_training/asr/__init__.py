@@ -1,0 +1,4 @@
+"""The embedded speech recogniser: tokenizer, training, conversion.
+
+Only these modules need the ``train`` extra (torch and transformers).
+"""

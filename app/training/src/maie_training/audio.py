@@ -1,0 +1,57 @@
+"""Place utterances on a time line, add noise, write WAV files."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from maie_training.speech import SAMPLE_RATE, Samples
+
+NoiseKind = Literal["white", "pink"]
+NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
+
+
+def noise(length: int, kind: NoiseKind, rng: np.random.Generator) -> Samples:
+    """Return ``length`` samples of noise with a root mean square of 1."""
+    if kind == "white":
+        return rng.standard_normal(length).astype(np.float32)
+    spectrum = np.fft.rfft(rng.standard_normal(length))
+    # Power falls with frequency, from 50 Hz up; below that it is flat.
+    frequency = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
+    shaped = np.fft.irfft(spectrum / np.sqrt(np.maximum(frequency, 50.0)), length)
+    return (shaped / np.sqrt(np.mean(np.square(shaped)))).astype(np.float32)
+
+
+def add_noise(
+    samples: Samples, kind: NoiseKind, snr_db: float, speech_power: float, rng: np.random.Generator
+) -> Samples:
+    """Return ``samples`` with noise ``snr_db`` dB below ``speech_power`` (mean square of speech)."""
+    level = np.sqrt(speech_power / 10 ** (snr_db / 10))
+    return samples + noise(len(samples), kind, rng) * np.float32(level)
+
+
+def place(pieces: list[tuple[int, Samples]], length: int) -> Samples:
+    """Return ``length`` samples of silence with each piece added at its sample offset."""
+    track = np.zeros(length, dtype=np.float32)
+    for offset, piece in pieces:
+        track[offset : offset + len(piece)] += piece
+    return track
+
+
+def write_wav(path: Path, samples: Samples) -> None:
+    """Write mono 16-bit PCM at 16 kHz; samples beyond -1..1 are clipped."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def read_wav(path: Path) -> Samples:
+    """Return the samples of a file that :func:`write_wav` wrote."""
+    with wave.open(str(path), "rb") as file:
+        raw = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+    return raw.astype(np.float32) / 32768.0
