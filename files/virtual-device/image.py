@@ -71,7 +71,7 @@ def apt_options(dump: str) -> str:
 
 
 def pip_options(files: list[Path], environment: dict[str, str]) -> dict[str, str]:
-    """pip's index settings: later files win, the environment wins over files; local folders are left out."""
+    """The index settings of pip: later files win, the environment wins over files; local folders are left out."""
     found: dict[str, str] = {}
     for file in files:
         parser = configparser.RawConfigParser(strict=False)

@@ -15,7 +15,7 @@ VM = Path("/proc/sys/vm")
 
 
 def mount(*arguments: str) -> None:
-    """Call mount(8); raises CalledProcessError."""
+    """Run the program mount; raises CalledProcessError."""
     subprocess.run(("mount", *arguments), check=True)
 
 

@@ -67,7 +67,7 @@ def refresh() -> None:
     except (OSError, KeyError):
         limit, used = None, 0
     text = render(machine, limit, used, swap.active()).encode()
-    with open(double(), "r+b" if double().exists() else "w+b", buffering=0) as file:
+    with double().open("r+b" if double().exists() else "w+b", buffering=0) as file:
         file.write(text)
         file.truncate(len(text))
 

@@ -46,6 +46,16 @@ def switch_off(path: str) -> str | None:
     return None
 
 
+def human(kib: int) -> str:
+    """A size as util-linux writes it: at most one decimal, none when it is zero."""
+    size, unit = float(kib), "K"
+    for larger in "MGT":
+        if size < 1023.95:
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.1f}".removesuffix(".0") + unit
+
+
 def show(arguments: argparse.Namespace) -> None:
     """`swapon --show` and `swapon --summary`."""
     if arguments.summary:
@@ -56,15 +66,16 @@ def show(arguments: argparse.Namespace) -> None:
         {
             "NAME": area.path,
             "TYPE": "file",
-            "SIZE": str(area.size_kib * 1024) if arguments.bytes else f"{area.size_kib}K",
+            "SIZE": str(area.size_kib * 1024) if arguments.bytes else human(area.size_kib),
             "USED": "0" if arguments.bytes else "0B",
             "PRIO": str(area.priority),
         }
         for area in active()
     ]
     shown = ([] if arguments.noheadings or not rows else [columns]) + [[row[name] for name in columns] for row in rows]
+    widths = [max(len(row[place]) for row in shown) for place in range(len(columns))] if shown else []
     for row in shown:
-        print(" ".join(row))
+        print(" ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def main_swapon(arguments_given: list[str]) -> int:

@@ -22,7 +22,7 @@ def settings() -> list[str]:
 
 
 def pin() -> None:
-    """Bare call."""
+    """Set every clock to the highest that the mode allows (the bare call)."""
     for core in range(hardware.CPU_CORES):
         highest = hardware.read(cpu(core, "scaling_max_freq"))
         hardware.write(cpu(core, "scaling_min_freq"), highest)
@@ -35,12 +35,12 @@ def pin() -> None:
 
 
 def store(file: Path) -> None:
-    """`--store`: one `path:value` a line."""
+    """Write the settings, one `path:value` a line (`--store`)."""
     file.write_text("".join(f"{path}:{hardware.read(path)}\n" for path in settings()))
 
 
 def restore(file: Path) -> None:
-    """`--restore`: the stored values, and current clocks down to the lowest."""
+    """Put stored settings back; the current clocks go down to the lowest (`--restore`)."""
     for line in file.read_text().splitlines():
         path, value = line.rsplit(":", 1)
         hardware.write(path, int(value))
@@ -50,7 +50,7 @@ def restore(file: Path) -> None:
 
 
 def show() -> None:
-    """`--show`"""
+    """Print all clocks (`--show`)."""
     model = device("/sys/firmware/devicetree/base/model").read_text().rstrip("\0")
     print(f"SOC family:tegra234  Machine:{model}")
     print(f"Online CPUs: 0-{hardware.CPU_CORES - 1}")

@@ -54,7 +54,7 @@ def show_settings(conf: PowerConf, mode: Mode) -> None:
 
 
 def show(conf: PowerConf, verbose: bool) -> None:
-    """`-q`"""
+    """Print the current mode (`-q`)."""
     mode = conf.modes[saved_mode(conf)]
     print(f"{'NVPM VERB: Current mode: ' if verbose else ''}NV Power Mode: {mode.name}\n{mode.id}")
     if verbose:
@@ -62,14 +62,14 @@ def show(conf: PowerConf, verbose: bool) -> None:
 
 
 def show_configuration(conf: PowerConf) -> None:
-    """`-p --verbose`"""
+    """Print the modes that exist (`-p --verbose`)."""
     print(f"NVPM VERB: PM_CONFIG: DEFAULT={conf.modes[conf.default].name}({conf.default})")
     for mode in conf.modes.values():
         print(f"NVPM VERB: POWER_MODEL: ID={mode.id} NAME={mode.name}")
 
 
 def change(conf: PowerConf, number: int) -> int:
-    """`-m` and the call at boot."""
+    """Set a mode (`-m`, and the call at boot)."""
     if os.geteuid() != 0:
         print("NVPM ERROR: Permission denied, run as root", file=sys.stderr)
         return FAILED

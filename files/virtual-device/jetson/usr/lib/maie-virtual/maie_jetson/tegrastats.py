@@ -23,10 +23,7 @@ def memory_mb() -> dict[str, int]:
 
 def temperatures() -> str:
     """The zones as tegrastats names them."""
-    return " ".join(
-        f"{name.removesuffix('-thermal')}@{value / 1000:g}C"
-        for name, value in THERMAL_ZONES.items()
-    )
+    return " ".join(f"{name.removesuffix('-thermal')}@{value / 1000:g}C" for name, value in THERMAL_ZONES.items())
 
 
 def line(root: bool) -> str:
