@@ -52,7 +52,8 @@ class TaskQueue:
 
     def accept(self, task: Task) -> None:
         """Record a new task and queue its first attempt, in one transaction."""
-        pipeline = self.store.connection.pipeline()
+        pipeline: Any = self.store.connection.pipeline()
+        pipeline.multi()
         self.store.add(task, time.time(), pipeline)
         self._enqueue(task.id, task.attempt, pipeline)
         pipeline.execute()

@@ -79,7 +79,7 @@ class MaieWorker(SimpleWorker):
         """Sweep; RQ calls this between two tasks, never during one."""
         self.last_cleaned_at = now()  # type: ignore[assignment]  # RQ annotates it as always None
         if not self._engine.ready:
-            self._engine.start()
+            self._engine.start(lambda _: self.heartbeat())
         self._queue.sweep()
         worker_registration.clean_worker_registry(self._queue.rq)
 

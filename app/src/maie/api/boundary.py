@@ -50,7 +50,9 @@ class Exchange:
         headers = {name for name, value in scope["headers"] if value != b"0"}
         self._body_complete = not headers & {b"content-length", b"transfer-encoding"}
         self._early = False
+        self._began = time.perf_counter()
         self.status: int | None = None
+        self.seconds: float | None = None
 
     async def receive(self) -> Message:
         """Receive, and note the end of the body."""
@@ -63,6 +65,7 @@ class Exchange:
         """Send, and read the rest of the body before the connection closes where the answer is early."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.seconds = time.perf_counter() - self._began
             self._early = not self._body_complete
             if self._early:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
@@ -98,19 +101,18 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
         exchange = Exchange(scope, receive, send)
         scope.setdefault("state", {})["key_id"] = None
         try:
             await self._serve(scope, exchange)
         except ClientGone:
-            exchange.status = exchange.status or CLIENT_GONE
+            return
         except Exception:
             log.exception("request failed unexpectedly", path=scope["path"])
             if exchange.status is None:
                 await problem(MaieError(), scope["path"])(scope, exchange.receive, exchange.send)
         finally:
-            self._record(scope, exchange.status or CLIENT_GONE, time.perf_counter() - started)
+            self._record(scope, exchange)
 
     async def _serve(self, scope: Scope, exchange: Exchange) -> None:
         path: str = scope["path"]
@@ -122,7 +124,8 @@ class Boundary:
                 app = problem(Unauthorized(), path)
         await app(scope, exchange.receive, exchange.send)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, exchange: Exchange) -> None:
+        status, seconds = exchange.status or CLIENT_GONE, exchange.seconds or 0.0
         route: Any = scope.get("route")
         template = getattr(route, "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"

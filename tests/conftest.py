@@ -1,0 +1,1 @@
+"""Lets all tests import the modules of this folder."""

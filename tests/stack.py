@@ -1,0 +1,225 @@
+"""A whole service for tests: a real Redis, real API and worker processes, real files, in one temporary folder."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import redis
+
+ROOT = Path(__file__).parents[1]
+KEY = "test-key-" + "k" * 32
+REDIS_PASSWORD = "redis-password"
+PR_SET_PDEATHSIG = 1
+
+
+def asr_model() -> Path:
+    return Path(os.environ.get("MAIE_TEST_ASR_MODEL", ROOT / "files/models/maie-asr-en-v1"))
+
+
+def _die_with_parent() -> None:
+    """Leave no process behind, even when the tests are killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def wait_for(check: Callable[[], Any], seconds: float, what: str, interval: float = 0.05) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = check()
+        if value:
+            return value
+        time.sleep(interval)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+class Process:
+    """A process in a session of its own, so that it and its children can be killed together like a systemd unit."""
+
+    def __init__(self, command: list[str], env: dict[str, str], log: Path) -> None:
+        with log.open("ab") as stream:
+            self.popen = subprocess.Popen(
+                command,
+                env=env,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self.popen.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL for the whole unit."""
+        try:
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self.popen.wait()
+
+    def terminate(self, seconds: float = 30.0) -> int:
+        """SIGTERM for the main process alone (KillMode=mixed); its exit status."""
+        self.popen.terminate()
+        status = self.popen.wait(seconds)
+        self.kill()
+        return status
+
+
+class Unit:
+    """Starts a process again whenever it ends, as systemd does with Restart=always."""
+
+    def __init__(self, start: Callable[[], Process], restart_seconds: float = 0.5) -> None:
+        self._start = start
+        self._restart_seconds = restart_seconds
+        self._stopping = threading.Event()
+        self.starts = 1
+        self.process = start()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.05):
+            if not self.process.alive:
+                self.process.kill()
+                if self._stopping.wait(self._restart_seconds):
+                    return
+                self.process = self._start()
+                self.starts += 1
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self.process.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Stack:
+    """The service in ``folder``. Settings are given without their prefix: ``queue_capacity=5``."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        self.credentials = folder / "credentials"
+        self.data = folder / "data"
+        self.redis_socket = folder / "redis.sock"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.units: list[Unit] = []
+        for path in (self.credentials, self.data, folder / "redis"):
+            path.mkdir()
+        (self.credentials / "redis_password").write_text(REDIS_PASSWORD + "\n")
+        (self.credentials / "api_keys").write_text(f"tests:{hashlib.sha256(KEY.encode()).hexdigest()}\n")
+        chosen = {
+            "profile": "embedded",
+            "release": "test",
+            "credentials_dir": self.credentials,
+            "data_dir": self.data,
+            "redis_socket": self.redis_socket,
+            "port": self.port,
+            "asr_model": asr_model(),
+            "asr_threads": 1,
+            "min_free_bytes": 0,
+            **settings,
+        }
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "PYTHONUNBUFFERED": "1",
+            **{f"MAIE_{name.upper()}": str(value) for name, value in chosen.items()},
+        }
+        self.redis_unit = self.start_redis()
+
+    def start_redis(self) -> Process:
+        command = ["redis-server", "--port", "0", "--unixsocket", str(self.redis_socket), "--dir"]
+        command += [str(self.folder / "redis"), "--requirepass", REDIS_PASSWORD, "--save", "", "--appendonly", "yes"]
+        command += ["--appendfsync", "always", "--maxmemory-policy", "noeviction"]
+        process = Process(command, {"PATH": os.environ["PATH"]}, self.folder / "redis.log")
+        wait_for(self._redis_answers, 20, "Redis")
+        return process
+
+    def _redis_answers(self) -> bool:
+        try:
+            return bool(self.redis().ping())
+        except redis.RedisError:
+            return False
+
+    def redis(self) -> Any:
+        return redis.Redis(unix_socket_path=str(self.redis_socket), password=REDIS_PASSWORD, decode_responses=True)
+
+    def restart_redis(self, down_seconds: float = 0.0) -> None:
+        self.redis_unit.kill()
+        time.sleep(down_seconds)
+        self.redis_unit = self.start_redis()
+
+    def maie(self, command: str, **settings: Any) -> Process:
+        env = {**self.env, **{f"MAIE_{name.upper()}": str(value) for name, value in settings.items()}}
+        return Process([sys.executable, "-m", "maie.cli", command], env, self.folder / f"{command}.log")
+
+    def start(self, *commands: str) -> None:
+        """Start ``api`` and ``worker`` units, and wait until they serve."""
+        for command in commands:
+            self.units.append(Unit(lambda command=command: self.maie(command)))
+        if "api" in commands:
+            wait_for(self.healthy, 30, "the API")
+        if "worker" in commands:
+            wait_for(lambda: self.redis().keys("maie:worker:*"), 60, "the worker")
+
+    def unit(self, command: str) -> Unit:
+        return self.units[["api", "worker"].index(command)]
+
+    def healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def client(self, key: str = KEY, **options: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={"X-API-Key": key}, timeout=60, **options)
+
+    def post(self, audio: bytes, name: str = "audio.wav", **fields: Any) -> httpx.Response:
+        with self.client() as client:
+            return client.post("/v1/process", files={"file": (name, audio)}, data=fields)
+
+    def status(self, task_id: str) -> dict[str, Any]:
+        with self.client() as client:
+            answer = client.get(f"/v1/status/{task_id}")
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def wait_final(self, task_id: str, seconds: float = 60) -> dict[str, Any]:
+        def final() -> dict[str, Any] | None:
+            state = self.status(task_id)
+            return state if state["status"] in ("COMPLETE", "FAILED", "CANCELLED") else None
+
+        return dict(wait_for(final, seconds, f"end of task {task_id}", 0.1))
+
+    def uploads(self) -> list[Path]:
+        folder = self.data / "uploads"
+        return sorted(folder.iterdir()) if folder.exists() else []
+
+    def log(self, command: str) -> list[dict[str, Any]]:
+        """The JSON lines that a process has logged."""
+        lines = (self.folder / f"{command}.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def stop(self) -> None:
+        for unit in self.units:
+            unit.stop()
+        self.redis_unit.kill()
