@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard output, for the journal.
+"""Structured logs: one JSON object a line, for the journal.
 
 Secrets and the contents of files are never passed to a logger. ``task_id`` is bound with structlog's context variables
 while a task is worked on, so that every line of that time has it.
@@ -8,15 +8,26 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
+import structlog.tracebacks
 
-_QUIETER = ("rq.worker", "rq.job", "uvicorn.access")
+_QUIETER = ("rq.worker", "rq.job", "uvicorn.access", "faster_whisper")
 """Loggers whose everyday lines say again what ours say."""
 
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # locals hold transcripts and secrets
+)
 
-def configure_logging(level: str) -> None:
-    """Send all logs of this process, those of libraries too, through one JSON renderer."""
+
+def configure_logging(level: str, stream: TextIO | None = None) -> None:
+    """Send all logs of this process, those of libraries too, through one JSON renderer.
+
+    Args:
+        level: Least severe level logged.
+        stream: Where they go; standard output when left out.
+    """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -29,13 +40,13 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                _TRACEBACKS,
                 structlog.processors.JSONRenderer(),
             ],
         )

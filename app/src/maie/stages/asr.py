@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +12,12 @@ import numpy as np
 
 from maie.domain import SAMPLE_RATE, Segment, Span, Transcript
 from maie.errors import ConfigurationError, NotAvailable
+from maie.logs import get_logger
 from maie.settings import Settings
 from maie.stages.decode import Audio
 from maie.stages.vad import CHUNK_SECONDS
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SLOT = int(CHUNK_SECONDS) * SAMPLE_RATE
 """Samples from the start of one chunk to that of the next in a batch's buffer."""
@@ -58,7 +59,9 @@ def load(settings: Settings) -> AsrModel:
     """
     import ctranslate2
     from faster_whisper import BatchedInferencePipeline, WhisperModel
+    from faster_whisper.transcribe import tqdm
 
+    tqdm.set_lock(threading.RLock())  # its own lock is a named semaphore, which outlives a killed process
     if not (settings.asr_model / "model.bin").is_file():
         raise ConfigurationError(f"MAIE_ASR_MODEL: there is no model in {settings.asr_model}.")
     if settings.asr_device == "cuda" and ctranslate2.get_cuda_device_count() == 0:
@@ -163,7 +166,7 @@ def _failed(segments: Sequence[Segment], seconds: float) -> bool:
 
 def _recognise_again(piece: np.ndarray[Any, Any], model: AsrModel, language: str) -> list[Segment]:
     """Decode one piece with the sequential decoder, which tries higher temperatures and drops silence."""
-    log.info("decoding %.1f s again", len(piece) / SAMPLE_RATE)
+    log.info("chunk is decoded again", seconds=round(len(piece) / SAMPLE_RATE, 1))
     results, _ = model.whisper.transcribe(
         piece,
         language=language,

@@ -1,0 +1,5 @@
+"""The engine process: a child that holds the models and runs the stages, and the supervisor that owns it."""
+
+from maie.engine.supervisor import Engine, Tick
+
+__all__ = ["Engine", "Tick"]

@@ -1,0 +1,186 @@
+"""The owner of the engine process: starts it, gives it jobs, ends it, and says why it ended."""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from maie.domain import EngineJob, Progress, TaskResult
+from maie.engine.messages import Failed, FromChild, Ready
+from maie.errors import EngineFailed, EngineOutOfMemory, MaieError
+from maie.logs import get_logger
+from maie.settings import Settings
+
+log = get_logger(__name__)
+
+Tick = Callable[[Progress | None], None]
+"""Called with each progress, and with None at least every half second; what it raises ends the job."""
+
+TICK_SECONDS = 0.4
+STOP_SECONDS = 2.0
+"""Time that an idle engine process has to end by itself."""
+
+
+class Engine:
+    """One engine process at a time, started when there is none, kept while it is sound.
+
+    Not for use by several threads at once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+        self._loaded: Ready | None = None
+        self._oom_kills = 0
+        # multiprocessing's own exit handler waits for the child, which ignores its SIGTERM: end it before.
+        atexit.register(self._kill)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the process lives and its models are loaded."""
+        return self._loaded is not None and self._process is not None and self._process.is_alive()
+
+    @property
+    def pid(self) -> int | None:
+        """The process, where there is one."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def versions(self) -> dict[str, object]:
+        """Names and versions of what is loaded; empty before the first start."""
+        return dict(self._loaded.versions) if self._loaded else {}
+
+    def start(self, tick: Tick | None = None) -> None:
+        """Start the process and wait until its models are loaded; does nothing when they are.
+
+        Raises:
+            ConfigurationError: The models can't be loaded as they are configured.
+            EngineFailed: The process ended, or was not ready within ``engine_start_seconds``.
+            BaseException: Whatever ``tick`` raised; the process is ended before.
+        """
+        if self.ready:
+            return
+        self._kill()
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._oom_kills = _kernel_oom_kills()
+        self._process = context.Process(target=_child, args=(theirs, self._settings), name="maie-engine")
+        self._process.daemon = True
+        self._process.start()
+        theirs.close()
+        deadline = time.monotonic() + self._settings.engine_start_seconds
+        message = self._receive(tick or _ignore, deadline)
+        if not isinstance(message, Ready):
+            self._kill()
+            raise EngineFailed("The speech engine spoke out of turn.")
+        self._loaded = message
+        log.info("engine process is ready", pid=self.pid, seconds=message.load_seconds)
+
+    def run(self, job: EngineJob, tick: Tick) -> TaskResult:
+        """Run one job, starting the process first where there is none.
+
+        Raises:
+            MaieError: What a stage raised; the process is kept.
+            EngineFailed, EngineOutOfMemory: The process ended; the next call starts another.
+            BaseException: Whatever ``tick`` raised; the process is ended before.
+        """
+        self.start(tick)
+        if self._pipe is None:
+            raise EngineFailed
+        try:
+            self._pipe.send(job)
+        except OSError as error:
+            raise self._death() from error
+        while True:
+            message = self._receive(tick, None)
+            if isinstance(message, TaskResult):
+                return message
+            if isinstance(message, Progress):
+                self._guarded(tick, message)
+
+    def stop(self) -> None:
+        """End the process: an idle one by asking, one at work by SIGKILL."""
+        if self._pipe is not None and self._process is not None and self._process.is_alive():
+            try:
+                self._pipe.send(None)
+            except OSError:
+                log.info("engine process has closed its pipe already")
+            self._process.join(STOP_SECONDS)
+        self._kill()
+
+    def _receive(self, tick: Tick, deadline: float | None) -> FromChild:
+        """Wait for one message, ticking; raises what the message, the tick or the process' end means."""
+        if self._pipe is None:
+            raise EngineFailed
+        while not self._pipe.poll(TICK_SECONDS):
+            self._guarded(tick, None)
+            if deadline is not None and time.monotonic() > deadline:
+                self._kill()
+                raise EngineFailed("The speech engine was not ready in time.")
+        try:
+            message: FromChild = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise self._death() from error
+        if isinstance(message, Failed):
+            if message.fatal or self._loaded is None:
+                self._kill()
+            raise message.error
+        return message
+
+    def _guarded(self, tick: Tick, progress: Progress | None) -> None:
+        """Call ``tick``; what it raises ends the process first, because a C call can't be interrupted otherwise."""
+        try:
+            tick(progress)
+        except BaseException:
+            self._kill()
+            raise
+
+    def _death(self) -> MaieError:
+        """Clear up after a process that ended by itself, and return why it did."""
+        process = self._process
+        if process is not None:
+            process.join(STOP_SECONDS)
+        code = process.exitcode if process is not None else None
+        self._kill()
+        log.error("engine process ended in the middle of its work", exit_code=code)
+        if code == -signal.SIGKILL and _kernel_oom_kills() > self._oom_kills:
+            return EngineOutOfMemory()
+        return EngineFailed()
+
+    def _kill(self) -> None:
+        """End the process at once and forget it; does nothing where there is none."""
+        process, self._process, self._loaded = self._process, None, None
+        if process is not None:
+            process.kill()
+            process.join()
+            process.close()
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
+
+
+def _child(pipe: Connection, settings: Settings) -> None:
+    """Enter the engine process; what it imports is heavy, and stays out of the supervising process."""
+    from maie.engine.child import main
+
+    main(pipe, settings)
+
+
+def _ignore(_: Progress | None) -> None:
+    """Tick for a caller that does not care."""
+
+
+def _kernel_oom_kills() -> int:
+    """Return how many processes the kernel has ended for lack of memory since it started; 0 where it does not say."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
