@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from maie.domain import EngineJob, Progress, Stage, TaskResult, Transcript
+from maie.modelfiles import model_name, model_sha256
 from maie.settings import Settings
 from maie.stages import asr, decode, vad
 
@@ -37,8 +38,8 @@ def load_models(settings: Settings) -> Models:
         "faster_whisper": version("faster-whisper"),
         "ctranslate2": version("ctranslate2"),
         "asr_model": {
-            "name": settings.asr_model.resolve().name,
-            "sha256": asr.model_sha256(settings.asr_model),
+            "name": model_name(settings.asr_model),
+            "sha256": model_sha256(settings.asr_model),
             "device": settings.asr_device,
             "compute_type": model.compute_type,
         },

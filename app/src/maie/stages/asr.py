@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -197,15 +196,3 @@ def _append(segments: list[Segment], texts: Iterable[Segment], chunk: Span) -> N
         start = min(max(chunk.start + text.start, earliest), chunk.end)
         end = min(max(chunk.start + text.end, start), chunk.end)
         segments.append(replace(text, start=round(start, 3), end=round(end, 3)))
-
-
-def model_sha256(folder: Path) -> str | None:
-    """Return the SHA-256 of the model's weights as its ``SHA256SUMS`` says, or None where there is no such file."""
-    sums = folder / "SHA256SUMS"
-    if not sums.is_file():
-        return None
-    for line in sums.read_text(encoding="utf-8").splitlines():
-        digest, _, name = line.partition(" ")
-        if name.strip().lstrip("*").removeprefix("./") == "model.bin":
-            return digest
-    return None

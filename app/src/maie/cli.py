@@ -1,0 +1,160 @@
+"""The ``maie`` command: the service's processes, and what an operator or a developer does by hand.
+
+Exit codes: 0 yes or done, 1 no (the audio, the machine or the service is at fault), 2 it could not be found out, or
+the command can't run as it is configured. What a subcommand needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from maie.domain import EngineJob, Progress, Stage, TaskOptions, to_dict
+from maie.errors import ConfigurationError, MaieError
+
+Run = Callable[[argparse.Namespace], int]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One subcommand: its line in the help, what adds its arguments, and what runs it."""
+
+    summary: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code."""
+    parser = argparse.ArgumentParser(prog="maie", description="Upload audio, get a transcript.")
+    parser.add_argument("--version", action="version", version=f"maie {version('maie')}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=command.summary, description=command.summary)
+        command.arguments(subparser)
+    arguments = parser.parse_args(argv)
+    try:
+        return COMMANDS[arguments.command].run(arguments)
+    except ConfigurationError as error:
+        _say(f"maie: {error.detail}")
+        return 2
+    except MaieError as error:
+        _say(f"maie: {error.detail}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _say(line: str, end: str = "\n") -> None:
+    """Write for the person at the terminal; standard output is for results only."""
+    sys.stderr.write(line + end)
+    sys.stderr.flush()
+
+
+def _no_arguments(_: argparse.ArgumentParser) -> None:
+    """For a subcommand that has none."""
+
+
+def _api(_: argparse.Namespace) -> int:
+    from maie.api.main import main as serve
+
+    return serve()
+
+
+def _worker(_: argparse.Namespace) -> int:
+    from maie.worker import main as work
+
+    return work()
+
+
+def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="audio: wav, mp3, flac, m4a, ogg or webm")
+    parser.add_argument("--language", help="ISO 639-1 code; the model decides when left out")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const="result", help="the whole result as JSON")
+    form.add_argument("--srt", dest="form", action="store_const", const="srt", help="SubRip subtitles")
+    form.add_argument("--vtt", dest="form", action="store_const", const="vtt", help="WebVTT subtitles")
+    parser.set_defaults(form="txt")
+
+
+def _transcribe(arguments: argparse.Namespace) -> int:
+    """Transcribe one file with the engine process, without API, queue or Redis."""
+    from maie.engine import Engine
+    from maie.exports import render
+    from maie.logs import configure_logging
+    from maie.settings import load_settings
+
+    settings = load_settings().model_copy(update={"log_level": "warning"})
+    configure_logging(settings.log_level, sys.stderr)
+    if not arguments.file.is_file():
+        _say(f"maie: there is no file {arguments.file}.")
+        return 2
+    job = EngineJob("local", arguments.file.resolve(), TaskOptions(language=arguments.language))
+    engine = Engine(settings)
+    try:
+        engine.start()
+        result = engine.run(job, _ProgressLine())
+    finally:
+        engine.stop()
+    for warning in result.warnings:
+        _say(f"warning: {warning}")
+    if arguments.form == "result":
+        sys.stdout.write(json.dumps(to_dict(result), ensure_ascii=False, indent=2) + "\n")
+    else:
+        sys.stdout.write(render(result.transcript, arguments.form))
+    took, audio = result.metrics["processing_time_seconds"], result.metrics["input_duration_seconds"]
+    _say(f"{audio:.1f} s of audio in {took:.1f} s: RTF {result.metrics['rtf']:.3f}")
+    return 0
+
+
+class _ProgressLine:
+    """Shows the stage and its percentage: in place on a terminal, a line per stage elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._stage: Stage | None = None
+        self._shown = 0.0
+
+    def __call__(self, progress: Progress | None) -> None:
+        if progress is None:
+            return
+        if self._terminal and (time.monotonic() - self._shown > 0.1 or progress.fraction >= 1.0):
+            self._shown = time.monotonic()
+            _say(f"\r{progress.stage.value:<7}{progress.fraction:5.0%}", end="\n" if progress.fraction >= 1.0 else "")
+        elif not self._terminal and progress.stage is not self._stage:
+            _say(f"{progress.stage.value} …")
+        self._stage = progress.stage
+
+
+def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="the findings as JSON")
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from maie.doctor import examine, exit_code
+    from maie.logs import configure_logging
+
+    configure_logging("error", sys.stderr)
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        if not arguments.json:
+            sys.stdout.write(f"{finding.mark}  {finding.name:<12} {finding.detail}\n")
+            sys.stdout.flush()
+    if arguments.json:
+        sys.stdout.write(json.dumps({"findings": [to_dict(f) for f in findings]}, indent=2) + "\n")
+    return exit_code(findings)
+
+
+COMMANDS: dict[str, Command] = {
+    "api": Command("Serve the HTTP API.", _no_arguments, _api),
+    "worker": Command("Take tasks from the queue and have them done.", _no_arguments, _worker),
+    "transcribe": Command("Transcribe one file here and now.", _transcribe_arguments, _transcribe),
+    "doctor": Command("Say whether this machine can run the service as it is configured.", _doctor_arguments, _doctor),
+}

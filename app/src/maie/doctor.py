@@ -1,0 +1,149 @@
+"""Doctor: can this machine run the service as it is configured? One finding for each thing that it needs."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maie.errors import ConfigurationError
+from maie.platform import is_jetson
+from maie.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from maie.stages.asr import AsrModel
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out about one thing.
+
+    Attributes:
+        ok: None where it could not be found out.
+        detail: One sentence, or a figure.
+    """
+
+    name: str
+    ok: bool | None
+    detail: str
+
+    @property
+    def mark(self) -> str:
+        """The finding in one short word."""
+        return {True: "ok", False: "NO", None: "??"}[self.ok]
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """Return 0 when all is well, 1 when something is wrong, 2 when only something could not be found out."""
+    if any(finding.ok is False for finding in findings):
+        return 1
+    return 2 if any(finding.ok is None for finding in findings) else 0
+
+
+def examine() -> Iterator[Finding]:
+    """Examine one thing after the other; wrong settings end it, because nothing else can be judged then."""
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        yield Finding("settings", False, error.detail)
+        return
+    yield Finding("settings", True, f"profile {settings.profile}, release {settings.release}")
+    yield _platform(settings)
+    yield _credentials(settings)
+    yield _redis(settings)
+    yield _disk(settings)
+    yield _cuda(settings)
+    yield _model(settings)
+
+
+def _platform(settings: Settings) -> Finding:
+    here = "Jetson" if is_jetson() else "no Jetson"
+    fits = settings.profile != "jetson" or is_jetson()
+    return Finding("platform", fits, f"{here}, {platform.machine()}, Python {platform.python_version()}")
+
+
+def _credentials(settings: Settings) -> Finding:
+    from maie.api.keyring import KeyRing
+    from maie.api.main import tls_files
+
+    if _closed_to_us(settings):
+        return Finding("credentials", None, f"{settings.credentials_dir} is only open to the service and to root.")
+    try:
+        KeyRing.read(settings.credentials_dir / "api_keys")
+        tls_files(settings)
+    except ConfigurationError as error:
+        return Finding("credentials", False, error.detail)
+    return Finding("credentials", True, str(settings.credentials_dir))
+
+
+def _closed_to_us(settings: Settings) -> bool:
+    """Whether the secrets are there and this user may not read them."""
+    try:
+        (settings.credentials_dir / "redis_password").read_bytes()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _redis(settings: Settings) -> Finding:
+    import redis
+
+    from maie.store import connect, require_safe_redis
+
+    if _closed_to_us(settings):
+        return Finding("redis", None, "Its password is only open to the service and to root.")
+    where = str(settings.redis_socket or f"{settings.redis_host}:{settings.redis_port}")
+    try:
+        require_safe_redis(connect(settings))
+    except ConfigurationError as error:
+        return Finding("redis", False, error.detail)
+    except redis.RedisError as error:
+        return Finding("redis", False, f"Redis at {where} does not answer: {error}")
+    return Finding("redis", True, where)
+
+
+def _disk(settings: Settings) -> Finding:
+    try:
+        free = shutil.disk_usage(settings.data_dir).free
+    except OSError as error:
+        return Finding("disk", False, f"{settings.data_dir}: {error.strerror}")
+    return Finding("disk", free > settings.min_free_bytes, f"{free / 1024**3:.1f} GiB free in {settings.data_dir}")
+
+
+def _cuda(settings: Settings) -> Finding:
+    import ctranslate2
+
+    count = ctranslate2.get_cuda_device_count()
+    if settings.asr_device == "cpu":
+        return Finding("cuda", True, f"not used; {count} devices")
+    return Finding("cuda", count > 0, f"{count} devices, and MAIE_ASR_DEVICE is cuda")
+
+
+def _model(settings: Settings) -> Finding:
+    """Load the model and have it hear a second of silence; what it says of that does not matter."""
+    from maie.stages import asr
+
+    try:
+        answer = _hear_silence(asr.load(settings))
+    except ConfigurationError as error:
+        return Finding("model", False, error.detail)
+    except (RuntimeError, MemoryError) as error:
+        return Finding("model", False, f"The ASR model does not answer: {error}")
+    return Finding("model", True, answer)
+
+
+def _hear_silence(model: AsrModel) -> str:
+    from maie.domain import SAMPLE_RATE, Span
+    from maie.stages import asr
+    from maie.stages.decode import Audio
+
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(2 * SAMPLE_RATE))
+        file.flush()
+        asr.transcribe(Audio(file, SAMPLE_RATE, ()), [Span(0.0, 1.0)], model, None, lambda _: None)
+    return f"loads and answers, {model.compute_type}, languages: {len(model.languages)}"
