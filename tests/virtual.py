@@ -1,0 +1,100 @@
+"""The virtual device of tests/e2e/device: the playbooks against it, a shell on it, a client of its API."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+PROJECT = Path(__file__).parents[1]
+INVENTORY = PROJECT / "tests/e2e/device/inventory"
+SAMPLE = PROJECT / "files/audio/meeting-sample.wav"
+NAME = "jetson-e2e-01"
+ADDRESS = "10.213.71.21"
+FINAL = {"COMPLETE", "FAILED", "CANCELLED"}
+
+
+def play(playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a playbook against the device."""
+    return subprocess.run(
+        ["ansible-playbook", "-i", str(INVENTORY), playbook, *arguments],
+        cwd=PROJECT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=600,
+    )
+
+
+def recap(output: str) -> dict[str, int]:
+    """Return the counts of the device's line in a play recap."""
+    line = re.findall(rf"^{NAME} +: (.*)$", re.sub(r"\x1b\[[0-9;]*m", "", output), re.MULTILINE)[-1]
+    return {key: int(count) for key, count in re.findall(r"(\w+)=(\d+)", line)}
+
+
+def docker(*arguments: str) -> str:
+    """Run a Docker command and return what it prints."""
+    return subprocess.run(["docker", *arguments], check=True, text=True, capture_output=True, timeout=120).stdout
+
+
+class Device:
+    """The provisioned device: a shell on it, and a client of its API."""
+
+    def __init__(self) -> None:
+        key = (PROJECT / ".secrets/api-key").read_text().strip()
+        self.api = httpx.Client(
+            base_url=f"https://{ADDRESS}:8000",
+            headers={"X-API-Key": key},
+            verify=str(PROJECT / ".secrets/ca/ca.pem"),
+            timeout=30,
+        )
+
+    def shell(self, command: str) -> str:
+        """Run a command on the device as root and return what it prints."""
+        return docker("exec", NAME, "bash", "-ec", command).strip()
+
+    def submit(self, audio: Path) -> str:
+        """Post audio, trying again while the queue or the service is not there; return the task's id."""
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                with audio.open("rb") as content:
+                    answer = self.api.post("/v1/process", files={"file": content})
+                if answer.status_code == 202:
+                    return str(answer.json()["task_id"])
+                assert answer.status_code in (429, 503), answer.text
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < deadline, "the device took no task for two minutes"
+            time.sleep(0.5)
+
+    def status(self, task_id: str) -> dict[str, Any] | None:
+        """Return the task, or None while the API does not answer."""
+        try:
+            answer = self.api.get(f"/v1/status/{task_id}")
+        except httpx.TransportError:
+            return None
+        return answer.json() if answer.status_code == 200 else None
+
+    def ready(self) -> dict[str, Any] | None:
+        """Return what ``/ready`` says, or None while the API does not answer."""
+        try:
+            answer: dict[str, Any] = self.api.get("/ready").json()
+        except httpx.TransportError:
+            return None
+        return answer
+
+    def wait(self, task_id: str, reached: set[str], seconds: float) -> dict[str, Any]:
+        """Return the task as soon as its status is one of ``reached``."""
+        deadline = time.monotonic() + seconds
+        task: dict[str, Any] | None = None
+        while time.monotonic() < deadline:
+            task = self.status(task_id)
+            if task and task["status"] in reached:
+                return task
+            time.sleep(0.1)
+        raise AssertionError(f"task {task_id} did not reach {sorted(reached)} in {seconds} s: {task}")
