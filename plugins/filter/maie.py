@@ -1,0 +1,48 @@
+"""Filters of the playbooks."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ansible.errors import AnsibleFilterError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def project_path(relative: str) -> str:
+    """Return the absolute path of a file of this project, whichever playbook was started and from where."""
+    return str(PROJECT / relative)
+
+
+def model_id(folder: str) -> str:
+    """Return what a model's folder is named by on a host: 12 hexadecimal digits of its ``SHA256SUMS``.
+
+    The sums name every file's content, so equal ids are equal models.
+
+    Raises:
+        AnsibleFilterError: The folder has no ``SHA256SUMS``, or it names a file that is not there.
+    """
+    sums = Path(folder) / "SHA256SUMS"
+    if not sums.is_file():
+        raise AnsibleFilterError(f"There is no model in {folder}: SHA256SUMS is missing.")
+    for name in model_files(folder):
+        if not (Path(folder) / name).is_file():
+            raise AnsibleFilterError(f"The model in {folder} is not whole: {name} is missing.")
+    return hashlib.sha256(sums.read_bytes()).hexdigest()[:12]
+
+
+def model_files(folder: str) -> list[str]:
+    """Return the names of a model's files as its ``SHA256SUMS`` lists them."""
+    text = (Path(folder) / "SHA256SUMS").read_text(encoding="utf-8")
+    return re.findall(r"^[0-9a-f]{64} [ *](.+)$", text, re.MULTILINE)
+
+
+class FilterModule:
+    """Tells Ansible the filters."""
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """Return the filters by name."""
+        return {"project_path": project_path, "model_id": model_id, "model_files": model_files}

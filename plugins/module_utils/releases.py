@@ -1,0 +1,121 @@
+"""Releases on a host: which is live, how the link moves, which may go.
+
+``<root>/releases/<id>/`` holds each release, whole once its ``.complete`` is there, and one to go back to once it has
+passed its smoke test and ``.proven`` is there. ``<root>/current`` and
+``<root>/previous`` are relative links to two of them. A link is replaced by renaming a new one over it, and its folder
+is synced, so that after a power cut it points at the old release or at the new one and never at nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+COMPLETE = ".complete"
+PROVEN = ".proven"
+RELEASE_ID = re.compile(r"[0-9a-f]{12}")
+
+
+class ReleaseError(Exception):
+    """A release can't be used; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where the two links point; empty where there is no link."""
+
+    current: str
+    previous: str
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's entries to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_links(root: Path) -> Links:
+    """Return the releases that the links name."""
+
+    def target(link: Path) -> str:
+        return link.readlink().name if link.is_symlink() else ""
+
+    return Links(target(root / "current"), target(root / "previous"))
+
+
+def check_whole(root: Path, release: str) -> None:
+    """Raise ReleaseError unless the release is there and complete."""
+    if not RELEASE_ID.fullmatch(release):
+        raise ReleaseError(f"{release!r} is no release id (12 hexadecimal digits).")
+    folder = root / "releases" / release
+    if not folder.is_dir():
+        present = ", ".join(whole_releases(root)) or "none"
+        raise ReleaseError(f"There is no release {release} on this host; whole ones: {present}.")
+    if not (folder / COMPLETE).is_file():
+        raise ReleaseError(f"Release {release} is incomplete: {folder / COMPLETE} is missing.")
+
+
+def whole_releases(root: Path) -> list[str]:
+    """Return the ids of all complete releases, the most recently staged first."""
+    markers = [path for path in (root / "releases").glob(f"*/{COMPLETE}") if RELEASE_ID.fullmatch(path.parent.name)]
+    return [path.parent.name for path in sorted(markers, key=lambda path: path.stat().st_mtime, reverse=True)]
+
+
+def proven_releases(root: Path) -> list[str]:
+    """Return the ids of all complete releases that have passed their smoke test, the most recently staged first."""
+    return [release for release in whole_releases(root) if (root / "releases" / release / PROVEN).is_file()]
+
+
+def point(root: Path, name: str, release: str) -> None:
+    """Let the link ``name`` name this release, or nothing if it is empty."""
+    link = root / name
+    if not release:
+        link.unlink(missing_ok=True)
+    else:
+        # One name per link: a leftover of an interrupted run is replaced, not collected.
+        fresh = root / f".{name}.new"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(Path("releases") / release)
+        fresh.replace(link)
+    sync_folder(root)
+
+
+def activate(root: Path, release: str, previous: str) -> None:
+    """Make a release the live one and remember another as the one to go back to.
+
+    Raises:
+        ReleaseError: The release, or the one to remember, is missing or incomplete.
+    """
+    check_whole(root, release)
+    if previous:
+        check_whole(root, previous)
+    # All of the release first, then the links: a link must never outlive what it names.
+    os.sync()
+    point(root, "previous", previous)
+    point(root, "current", release)
+
+
+def removable(root: Path, keep: int) -> list[str]:
+    """Return what may go: all but the ``keep`` newest complete releases, and never a linked one.
+
+    Incomplete ones are not counted and not returned: a staging may be under way.
+    """
+    links = read_links(root)
+    linked = {links.current, links.previous}
+    others = [release for release in whole_releases(root) if release not in linked]
+    room = max(0, keep - len(linked - {""}))
+    return others[room:]
+
+
+def remove(root: Path, release: str) -> None:
+    """Remove a release: first the marker, so that half of one never looks whole."""
+    folder = root / "releases" / release
+    (folder / COMPLETE).unlink(missing_ok=True)
+    sync_folder(folder)
+    shutil.rmtree(folder)

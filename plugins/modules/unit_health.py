@@ -1,0 +1,98 @@
+"""Ansible module: whether systemd units are up, and what errors they logged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils import journal  # type: ignore[attr-defined]
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: unit_health
+short_description: Reads whether systemd units are up and what errors they logged
+description:
+  - Changes nothing and fails only if systemd can't be asked.
+options:
+  units:
+    description: Names of the units.
+    type: list
+    elements: str
+    required: true
+  since:
+    description: >-
+      Seconds since the epoch from which on errors count. Errors before the running start of a unit never count.
+    type: int
+    default: 0
+  credentials_dir:
+    description: >-
+      Folder of the secrets that the units were given. A unit that runs with another content than the file has now
+      lists it under C(stale_credentials).
+    type: path
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Read how the units are
+  unit_health:
+    units: [maie-api.service, maie-worker.service]
+"""
+
+RETURN = r"""
+units:
+  description: For each unit C(name), C(active), C(state), C(restarts), C(errors) and C(stale_credentials).
+  returned: always
+  type: list
+"""
+
+PROPERTIES = "ActiveState,SubState,NRestarts,InvocationID"
+
+
+def stale_credentials(unit: str, folder: str) -> list[str]:
+    """Return the names of the secrets that the unit was started with and that have changed since."""
+    given = Path("/run/credentials") / unit
+    if not folder or not given.is_dir():
+        return []
+    sources = ((secret, Path(folder) / secret.name) for secret in sorted(given.iterdir()))
+    return [
+        secret.name for secret, source in sources if source.is_file() and source.read_bytes() != secret.read_bytes()
+    ]
+
+
+def unit_health(module: AnsibleModule, unit: str) -> dict[str, Any]:
+    """Return the state of one unit and the errors of its running invocation."""
+    _, shown, _ = module.run_command(["systemctl", "show", f"--property={PROPERTIES}", unit], check_rc=True)
+    properties = journal.parse_properties(shown)
+    found: list[str] = []
+    if properties.get("InvocationID"):
+        command = ["journalctl", "--output=json", "--no-pager", "--quiet", f"--since=@{module.params['since']}"]
+        _, entries, _ = module.run_command(
+            [*command, f"_SYSTEMD_INVOCATION_ID={properties['InvocationID']}"], check_rc=True
+        )
+        found = journal.errors(entries)
+    return {
+        "name": unit,
+        "active": properties.get("ActiveState") == "active",
+        "state": f"{properties.get('ActiveState', 'unknown')} ({properties.get('SubState', 'unknown')})",
+        "restarts": int(properties.get("NRestarts") or 0),
+        "errors": found,
+        "stale_credentials": stale_credentials(unit, module.params["credentials_dir"]),
+    }
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "units": {"type": "list", "elements": "str", "required": True},
+            "since": {"type": "int", "default": 0},
+            "credentials_dir": {"type": "path", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    units = [unit_health(module, unit) for unit in module.params["units"]]
+    module.exit_json(changed=False, units=units)
+
+
+if __name__ == "__main__":
+    main()
