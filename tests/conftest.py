@@ -1,1 +1,73 @@
-"""Lets all tests import the modules of this folder."""
+"""Fixtures for all tests: whole services, and speech to give them."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stack import Stack
+
+SENTENCES = (
+    "The budget was approved by the whole team. We will meet again on the third of May. "
+    "Anna sends the report to the office before the end of the week."
+)
+
+
+@pytest.fixture(scope="session")
+def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Stack]]:
+    """Make services that end with the session at the latest. Settings as for :class:`Stack`."""
+    made: list[Stack] = []
+
+    def make(**settings: Any) -> Stack:
+        made.append(Stack(tmp_path_factory.mktemp("stack", numbered=True), **settings))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.stop()
+
+
+@pytest.fixture
+def own_stack(make_stack: Callable[..., Stack]) -> Iterator[Callable[..., Stack]]:
+    """Make services that end with the test."""
+    made: list[Stack] = []
+
+    def make(**settings: Any) -> Stack:
+        made.append(make_stack(**settings))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.stop()
+
+
+@pytest.fixture(scope="session")
+def service(make_stack: Callable[..., Stack]) -> Stack:
+    """One whole service with the default limits, for tests that leave it sound."""
+    stack = make_stack()
+    stack.start("worker", "api")
+    return stack
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], bytes]:
+    """Return speech of about so many seconds as a wav file, 22.05 kHz mono."""
+    path: Path = tmp_path_factory.mktemp("speech") / "speech.wav"
+    subprocess.run(["espeak-ng", "-w", str(path), SENTENCES], check=True)
+    with wave.open(str(path)) as source:
+        parameters, frames = source.getparams(), source.readframes(source.getnframes())
+
+    def make(seconds: float) -> bytes:
+        wanted = int(seconds * parameters.framerate) * parameters.sampwidth
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as target:
+            target.setparams(parameters)
+            target.writeframes((frames * (wanted // len(frames) + 1))[:wanted])
+        return buffer.getvalue()
+
+    return make

@@ -130,6 +130,8 @@ class Outcome:
             "versions": json.dumps(self.versions),
             "warnings": json.dumps(self.warnings),
         }
+        if self.status is TaskStatus.COMPLETE:
+            written["progress"] = "1"
         if self.error is not None:
             written["error"] = json.dumps(self.error)
         return written

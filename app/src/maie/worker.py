@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import redis
 from rq import worker_registration
+from rq.job import Job
+from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.utils import now
 from rq.worker import SimpleWorker
@@ -78,10 +81,14 @@ class MaieWorker(SimpleWorker):
     def run_maintenance_tasks(self) -> None:
         """Sweep; RQ calls this between two tasks, never during one."""
         self.last_cleaned_at = now()  # type: ignore[assignment]  # RQ annotates it as always None
-        if not self._engine.ready:
-            self._engine.start(lambda _: self.heartbeat())
+        self._start_engine()
         self._queue.sweep()
         worker_registration.clean_worker_registry(self._queue.rq)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Do one task; afterwards have an engine ready for the next one, for a task may cost it its process."""
+        super().execute_job(job, queue)
+        self._start_engine()
 
     def lease(self, task: str | None) -> Lease:
         """Return what this worker says of itself."""
@@ -99,6 +106,15 @@ class MaieWorker(SimpleWorker):
         execution = self.execution
         if execution is not None:
             self.maintain_heartbeats(execution.job, execution)
+
+    def _start_engine(self) -> None:
+        if not self._engine.ready:
+            self._engine.start(lambda _: self._show_life())
+
+    def _show_life(self) -> None:
+        self.alive()
+        with suppress(redis.RedisError):
+            self._queue.store.renew_lease(self.lease(None))
 
 
 def main() -> int:
