@@ -1,0 +1,82 @@
+"""Audio files of every supported kind, made on the spot, and the paths of the sample and the model."""
+
+from __future__ import annotations
+
+import json
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = ROOT / "files" / "models" / "maie-asr-en-v1"
+SAMPLE = ROOT / "files" / "audio" / "meeting-sample.wav"
+REFERENCE = ROOT / "files" / "audio" / "meeting-sample.json"
+
+CODECS = {
+    "wav": ("wav", "pcm_s16le"),
+    "mp3": ("mp3", "libmp3lame"),
+    "flac": ("flac", "flac"),
+    "m4a": ("mp4", "aac"),
+    "ogg": ("ogg", "vorbis"),
+    "opus": ("ogg", "libopus"),
+    "webm": ("webm", "libopus"),
+}
+"""Kinds of files with FFmpeg's names of muxer and encoder."""
+
+Samples = NDArray[np.float32]
+
+
+def reference_text() -> str:
+    """What is said in the sample."""
+    text: str = json.loads(REFERENCE.read_text(encoding="utf-8"))["verbatim"]
+    return text
+
+
+def sample() -> Samples:
+    """The sample's samples: 16 kHz, mono."""
+    with wave.open(str(SAMPLE)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float32) / 32768
+
+
+def tone(seconds: float, rate: int, hertz: float = 440.0) -> Samples:
+    """A sine of half the full amplitude."""
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def encode(path: Path, samples: Samples, rate: int, kind: str, channels: int = 1) -> Path:
+    """Write mono samples to every channel of a file of one of the :data:`CODECS`."""
+    muxer, codec = CODECS[kind]
+    if codec == "vorbis":
+        channels = 2  # all that FFmpeg's own encoder can do
+    layout = {1: "mono", 2: "stereo"}[channels]
+    with av.open(str(path), "w", format=muxer) as container:
+        stream = container.add_stream(codec, rate=48_000 if codec == "libopus" else rate, layout=layout)
+        stream.codec_context.options = {"strict": "experimental"}
+        frame = av.AudioFrame.from_ndarray(np.repeat(samples[None, :], channels, axis=0), format="fltp", layout=layout)
+        frame.sample_rate = rate
+        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=stream.rate, frame_size=None)
+        fifo = av.AudioFifo()
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            part.pts = None
+            fifo.write(part)
+        size = stream.codec_context.frame_size or 4096
+        written = 0
+        while (block := fifo.read(size, partial=True)) is not None:
+            block.pts = written
+            written += block.samples
+            container.mux(stream.encode(block))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_wav(path: Path, samples: Samples, rate: int = 16_000) -> Path:
+    """Write mono samples as 16-bit PCM."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return path

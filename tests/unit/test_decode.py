@@ -1,0 +1,268 @@
+"""The decode stage: every supported file becomes 16 kHz mono, and no file makes it do anything else."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import wave
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from audiofiles import CODECS, encode, tone, write_wav
+from maie.errors import AudioTooLong, EmptyAudio, MaieError, NotAudio, UndecodableAudio
+from maie.stages import container
+from maie.stages.decode import Audio, decode
+
+SCRIPTS = {
+    "hls": b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nsecret.wav\n",
+    "ffconcat": b"ffconcat version 1.0\nfile secret.wav\n",
+    "sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+    "playlist": b"[playlist]\nFile1=secret.wav\n",
+    "text": b"There is no sound in this.\n" * 50,
+    "utf16": "There is no sound in this.\n".encode("utf-16"),
+}
+
+
+def read(path: Path, max_seconds: float = 100.0) -> Audio:
+    """Decode a file and see that no other file appears beside it."""
+    before = set(path.parent.iterdir())
+    try:
+        return decode(path, max_seconds, lambda _: None)
+    finally:
+        assert set(path.parent.iterdir()) == before
+
+
+def pitch(audio: Audio) -> float:
+    """The loudest frequency in hertz."""
+    return float(np.abs(np.fft.rfft(audio.window(0, audio.samples))).argmax() / audio.seconds)
+
+
+def wav_header(samples: bytes, *, tag: int, channels: int, rate: int, bits: int) -> bytes:
+    block = channels * bits // 8
+    form = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, bits)
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(samples)) + samples
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])
+@pytest.mark.parametrize("kind", CODECS)
+def test_every_format_keeps_length_and_pitch(tmp_path: Path, kind: str, rate: int, channels: int) -> None:
+    with read(encode(tmp_path / "audio", tone(3, rate), rate, kind, channels)) as audio:
+        assert audio.seconds == pytest.approx(3.0, abs=0.25)
+        assert pitch(audio) == pytest.approx(440, abs=2)
+        assert audio.window(0, audio.samples).std() == pytest.approx(0.3535, abs=0.025)
+        assert audio.warnings == ()
+
+
+def test_window_is_the_part_asked_for_and_never_beyond_the_audio(tmp_path: Path) -> None:
+    ramp = np.linspace(-0.5, 0.5, 16_000, dtype=np.float32)
+    with read(write_wav(tmp_path / "audio", ramp)) as audio:
+        assert np.allclose(audio.window(4_000, 4_010), ramp[4_000:4_010], atol=1e-4)
+        assert len(audio.window(15_990, 16_100)) == 10
+        assert len(audio.window(20_000, 20_010)) == 0
+
+
+def test_progress_ends_at_one(tmp_path: Path) -> None:
+    seen: list[float] = []
+    decode(write_wav(tmp_path / "audio", tone(5, 16_000)), 100, seen.append).close()
+    assert seen == sorted(seen)
+    assert len(seen) > 3
+    assert seen[-1] == 1.0
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_text_and_scripts_are_refused(tmp_path: Path, name: str) -> None:
+    write_wav(tmp_path / "secret.wav", tone(1, 16_000))
+    path = tmp_path / "audio"
+    path.write_bytes(SCRIPTS[name])
+    with pytest.raises(NotAudio):
+        read(path)
+
+
+@pytest.mark.parametrize("demuxer", ["wav", "mp3", "flac", "ogg", "matroska", "mov", "aac"])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_not_followed_even_when_it_is_taken_for_audio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, demuxer: str
+) -> None:
+    write_wav(tmp_path / "secret.wav", tone(1, 16_000))
+    path = tmp_path / "audio"
+    path.write_bytes(SCRIPTS[name])
+    monkeypatch.setattr(container, "sniff", lambda _: demuxer)
+    with pytest.raises((UndecodableAudio, EmptyAudio)):
+        read(path)
+
+
+def test_zip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "audio"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(10_000_000))
+    with pytest.raises(NotAudio):
+        read(path)
+
+
+def test_empty_file_and_audio_of_no_seconds_are_empty(tmp_path: Path) -> None:
+    for name, content in {"empty": b"", "header": write_wav(tmp_path / "w", tone(0, 16_000)).read_bytes()}.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(EmptyAudio):
+            read(path)
+
+
+@pytest.mark.parametrize("magic", [b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3", b"\0\0\0\x20ftypM4A ", b"\xff\xfb\x90\x64"])
+def test_garbage_behind_magic_bytes_is_undecodable(tmp_path: Path, magic: bytes) -> None:
+    path = tmp_path / "audio"
+    path.write_bytes(magic + random.Random(1).randbytes(20_000))
+    with pytest.raises(UndecodableAudio):
+        read(path)
+
+
+@pytest.mark.parametrize("kind", ["mp3", "flac", "webm"])
+def test_a_cut_file_gives_what_it_holds_and_says_so(tmp_path: Path, kind: str) -> None:
+    path = encode(tmp_path / "audio", tone(10, 16_000), 16_000, kind)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with read(path) as audio:
+        assert 3 < audio.seconds < 6
+        assert pitch(audio) == pytest.approx(440, abs=2)
+        assert "ends early" in audio.warnings[0]
+
+
+def test_a_hole_in_the_file_is_left_out_and_said(tmp_path: Path) -> None:
+    path = encode(tmp_path / "audio", tone(10, 16_000), 16_000, "mp3")
+    content = path.read_bytes()
+    path.write_bytes(content[:8_000] + bytes(4_000) + content[12_000:])
+    with read(path) as audio:
+        assert 8 < audio.seconds < 10
+        assert audio.warnings
+
+
+@pytest.mark.parametrize("kind", ["mp3", "m4a"])
+def test_a_cut_file_with_nothing_decodable_is_undecodable(tmp_path: Path, kind: str) -> None:
+    path = encode(tmp_path / "audio", tone(10, 16_000), 16_000, kind)
+    content = path.read_bytes()
+    path.write_bytes(content[: 90 if kind == "mp3" else len(content) // 2])
+    with pytest.raises((UndecodableAudio, EmptyAudio)):
+        read(path)
+
+
+def test_seconds_are_counted_whatever_the_header_says(tmp_path: Path) -> None:
+    path = encode(tmp_path / "audio", np.zeros(100 * 16_000, np.float32), 16_000, "flac")
+    content = bytearray(path.read_bytes())
+    total = content.index(b"fLaC") + 4 + 4 + 13  # the last 4 bytes of the 36 bits that hold the number of samples
+    content[total : total + 5] = bytes([content[total] & 0xF0, *(16_000).to_bytes(4, "big")])
+    path.write_bytes(content)
+    with pytest.raises(AudioTooLong):
+        read(path, max_seconds=10)
+    with read(path, max_seconds=101) as audio:
+        assert audio.seconds == pytest.approx(100, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("tag", "channels", "rate", "bits"),
+    [
+        (1, 8, 48_000, 16),
+        (1, 1, 384_000, 16),
+        (3, 1, 16_000, 32),
+        (3, 2, 44_100, 64),
+        (1, 1, 16_000, 24),
+        (1, 1, 8_000, 8),
+    ],
+)
+def test_unusual_pcm(tmp_path: Path, tag: int, channels: int, rate: int, bits: int) -> None:
+    mono = tone(2, rate)
+    if bits == 8:
+        raw = (mono * 127 + 128).astype(np.uint8)[:, None]
+    elif bits == 24:
+        raw = (mono * 2**31).astype("<i4").view(np.uint8).reshape(-1, 4)[:, 1:]
+    elif tag == 3:
+        raw = mono.astype(f"<f{bits // 8}")[:, None]
+    else:
+        raw = (mono * 32767).astype("<i2")[:, None]
+    data = np.repeat(raw, channels, axis=0 if bits == 24 else 1).tobytes() if channels > 1 else raw.tobytes()
+    path = tmp_path / "audio"
+    path.write_bytes(wav_header(data, tag=tag, channels=channels, rate=rate, bits=bits))
+    with read(path) as audio:
+        assert audio.seconds == pytest.approx(2, abs=0.02)
+        assert pitch(audio) == pytest.approx(440, abs=2)
+
+
+def test_samples_that_are_no_numbers_become_finite(tmp_path: Path) -> None:
+    samples = np.tile(np.array([np.nan, np.inf, -np.inf, 1e30, 0.25], dtype="<f4"), 8_000)
+    path = tmp_path / "audio"
+    path.write_bytes(wav_header(samples.tobytes(), tag=3, channels=1, rate=16_000, bits=32))
+    with read(path) as audio:
+        window = audio.window(0, audio.samples)
+    assert np.isfinite(window).all()
+    assert np.abs(window).max() <= 1.0
+
+
+@pytest.mark.parametrize("rate", [1, 999, 800_000, 2**31 - 1])
+def test_absurd_sample_rates_are_refused(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "audio"
+    path.write_bytes(wav_header(bytes(64_000), tag=1, channels=1, rate=rate, bits=8))
+    with pytest.raises(UndecodableAudio):
+        read(path)
+
+
+def test_the_rate_may_change_on_the_way(tmp_path: Path) -> None:
+    first = encode(tmp_path / "a", tone(3, 44_100), 44_100, "mp3").read_bytes()
+    second = encode(tmp_path / "b", tone(3, 22_050), 22_050, "mp3").read_bytes()
+    path = tmp_path / "audio"
+    path.write_bytes(first + second)
+    with read(path) as audio:
+        assert audio.seconds == pytest.approx(6, abs=0.3)
+        assert pitch(audio) == pytest.approx(440, abs=2)
+
+
+def test_a_large_tag_before_the_audio_is_skipped(tmp_path: Path) -> None:
+    size = 10 << 20
+    header = b"ID3\x04\0\0" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
+    path = tmp_path / "audio"
+    path.write_bytes(header + bytes(size) + encode(tmp_path / "m", tone(2, 16_000), 16_000, "mp3").read_bytes())
+    with read(path) as audio:
+        assert audio.seconds == pytest.approx(2, abs=0.1)
+
+
+def test_a_read_only_folder_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_wav(tmp_path / "audio", tone(1, 16_000))
+    monkeypatch.setattr("maie.stages.decode.os.access", lambda *_: False)
+    with read(path) as audio:
+        assert audio.seconds == 1.0
+
+
+@pytest.mark.parametrize("kind", CODECS)
+def test_flipped_bits_end_in_audio_or_in_a_named_error(tmp_path: Path, kind: str) -> None:
+    original = encode(tmp_path / "audio", tone(2, 16_000), 16_000, kind).read_bytes()
+    path = tmp_path / "flipped"
+    outcomes = set()
+    for seed in range(40):
+        generator = random.Random(seed)
+        content = bytearray(original)
+        for _ in range(generator.choice((1, 10, 100))):
+            content[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+        path.write_bytes(content)
+        try:
+            with read(path) as audio:
+                assert audio.samples > 0
+            outcomes.add("audio")
+        except MaieError as error:
+            outcomes.add(error.code)
+    assert "audio" in outcomes
+    assert outcomes <= {"audio", "not_audio", "undecodable", "empty_audio", "audio_too_long"}
+
+
+def test_wav_with_a_length_that_was_never_filled_in(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 16_000 * 3))
+    content = bytearray(buffer.getvalue())
+    content[40:44] = b"\xff\xff\xff\xff"
+    path = tmp_path / "audio"
+    path.write_bytes(content)
+    with read(path) as audio:
+        assert audio.seconds == 3.0
+        assert audio.warnings == ()

@@ -1,0 +1,97 @@
+"""The probe: the verdict on an upload, from a child process that can't harm the one that asks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from audiofiles import CODECS, MODEL, encode, tone, write_wav
+from maie.errors import AudioTooLong, EmptyAudio, NotAudio, UndecodableAudio
+from maie.settings import Settings
+from maie.stages import probe as module
+from maie.stages.probe import ADDRESS_SPACE_BYTES, CPU_SECONDS, probe
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(profile="embedded", asr_model=MODEL, max_audio_seconds=60)
+
+
+@pytest.mark.parametrize("kind", CODECS)
+def test_declared_seconds(tmp_path: Path, settings: Settings, kind: str) -> None:
+    declared = probe(encode(tmp_path / "audio", tone(3, 16_000), 16_000, kind), settings)
+    assert declared == pytest.approx(3.0, abs=0.3)
+
+
+def test_verdicts(tmp_path: Path, settings: Settings) -> None:
+    path = tmp_path / "audio"
+    for content, error in {
+        b"": EmptyAudio,
+        b"text renamed": NotAudio,
+        b"#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1/x.ts\n": NotAudio,
+        b"fLaC" + bytes(5_000): UndecodableAudio,
+        write_wav(tmp_path / "none", tone(0, 16_000)).read_bytes(): EmptyAudio,
+    }.items():
+        path.write_bytes(content)
+        with pytest.raises(error) as raised:
+            probe(path, settings)
+        assert type(raised.value) is error
+
+
+def test_cut_mp3_is_taken_while_it_holds_audio(tmp_path: Path, settings: Settings) -> None:
+    path = encode(tmp_path / "audio", tone(10, 16_000), 16_000, "mp3")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 3])
+    assert probe(path, settings) is not None
+    path.write_bytes(content[:90])
+    with pytest.raises((UndecodableAudio, EmptyAudio)):
+        probe(path, settings)
+
+
+def test_declared_length_above_the_limit_is_refused(tmp_path: Path, settings: Settings) -> None:
+    path = encode(tmp_path / "audio", tone(61, 8_000), 8_000, "flac")
+    with pytest.raises(AudioTooLong):
+        probe(path, settings)
+
+
+def test_a_decoder_that_hangs_is_ended(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "audio"
+    os.mkfifo(path)
+    monkeypatch.setattr(module, "WALL_CLOCK_SECONDS", 0.7)
+    begun = time.monotonic()
+    with pytest.raises(UndecodableAudio):
+        probe(path, settings)
+    assert time.monotonic() - begun < 5
+
+
+def test_the_child_has_limits(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "audio"
+    os.mkfifo(path)
+    monkeypatch.setattr(module, "WALL_CLOCK_SECONDS", 3.0)
+
+    def ask() -> None:
+        with pytest.raises(UndecodableAudio):
+            probe(path, settings)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    limits = ""
+    while asking.is_alive() and str(ADDRESS_SPACE_BYTES) not in limits:
+        time.sleep(0.02)
+        limits = _limits_of_the_process_with(str(path))
+    asking.join()
+    rows = {line[:26].strip(): line[26:].split()[0] for line in limits.splitlines()}
+    assert rows["Max address space"] == str(ADDRESS_SPACE_BYTES)
+    assert rows["Max cpu time"] == str(CPU_SECONDS)
+
+
+def _limits_of_the_process_with(argument: str) -> str:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if argument in (folder / "cmdline").read_bytes().decode(errors="replace").split("\0"):
+                return (folder / "limits").read_text()
+    return ""
