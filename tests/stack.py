@@ -44,6 +44,11 @@ def wait_for(check: Callable[[], Any], seconds: float, what: str, interval: floa
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
+def rss(pid: int) -> int:
+    """Resident memory of a process, in bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 class Process:
     """A process in a session of its own, so that it and its children can be killed together like a systemd unit."""
 
@@ -61,6 +66,11 @@ class Process:
     @property
     def alive(self) -> bool:
         return self.popen.poll() is None
+
+    def children(self) -> list[int]:
+        """Process ids of the direct children of the main process."""
+        text = Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children").read_text()
+        return [int(pid) for pid in text.split()]
 
     def kill(self) -> None:
         """SIGKILL for the whole unit."""
@@ -170,7 +180,7 @@ class Stack:
 
     def maie(self, command: str, **settings: Any) -> Process:
         env = {**self.env, **{f"MAIE_{name.upper()}": str(value) for name, value in settings.items()}}
-        return Process([sys.executable, "-m", "maie.cli", command], env, self.folder / f"{command}.log")
+        return Process([str(Path(sys.executable).parent / "maie"), command], env, self.folder / f"{command}.log")
 
     def start(self, *commands: str) -> None:
         """Start ``api`` and ``worker`` units, and wait until they serve."""
@@ -215,9 +225,9 @@ class Stack:
         return sorted(folder.iterdir()) if folder.exists() else []
 
     def log(self, command: str) -> list[dict[str, Any]]:
-        """The JSON lines that a process has logged."""
+        """The lines that a process has logged; one that a kill has cut short is left out."""
         lines = (self.folder / f"{command}.log").read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
     def stop(self) -> None:
         for unit in self.units:

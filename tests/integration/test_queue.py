@@ -100,7 +100,9 @@ def test_tasks_keep_their_places_until_they_end(queue: TaskQueue) -> None:
 
 def test_retry_after_follows_from_the_time_that_tasks_take(queue: TaskQueue) -> None:
     done = accepted(queue)
-    queue.store.commit(done.id, 1, "t", Outcome(TaskStatus.COMPLETE, metrics={**DONE.metrics, "processing_time_seconds": 42.4}))
+    queue.store.commit(
+        done.id, 1, "t", Outcome(TaskStatus.COMPLETE, metrics={**DONE.metrics, "processing_time_seconds": 42.4})
+    )
     for number in range(5):
         queue.store.reserve(str(number))
     with pytest.raises(QueueFull) as caught:
@@ -202,7 +204,10 @@ def test_what_is_past_its_retention_goes(queue: TaskQueue, stack: Stack) -> None
     assert not queue.files.result(old.id, 1).exists()
     assert queue.store.get(recent.id).status is TaskStatus.COMPLETE
     assert queue.files.result(recent.id, 1).exists()
-    assert queue.store.get(waiting.id).error == {"code": "expired", "detail": "The task waited longer than its audio is kept"}
+    assert queue.store.get(waiting.id).error == {
+        "code": "expired",
+        "detail": "The task waited longer than its audio is kept",
+    }
 
 
 def test_files_that_belong_to_nothing_go(queue: TaskQueue) -> None:
