@@ -1,0 +1,82 @@
+"""Voice activity detection on real speech, and the grouping of its spans into chunks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from audiofiles import Samples, sample, tone, write_wav
+from maie.domain import SAMPLE_RATE, Span
+from maie.stages.decode import decode
+from maie.stages.vad import CHUNK_SECONDS, WINDOW_SECONDS, coverage, find_speech, group
+
+
+def spans_of(path: Path, samples: Samples) -> list[Span]:
+    with decode(write_wav(path, samples), 1e6, lambda _: None) as audio:
+        return find_speech(audio, lambda _: None)
+
+
+def silence(seconds: float) -> Samples:
+    """What a quiet room sounds like."""
+    noise = np.random.default_rng(1).normal(0, 2e-4, round(seconds * SAMPLE_RATE))
+    return noise.astype(np.float32)
+
+
+def test_there_is_no_speech_in_silence_and_in_a_tone(tmp_path: Path) -> None:
+    for name, samples in {
+        "zeros": np.zeros(160_000, np.float32),
+        "room": silence(10),
+        "tone": tone(10, 16_000),
+    }.items():
+        assert spans_of(tmp_path / name, samples) == []
+
+
+def test_speech_is_found_where_it_is(tmp_path: Path) -> None:
+    speech = sample()[: 8 * SAMPLE_RATE]
+    spans = spans_of(tmp_path / "a", np.concatenate([silence(20), speech, silence(20)]))
+    assert spans[0].start == pytest.approx(20, abs=1.5)
+    assert spans[-1].end == pytest.approx(28, abs=1.5)
+    assert sum(s.end - s.start for s in spans) > 4
+
+
+def test_a_border_between_windows_cuts_nothing(tmp_path: Path) -> None:
+    speech = np.concatenate([silence(3), sample()[: 20 * SAMPLE_RATE], silence(5)])
+    alone = spans_of(tmp_path / "alone", speech)
+    middle = next((s.start + s.end) / 2 for s in alone if s.end - s.start > 1.5)
+    lead = WINDOW_SECONDS - middle
+    across = spans_of(tmp_path / "across", np.concatenate([silence(lead), speech]))
+    assert len(across) == len(alone)
+    for there, here in zip(across, alone, strict=True):
+        assert there.start - lead == pytest.approx(here.start, abs=0.3)
+        assert there.end - lead == pytest.approx(here.end, abs=0.3)
+
+
+def test_spans_are_in_order_short_enough_and_inside_the_audio(tmp_path: Path) -> None:
+    speech = np.tile(sample(), 8)[: 250 * SAMPLE_RATE]
+    spans = spans_of(tmp_path / "a", speech)
+    assert all(0 <= s.start < s.end <= 250 and s.end - s.start <= CHUNK_SECONDS for s in spans)
+    assert all(a.end <= b.start for a, b in pairwise(spans))
+    assert 0.3 < coverage(spans, 250) <= 1
+
+
+def test_progress_ends_at_one(tmp_path: Path) -> None:
+    seen: list[float] = []
+    with decode(write_wav(tmp_path / "a", silence(2.5 * WINDOW_SECONDS)), 1e6, lambda _: None) as audio:
+        find_speech(audio, seen.append)
+    assert seen == pytest.approx([0.4, 0.8, 1.0])
+
+
+def test_chunks_are_cut_in_pauses_and_at_most_30_seconds_long() -> None:
+    spans = [Span(0, 12), Span(12.5, 25), Span(25.5, 29), Span(29.5, 40), Span(50, 51)]
+    assert group(spans) == [Span(0, 29), Span(29.5, 40), Span(50, 51)]
+
+
+def test_a_long_pause_ends_a_chunk() -> None:
+    assert group([Span(0, 1), Span(3.9, 5), Span(9, 10)]) == [Span(0, 5), Span(9, 10)]
+
+
+def test_no_speech_makes_no_chunks() -> None:
+    assert group([]) == []
+    assert coverage([], 10) == 0
