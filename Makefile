@@ -21,10 +21,6 @@ $(VENV)/.made: scripts/bootstrap requirements/bootstrap.txt requirements/control
 .PHONY: venv
 venv: $(VENV)/.made ## Make the control node's environment, .venv/
 
-.PHONY: engine
-engine: venv
-	@ansible-playbook playbooks/engine.yml
-
 .PHONY: demo
 demo: venv ## Turn a virtual Jetson into a speech service and transcribe with it
 	@ansible-playbook -i inventory/virtual playbooks/virtual.yml
@@ -57,12 +53,12 @@ integration: venv ## The service with real Redis, real worker and real engine on
 	pytest tests/integration tests/e2e tests/performance -m "not device"
 
 .PHONY: molecule
-molecule: engine ## The roles on a virtual device of their own: check, converge, idempotence, verify
+molecule: venv ## The roles on a virtual device of their own: check, converge, idempotence, verify
 	molecule test --all
 
 .PHONY: device
-device: engine ## What only a whole virtual device can show: kills, a bad release, bad uploads
-	pytest tests/ansible tests/e2e -m device
+device: venv ## What only a whole virtual device can show: kills, a bad release, bad uploads
+	pytest tests -m device
 
 .PHONY: bench
 bench: venv ## What the service costs beyond the engine, and its memory
