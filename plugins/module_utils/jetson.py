@@ -202,8 +202,12 @@ def parse_packages(dpkg_output: str) -> dict[str, str]:
 
 
 def package_releases(packages: dict[str, str]) -> list[str]:
-    """Return the L4T releases that the packages come from, sorted: ``36.4.3-20250107174145`` is of 36.4.3."""
-    return sorted({version.split("-", 1)[0] for version in packages.values()})
+    """Return the L4T releases that the packages come from, sorted.
+
+    ``36.4.3-20250107174145`` is of 36.4.3, and so is the kernel's ``5.15.148-tegra-36.4.3-20250107174145``.
+    """
+    found = (re.search(r"(\d+(?:\.\d+)+)-\d+$", version) for version in packages.values())
+    return sorted({match.group(1) for match in found if match})
 
 
 def parse_meminfo(text: str) -> dict[str, int]:
