@@ -1,0 +1,126 @@
+"""The units as they are installed: known to JetPack's systemd, and well sandboxed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+PROJECT = Path(__file__).parents[2]
+
+KNOWN_TO_249 = {
+    "Unit": "After Description PartOf StartLimitIntervalSec Wants",
+    "Install": "WantedBy",
+    "Service": """
+        CapabilityBoundingSet DevicePolicy EnvironmentFile ExecStart ExecStartPre ExecStop Group KillMode LimitNOFILE
+        LoadCredential LockPersonality MemoryDenyWriteExecute MemoryMax NoNewPrivileges NotifyAccess OOMPolicy
+        OOMScoreAdjust PrivateDevices PrivateNetwork PrivateTmp PrivateUsers ProcSubset ProtectClock
+        ProtectControlGroups ProtectHome ProtectHostname ProtectKernelLogs ProtectKernelModules ProtectKernelTunables
+        ProtectProc ProtectSystem RemainAfterExit RemoveIPC Restart RestartSec RestrictAddressFamilies
+        RestrictNamespaces RestrictRealtime RestrictSUIDSGID RuntimeDirectory RuntimeDirectoryMode StateDirectory
+        StateDirectoryMode SupplementaryGroups SystemCallArchitectures SystemCallErrorNumber SystemCallFilter
+        TimeoutStartSec TimeoutStopSec Type UMask User WatchdogSec WorkingDirectory
+    """,
+}
+"""The directives in use, each looked up in the manual of systemd 249."""
+
+UNITS = {
+    "maie.target": "maie/templates/systemd/maie.target.j2",
+    "maie-api.service": "maie/templates/systemd/maie-api.service.j2",
+    "maie-worker.service": "maie/templates/systemd/maie-worker.service.j2",
+    "maie-redis.service": "redis/templates/maie-redis.service.j2",
+    "maie-jetson-clocks.service": "jetson_tune/templates/clocks.service.j2",
+}
+EXPOSED = ["maie-api.service", "maie-worker.service", "maie-redis.service"]
+
+
+def render(unit: str, gpu: bool) -> str:
+    """Return the unit's text with its role's defaults."""
+    role = PROJECT / "roles" / UNITS[unit].split("/")[0]
+    values: dict[str, Any] = yaml.safe_load((role / "defaults/main.yml").read_text())
+    values |= {
+        "ansible_managed": "Ansible managed",
+        "ansible_facts": {"getent_group": {"video": [], "render": []}},
+        "__maie_uses_gpu": gpu,
+    }
+    environment = Environment(
+        loader=FileSystemLoader(role / "templates"), undefined=StrictUndefined, trim_blocks=True, autoescape=False
+    )
+    environment.filters |= {"basename": lambda path: Path(path).name, "dirname": lambda path: str(Path(path).parent)}
+    return environment.get_template(UNITS[unit].split("templates/")[1]).render(values)
+
+
+def directives(text: str) -> list[tuple[str, str, str]]:
+    """Return section, name and value of every directive."""
+    section, found = "", []
+    for line in text.splitlines():
+        if match := re.fullmatch(r"\[(\w+)\]", line):
+            section = match.group(1)
+        elif line and not line.startswith("#"):
+            name, value = line.split("=", 1)
+            found.append((section, name, value))
+    return found
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+@pytest.mark.parametrize("unit", UNITS)
+def test_only_directives_that_jetpack_knows(unit: str, gpu: bool) -> None:
+    unknown = [
+        f"[{section}] {name}"
+        for section, name, _ in directives(render(unit, gpu))
+        if name not in KNOWN_TO_249[section].split()
+    ]
+    assert unknown == []
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+@pytest.mark.parametrize("unit", EXPOSED)
+def test_exposure(unit: str, gpu: bool, tmp_path: Path) -> None:
+    path = tmp_path / unit
+    path.write_text(render(unit, gpu))
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", str(path)],
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-600:]
+
+
+def test_a_gpu_worker_keeps_what_cuda_needs() -> None:
+    """Devices, the network namespace of the driver's user, the sizes of /proc; and no limit on memory by guess."""
+    names = {name for _, name, _ in directives(render("maie-worker.service", gpu=True))}
+    forbidden = {"PrivateDevices", "DevicePolicy", "MemoryDenyWriteExecute", "ProcSubset", "PrivateUsers", "MemoryMax"}
+    assert not names & forbidden
+    assert "SupplementaryGroups=video\n" in render("maie-worker.service", gpu=True)
+
+
+def test_a_worker_without_gpu_has_a_limit_and_no_devices() -> None:
+    names = {name for _, name, _ in directives(render("maie-worker.service", gpu=False))}
+    assert {"PrivateDevices", "MemoryMax"} <= names
+    assert "SupplementaryGroups" not in names
+
+
+@pytest.mark.parametrize("unit", EXPOSED)
+def test_a_service_never_stays_down(unit: str) -> None:
+    found = directives(render(unit, gpu=False))
+    assert ("Service", "Restart", "always") in found
+    assert ("Unit", "StartLimitIntervalSec", "0") in found
+
+
+def test_a_worker_that_is_stopped_may_finish_its_task() -> None:
+    found = {name: value for _, name, value in directives(render("maie-worker.service", gpu=False))}
+    assert found["KillMode"] == "mixed"
+    assert found["OOMPolicy"] == "continue"
+    assert int(found["TimeoutStopSec"]) > 3 * 3600 * 0.15
+
+
+@pytest.mark.parametrize("unit", EXPOSED)
+def test_no_secret_in_a_unit(unit: str) -> None:
+    assert not re.search(r"^Environment=|password\s*=", render(unit, gpu=False), re.MULTILINE | re.IGNORECASE)
