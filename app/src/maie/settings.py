@@ -19,7 +19,7 @@ from maie.platform import is_jetson
 
 ProfileName = Literal["embedded", "jetson", "x86"]
 
-PROFILES: Mapping[ProfileName, Mapping[str, Any]] = {
+PROFILES: Mapping[str, Mapping[str, Any]] = {
     "embedded": {
         "asr_device": "cpu",
         "asr_compute_type": "int8",
