@@ -1,0 +1,87 @@
+"""Every format, rate and channel count that the service promises, from file to words, with the real model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+from audiofiles import CODECS, encode, reference_text, sample, write_wav
+from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
+from maie.engine import Engine
+from maie.settings import Settings
+from maie_training.wer import word_error_rate
+from stack import asr_model
+
+MAX_WER = {8_000: 0.25, 16_000: 0.1, 44_100: 0.1, 48_000: 0.1}
+"""Telephone speech has lost half of what the model was trained on."""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    engine = Engine(Settings(profile="embedded", asr_model=asr_model()))
+    engine.start()
+    yield engine
+    engine.stop()
+
+
+def transcribe(engine: Engine, path: Path) -> TaskResult:
+    def tick(_: Progress | None) -> None:
+        """Let everything go on."""
+
+    return engine.run(EngineJob("task", path, TaskOptions()), tick)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", MAX_WER)
+@pytest.mark.parametrize("kind", CODECS)
+def test_words_survive_every_format(engine: Engine, tmp_path: Path, kind: str, rate: int, channels: int) -> None:
+    samples = soxr.resample(sample(), 16_000, rate)
+    result = transcribe(engine, encode(tmp_path / "audio", samples, rate, kind, channels))
+    assert word_error_rate([reference_text()], [result.transcript.text]) <= MAX_WER[rate]
+    assert result.metrics["input_duration_seconds"] == pytest.approx(len(sample()) / 16_000, abs=0.3)
+    assert result.warnings == ()
+
+
+def test_one_second(engine: Engine, tmp_path: Path) -> None:
+    result = transcribe(engine, write_wav(tmp_path / "audio", sample()[16_000:32_000]))
+    assert result.metrics["input_duration_seconds"] == 1.0
+    assert all(0 <= s.start <= s.end <= 1 for s in result.transcript.segments)
+
+
+@pytest.mark.parametrize("samples", [1, 100, 800])
+def test_a_few_samples(engine: Engine, tmp_path: Path, samples: int) -> None:
+    assert transcribe(engine, write_wav(tmp_path / "audio", sample()[:samples])).transcript.segments == ()
+
+
+def test_a_cut_mp3_gives_the_words_it_holds(engine: Engine, tmp_path: Path) -> None:
+    path = encode(tmp_path / "audio", sample(), 16_000, "mp3")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    result = transcribe(engine, path)
+    assert "ends early" in result.warnings[0]
+    words, spoken = result.transcript.text.lower().split(), reference_text().lower().split()
+    assert 0.25 * len(spoken) < len(words) < 0.75 * len(spoken)
+    assert words[:3] == spoken[:3]
+
+
+def test_speech_stays_where_it_is_in_long_silence(engine: Engine, tmp_path: Path) -> None:
+    silence = np.zeros(200 * 16_000, np.float32)
+    result = transcribe(engine, write_wav(tmp_path / "audio", np.concatenate([silence, sample(), silence])))
+    segments = result.transcript.segments
+    assert word_error_rate([reference_text()], [result.transcript.text]) <= MAX_WER[16_000]
+    assert segments[0].start == pytest.approx(200, abs=2)
+    assert segments[-1].end == pytest.approx(200 + len(sample()) / 16_000, abs=2.5)
+
+
+def test_half_an_hour(engine: Engine, tmp_path: Path) -> None:
+    times = 1 + 1800 * 16_000 // len(sample())
+    result = transcribe(engine, write_wav(tmp_path / "audio", np.tile(sample(), times)[: 1800 * 16_000]))
+    segments = result.transcript.segments
+    assert all(a.end <= b.start for a, b in pairwise(segments))
+    assert segments[-1].end == pytest.approx(1800, abs=10)
+    found, spoken = len(result.transcript.text.split()), len(reference_text().split())
+    assert found == pytest.approx(spoken * 1800 * 16_000 / len(sample()), rel=0.05)

@@ -1,0 +1,91 @@
+"""What the pipeline and its process cost beyond the recogniser itself."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from audiofiles import sample, write_wav
+from maie.domain import EngineJob, Progress, TaskOptions
+from maie.engine import Engine
+from maie.settings import Settings
+from stack import asr_model
+
+TRIALS = 5
+MAX_RATIO = 1.25
+SECONDS = 120
+
+
+def direct_transcriber(settings: Settings) -> Callable[[Path], str]:
+    """faster-whisper as its README uses it, with the same model, threads, beams and batch size; returns the text."""
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+    model = WhisperModel(
+        str(settings.asr_model),
+        device=settings.asr_device,
+        compute_type=settings.asr_compute_type,
+        cpu_threads=settings.asr_threads,
+    )
+    pipeline = BatchedInferencePipeline(model)
+
+    def transcribe(path: Path) -> str:
+        segments, _ = pipeline.transcribe(
+            str(path),
+            beam_size=settings.asr_beam_size,
+            batch_size=settings.asr_batch_size,
+            without_timestamps=False,
+        )
+        return " ".join(segment.text.strip() for segment in segments)
+
+    return transcribe
+
+
+def seconds_of(work: Callable[[], Any]) -> float:
+    """Seconds that one call takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def compare(ours: Callable[[], Any], theirs: Callable[[], Any], trials: int = TRIALS) -> tuple[float, float]:
+    """Median seconds of both, called in turn so that what else the machine does hits both."""
+    ours()
+    theirs()
+    pairs = [(seconds_of(ours), seconds_of(theirs)) for _ in range(trials)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+@pytest.fixture(scope="session")
+def two_minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of two minutes of speech."""
+    speech = np.tile(sample(), 1 + SECONDS * 16_000 // len(sample()))[: SECONDS * 16_000]
+    return write_wav(tmp_path_factory.mktemp("two-minutes") / "audio", speech)
+
+
+def test_engine_against_faster_whisper(two_minutes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(profile="embedded", asr_model=asr_model(), asr_threads=2)
+    direct = direct_transcriber(settings)
+    engine = Engine(settings)
+    engine.start()
+    stages: list[dict[str, float]] = []
+
+    def tick(_: Progress | None) -> None:
+        """Let everything go on."""
+
+    def ours() -> None:
+        stages.append(engine.run(EngineJob("task", two_minutes, TaskOptions()), tick).metrics["stage_seconds"])
+
+    try:
+        mine, theirs = compare(ours, lambda: direct(two_minutes))
+    finally:
+        engine.stop()
+    ratio = mine / theirs
+    split = ", ".join(f"{name} {statistics.median(s[name] for s in stages):.2f} s" for name in stages[0])
+    with capsys.disabled():
+        print(f"\n2-minute file: engine {mine:.2f} s ({split}), faster-whisper {theirs:.2f} s, ratio {ratio:.3f}")
+    assert ratio <= MAX_RATIO
