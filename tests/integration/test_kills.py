@@ -88,24 +88,21 @@ class Trials:
         lost = [task for task, record in records.items() if not record]
         stuck = [task for task in self._kills if task not in self._ended]
         twice = [task for task, record in records.items() if record.get("commits", "1") != "1" or ends[task] > 1]
-        again = [
-            min(later) - killed
-            for task, killed in self._kills.items()
-            if (later := [begin for begin in begins[task] if begin > killed])
-        ]
+        hit = [task for task, record in records.items() if int(record.get("attempt", 1)) > 1]
+        again = [max(begins[task]) - self._kills[task] for task in hit]
         after = [self._ended[task] - killed for task, killed in self._kills.items() if task in self._ended]
         outcomes = Counter(str(state["status"]) for state in self._states.values())
         causes = Counter(state["error"]["code"] for state in self._states.values() if state["error"])  # type: ignore[index]
-        hit = sum(int(record.get("attempt", 1)) > 1 for record in records.values())
         print(
-            f"\n{len(set(self._kills.values()))} kills (seed {SEED}), {len(self._kills)} tasks accepted, {hit} of them hit "
-            f"at work: {dict(outcomes)} {dict(causes)}, lost {len(lost)}, stuck {len(stuck)}, ended twice {len(twice)}; "
-            f"slowest at work again {max(again, default=0):.1f} s, slowest end {max(after, default=0):.1f} s after the kill"
+            f"\n{len(set(self._kills.values()))} kills (seed {SEED}), {len(self._kills)} tasks accepted, "
+            f"{len(hit)} of them hit at work: {dict(outcomes)} {dict(causes)}, lost {len(lost)}, stuck {len(stuck)}, "
+            f"ended twice {len(twice)}; after the kill, slowest at work again {max(again, default=0):.1f} s, "
+            f"slowest end {max(after, default=0):.1f} s"
         )
         assert not lost
         assert not stuck
         assert not twice
-        assert hit > 0, "no kill met a task at work, so nothing was tested"
+        assert hit, "no kill met a task at work, so nothing was tested"
         assert max(again) <= LIMIT
         assert max(after) <= LIMIT + 2 * self._work
         assert not self._stack.uploads()

@@ -4,7 +4,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-
 from maie.api.keyring import KeyRing
 from maie.errors import ConfigurationError
 

@@ -6,10 +6,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from structlog.contextvars import bound_contextvars
-
 from maie.logs import configure_logging, get_logger
 from maie.notify import notify
+from structlog.contextvars import bound_contextvars
 
 
 def test_every_line_is_json_and_has_the_bound_task(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,7 +20,7 @@ def test_every_line_is_json_and_has_the_bound_task(capsys: pytest.CaptureFixture
             get_logger("maie.test").info("ours", answer=42)
             logging.getLogger("some.library").warning("theirs %s", "too")
             try:
-                raise ValueError("inner")
+                int("inner")
             except ValueError:
                 get_logger("maie.test").exception("failed")
         get_logger("maie.test").debug("not shown")
@@ -32,7 +31,7 @@ def test_every_line_is_json_and_has_the_bound_task(capsys: pytest.CaptureFixture
     assert [line["event"] for line in lines] == ["ours", "theirs too", "failed"]
     assert {line["task_id"] for line in lines} == {"t1"}
     assert lines[0]["answer"] == 42
-    assert lines[2]["exception"][0]["exc_value"] == "inner"
+    assert lines[2]["exception"][0]["exc_type"] == "ValueError"
 
 
 def test_the_service_manager_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from maie.api.options import parse_options
 from maie.errors import InvalidRequest, NotAvailable
 

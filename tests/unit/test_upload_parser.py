@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from maie.api.upload import FormParser, shown_name
 from maie.errors import InvalidRequest, UploadTooLarge
 
@@ -27,7 +27,7 @@ def parse(folder: Path, body: bytes, cuts: list[int] | None = None, max_bytes: i
     parser = FormParser(BOUNDARY, target, max_bytes)
     edges = [0, *sorted(cuts or []), len(body)]
     try:
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             parser.write(body[start:end])
         parser.close()
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 import time
 from pathlib import Path
@@ -113,5 +114,7 @@ def main() -> int:
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
     )
+    # uvicorn raises the signal that stopped it once more in the end; ignored, it leaves the exit status to us.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     server.run()
     return 0 if server.started else 1

@@ -1,0 +1,95 @@
+"""Ten times the queue's capacity, for a minute: what is accepted gets done, the rest is told so at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+from stack import KEY, Stack, rss
+
+SECONDS = float(os.environ.get("OVERLOAD_SECONDS", "60"))
+CAPACITY = 5
+CLIENTS = 10 * CAPACITY
+PAUSE_SECONDS = 1.0
+"""Between two requests of one client: each asks far more often than it was told to."""
+
+REFUSAL_P99_SECONDS = 0.1
+GROWTH_BYTES = 32 * 1024**2
+"""How much a process may grow between the first quarter of the load and its end: less than one upload per hundred."""
+
+
+@dataclass
+class Load:
+    """What the clients saw."""
+
+    accepted: list[str] = field(default_factory=list)
+    refusals: list[float] = field(default_factory=list)
+    retry_after: set[int] = field(default_factory=set)
+    others: list[str] = field(default_factory=list)
+
+
+async def client(number: int, stack: Stack, audio: bytes, end: float, load: Load) -> None:
+    await asyncio.sleep(PAUSE_SECONDS * number / CLIENTS)
+    async with httpx.AsyncClient(base_url=stack.url, headers={"X-API-Key": KEY}, timeout=30) as http:
+        while time.monotonic() < end:
+            request = http.build_request("POST", "/v1/process", files={"file": ("a.wav", audio)})
+            await request.aread()
+            started = time.perf_counter()
+            answer = await http.send(request)
+            seconds = time.perf_counter() - started
+            if answer.status_code == 202:
+                load.accepted.append(answer.json()["task_id"])
+            elif answer.status_code == 429:
+                load.refusals.append(seconds)
+                load.retry_after.add(int(answer.headers["retry-after"]))
+            else:
+                load.others.append(answer.text)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def memory(stack: Stack) -> dict[str, int]:
+    """Resident bytes of each process."""
+    api, worker = stack.unit("api").process, stack.unit("worker").process
+    engine = max(worker.children(), key=rss)
+    return {"api": rss(api.popen.pid), "worker": rss(worker.popen.pid), "engine": rss(engine)}
+
+
+async def offer(stack: Stack, audio: bytes, load: Load) -> dict[str, int]:
+    """Offer the load; return the memory after its first quarter."""
+    end = time.monotonic() + SECONDS
+    clients = [asyncio.create_task(client(number, stack, audio, end, load)) for number in range(CLIENTS)]
+    await asyncio.sleep(SECONDS / 4)
+    settled = memory(stack)
+    await asyncio.gather(*clients)
+    return settled
+
+
+def test_overload(own_stack: Callable[..., Stack], speech: Callable[[float], bytes]) -> None:
+    stack = own_stack(queue_capacity=CAPACITY, asr_threads=os.cpu_count())
+    stack.start("api", "worker")
+    sample = stack.wait_final(stack.post(speech(10)).json()["task_id"])
+    audio = speech(min(120, max(3, 2.0 / sample["metrics"]["rtf"])))
+    load = Load()
+    settled = asyncio.run(offer(stack, audio, load))
+    states = [stack.wait_final(task_id, 120)["status"] for task_id in load.accepted]
+    grown = {name: size - settled[name] for name, size in memory(stack).items()}
+    refusals = sorted(load.refusals)
+    p99 = refusals[int(len(refusals) * 0.99)]
+    print(
+        f"\n{CLIENTS} clients, {SECONDS:.0f} s, {len(audio) / 1024:.0f} KiB each: {len(load.accepted)} accepted, "
+        f"{states.count('COMPLETE')} complete; {len(refusals)} refused, p50 {refusals[len(refusals) // 2] * 1000:.1f} ms, "
+        f"p99 {p99 * 1000:.1f} ms, most {refusals[-1] * 1000:.1f} ms, Retry-After {sorted(load.retry_after)} s; "
+        f"grown by { ({name: f'{size / 1024**2:.1f} MiB' for name, size in grown.items()}) }"
+    )
+    assert not load.others
+    assert len(load.accepted) > CAPACITY
+    assert states == ["COMPLETE"] * len(load.accepted)
+    assert len(refusals) > SECONDS * 10
+    assert min(load.retry_after) >= 1
+    assert p99 <= REFUSAL_P99_SECONDS
+    assert max(grown.values()) < GROWTH_BYTES
+    assert not stack.uploads()
