@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.speech_api import SpeechApi  # type: ignore[import-not-found]
+from ansible.module_utils.speech_api import NoAnswer, SpeechApi  # type: ignore[import-not-found]
 from ansible.module_utils.words import word_error_rate  # type: ignore[import-not-found]
 
 DOCUMENTATION = r"""
@@ -129,15 +129,15 @@ class Smoke:
     def run(self) -> None:
         """Do all checks; those that depend on a failed one are left out."""
         if self.ready() and self.keyless():
-            answer = self.api.submit(self.params["audio"], self.deadline)
-            task_id = str(answer.json().get("task_id", ""))
+            answer = self.api.submit(Path(self.params["audio"]), self.deadline)
+            task_id = str(answer.content.get("task_id", ""))
             if self.check("accepted", answer.status == 202 and bool(task_id), answer.problem()):
                 self.task(task_id)
 
     def ready(self) -> bool:
         """The API is ready and is the release that was deployed."""
         answer = self.api.call("GET", "/ready", with_key=False)
-        content = answer.json()
+        content = answer.content
         self.report |= {key: str(content.get(key, "")) for key in ("release", "profile")}
         is_ready = answer.status == 200 and content.get("ready") is True
         self.check("ready", is_ready, f"HTTP {answer.status}, parts {json.dumps(content.get('parts', {}))}")
@@ -163,7 +163,7 @@ class Smoke:
             "audio_seconds": metrics.get("input_duration_seconds"),
             "processing_seconds": metrics.get("processing_time_seconds"),
         }
-        text = self.api.call("GET", f"/v1/tasks/{task_id}/transcript.txt").body.decode("utf-8", "replace").strip()
+        text = self.api.call("GET", f"/v1/tasks/{task_id}/transcript.txt").text.strip()
         self.report["transcript"] = text
         wer = word_error_rate(self.report["reference"], text)
         self.report["wer"] = round(wer, 4)
@@ -171,7 +171,7 @@ class Smoke:
         rtf = self.report["rtf"]
         fast = isinstance(rtf, (int, float)) and 0 < rtf <= self.params["max_rtf"]
         self.check("speed", fast, f"RTF {rtf}, at most {self.params['max_rtf']}")
-        export = self.api.call("GET", f"/v1/tasks/{task_id}/transcript.json").json()
+        export = self.api.call("GET", f"/v1/tasks/{task_id}/transcript.json").content
         problem = segments_problem(export.get("segments", []), float(self.report["audio_seconds"] or 0))
         self.check("segments", problem is None, problem or f"{len(export['segments'])} in order")
         self.api.call("DELETE", f"/v1/tasks/{task_id}")
@@ -196,8 +196,8 @@ def main() -> None:
     smoke = Smoke(module.params)
     try:
         smoke.run()
-    except OSError as error:
-        smoke.check("reachable", False, f"{module.params['url']}: {error}")
+    except NoAnswer as error:
+        smoke.check("reachable", False, str(error))
     seconds = round(time.time() - started, 3)
     ok = all(check["ok"] for check in smoke.checks)
     module.exit_json(changed=False, ok=ok, checks=smoke.checks, report={**smoke.report, "seconds": seconds})

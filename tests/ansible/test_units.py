@@ -79,6 +79,15 @@ def test_only_directives_that_jetpack_knows(unit: str, gpu: bool) -> None:
 
 
 @pytest.mark.parametrize("gpu", [False, True])
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_line_is_one(unit: str, gpu: bool) -> None:
+    """Where a template includes another, the next line must not become part of a value, nor a value be empty."""
+    for _, name, value in directives(render(unit, gpu)):
+        assert "#" not in value
+        assert value or name == "CapabilityBoundingSet"
+
+
+@pytest.mark.parametrize("gpu", [False, True])
 @pytest.mark.parametrize("unit", EXPOSED)
 def test_exposure(unit: str, gpu: bool, tmp_path: Path) -> None:
     path = tmp_path / unit
