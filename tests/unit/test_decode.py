@@ -9,6 +9,7 @@ import wave
 import zipfile
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from audiofiles import CODECS, encode, tone, write_wav
@@ -94,6 +95,36 @@ def test_a_script_is_not_followed_even_when_it_is_taken_for_audio(
     monkeypatch.setattr(container, "sniff", lambda _: demuxer)
     with pytest.raises((UndecodableAudio, EmptyAudio)):
         read(path)
+
+
+def video(path: Path, *, sound: bool) -> Path:
+    """Write two seconds of a grey picture, with a tone or without."""
+    with av.open(str(path), "w", format="mp4") as file:
+        pictures = file.add_stream("mpeg4", rate=10)
+        pictures.width = pictures.height = 64
+        tones = file.add_stream("aac", rate=16_000, layout="mono") if sound else None
+        for _ in range(20):
+            file.mux(pictures.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), 128, np.uint8))))
+        file.mux(pictures.encode(None))
+        if tones is not None:
+            for start in range(0, 32_000, 1024):
+                frame = av.AudioFrame.from_ndarray(tone(2, 16_000)[None, start : start + 1024], "fltp", "mono")
+                frame.sample_rate = 16_000
+                frame.pts = start
+                file.mux(tones.encode(frame))
+            file.mux(tones.encode(None))
+    return path
+
+
+def test_the_sound_of_a_video_is_taken(tmp_path: Path) -> None:
+    with read(video(tmp_path / "video", sound=True)) as audio:
+        assert audio.seconds == pytest.approx(2, abs=0.2)
+        assert pitch(audio) == pytest.approx(440, abs=2)
+
+
+def test_a_video_without_sound_is_undecodable(tmp_path: Path) -> None:
+    with pytest.raises(UndecodableAudio, match="no audio"):
+        read(video(tmp_path / "video", sound=False))
 
 
 def test_zip_is_refused(tmp_path: Path) -> None:
