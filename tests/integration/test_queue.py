@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from stack import Stack
-
 from maie import keys
 from maie.domain import Progress, Stage, TaskOptions, TaskStatus
-from maie.errors import ConfigurationError, EngineFailed, QueueFull, TaskNotFound
+from maie.errors import ConfigurationError, EngineFailed, QueueFull, TaskNotFound, Unavailable
 from maie.files import Files
 from maie.queue import TaskQueue
 from maie.settings import Settings
 from maie.store import TaskStore, connect, require_safe_redis
 from maie.tasks import Lease, Outcome, Task, Upload, now_iso
+from stack import Stack
 
 DONE = Outcome(
     TaskStatus.COMPLETE,
@@ -51,7 +52,10 @@ def queue(stack: Stack) -> TaskQueue:
     )
     files = Files(settings.data_dir)
     files.prepare()
-    return TaskQueue(TaskStore(connect(settings), settings), files, settings)
+    queue = TaskQueue(TaskStore(connect(settings), settings), files, settings)
+    stack.redis().set(keys.lease("idle"), json.dumps(asdict(lease(None, "idle"))))
+    stack.redis().sadd(keys.WORKERS, "idle")
+    return queue
 
 
 def accepted(queue: TaskQueue) -> Task:
@@ -79,12 +83,19 @@ def test_of_many_at_once_only_as_many_as_there_are_places_get_in(queue: TaskQueu
         try:
             queue.store.reserve(str(uuid4()))
         except QueueFull as error:
-            assert error.retry_after == 5
-            return False
+            return error.retry_after != 5
         return True
 
     with ThreadPoolExecutor(30) as pool:
         assert sum(pool.map(attempt, range(200))) == 5
+
+
+def test_without_a_living_worker_nothing_gets_in(queue: TaskQueue, stack: Stack) -> None:
+    stack.redis().delete(keys.lease("idle"))
+    with pytest.raises(Unavailable) as caught:
+        queue.store.reserve("task")
+    assert caught.value.retry_after == 10
+    assert not queue.store.unended_ids()
 
 
 def test_tasks_keep_their_places_until_they_end(queue: TaskQueue) -> None:

@@ -140,7 +140,7 @@ def test_a_cancelled_task_ends_within_two_seconds_and_leaves_nothing(stack: Stac
         assert client.delete(f"/v1/tasks/{task_id}").status_code == 204
         assert time.monotonic() - started < 2
         assert client.get(f"/v1/status/{task_id}").status_code == 404
-    assert not [path for path in stack.data.rglob(f"*{task_id}*")]
+    assert not list(stack.data.rglob(f"*{task_id}*"))
     assert not [key for key in stack.redis().keys("*") if task_id in key]
     assert_done(stack, accept(stack, long_audio), 1)
 

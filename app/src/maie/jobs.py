@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from maie.engine import Engine
 
 REDIS_RETRY_SECONDS = 0.5
+LOOK_SECONDS = 0.5
+"""How often a task is looked after while the engine works: so soon a cancellation is seen."""
+
+PROGRESS_SECONDS = 1.0
+"""How often progress within a stage is written."""
+
+BEAT_SECONDS = 10.0
+"""How often RQ is told that its job is alive."""
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -56,12 +64,15 @@ class Watch:
         self._task = task
         self._store = queue.store
         self._worker = worker
-        self._interval = min(0.5, settings.lease_seconds / 5)
+        self._interval = min(LOOK_SECONDS, settings.lease_seconds / 5)
         seconds = settings.max_audio_seconds if task.upload.seconds is None else task.upload.seconds
         self._limit = max(settings.task_timeout_floor, settings.task_timeout_factor * seconds)
         self._started = time.monotonic()
         self._looked = 0.0
+        self._beaten = self._started
         self._latest: Progress | None = None
+        self._written: Progress | None = None
+        self._written_at = 0.0
 
     def tick(self, progress: Progress | None) -> None:
         """Take note of progress; look after the task when it is time.
@@ -83,16 +94,31 @@ class Watch:
     def _look(self) -> None:
         lease = self._worker.lease(self._task.rq_id)
         try:
-            state = self._store.progress(self._task.id, self._task.attempt, lease, self._latest)
-            self._worker.beat()
+            state = self._store.progress(self._task.id, self._task.attempt, lease, self._news())
+            self._beat_sometimes()
         except redis.RedisError as error:
             log.warning("Redis does not answer; the work goes on", error=str(error))
             return
-        self._latest = None
         if state == "cancelled":
             raise TaskCancelled
         if state == "superseded":
             raise Superseded
+
+    def _news(self) -> Progress | None:
+        """Return the progress if it is worth a write to the disk: another stage, or a second later."""
+        latest, written, now = self._latest, self._written, time.monotonic()
+        if latest is None or latest == written:
+            return None
+        if written is not None and latest.stage is written.stage and now - self._written_at < PROGRESS_SECONDS:
+            return None
+        self._written, self._written_at = latest, now
+        return latest
+
+    def _beat_sometimes(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten >= BEAT_SECONDS:
+            self._beaten = now
+            self._worker.beat()
 
 
 class Supervisor:

@@ -13,16 +13,22 @@ local now = clock[1] + clock[2] / 1000000
 RESERVE = (
     _NOW
     + """
--- KEYS: active, reservations, recent. ARGV: task id, capacity, seconds that the reservation lasts.
--- Returns {1, ''} or {0, mean seconds of the latest tasks}. A refusal writes nothing.
+-- KEYS: active, reservations, recent, workers. ARGV: task id, capacity, seconds that the reservation lasts, prefix of
+-- the leases' names. Returns {'reserved', ''}, {'no worker', ''} or {'full', mean seconds of the latest tasks}.
+-- One step and no write for a refusal: under load nearly all are.
+local living = false
+for _, name in ipairs(redis.call('SMEMBERS', KEYS[4])) do
+  living = living or redis.call('EXISTS', ARGV[4] .. name) == 1
+end
+if not living then return {'no worker', ''} end
 local taken = redis.call('ZCARD', KEYS[1]) + redis.call('ZCOUNT', KEYS[2], now, '+inf')
 if taken < tonumber(ARGV[2]) then
   redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
-  return {1, ''}
+  return {'reserved', ''}
 end
 local sum, times = 0, redis.call('LRANGE', KEYS[3], 0, -1)
 for _, seconds in ipairs(times) do sum = sum + tonumber(seconds) end
-return {0, #times > 0 and tostring(sum / #times) or ''}
+return {'full', #times > 0 and tostring(sum / #times) or ''}
 """
 )
 
@@ -46,8 +52,11 @@ return 1
 
 PROGRESS = """
 -- KEYS: task, lease, workers. ARGV: attempt, worker, lease, milliseconds of the lease, status, stage, fraction.
-redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
-redis.call('SADD', KEYS[3], ARGV[2])
+-- Every write reaches the disk before the answer, so nothing is written that need not be.
+if redis.call('PTTL', KEYS[2]) < ARGV[4] * 0.7 then
+  redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+  redis.call('SADD', KEYS[3], ARGV[2])
+end
 local task = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker')
 if not task[1] or task[1] == 'CANCELLED' then return 'cancelled' end
 if task[2] ~= ARGV[1] or task[3] ~= ARGV[2] or task[1] == 'COMPLETE' or task[1] == 'FAILED' then

@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from maie import keys, scripts
 from maie.domain import Progress
-from maie.errors import ConfigurationError, QueueFull, TaskNotFound
+from maie.errors import ConfigurationError, QueueFull, TaskNotFound, Unavailable
 from maie.metrics import increments
 from maie.settings import Settings
 from maie.tasks import Lease, Outcome, Task, now_iso, parse_task
@@ -29,6 +29,10 @@ ABANDONED_UPLOAD_SECONDS = 60
 """Seconds after which the place of an upload is given back when its API process has gone silent."""
 
 DEFAULT_RETRY_AFTER = 5
+"""Seconds after which a client may ask again for a place, as long as no task has been measured."""
+
+WORKER_RETRY_AFTER = 10
+"""Seconds in which the service manager has a worker running again, its models loaded."""
 
 TaskState = Literal["current", "cancelled", "superseded"]
 CommitAnswer = Literal["committed", "refused", "gone"]
@@ -90,12 +94,15 @@ class TaskStore:
 
         Raises:
             QueueFull: All places are taken; ``retry_after`` is the time in which the latest tasks made one free.
+            Unavailable: No worker lives.
         """
-        admitted, mean = self._reserve(
-            keys=[keys.ACTIVE, keys.RESERVATIONS, keys.RECENT],
-            args=[task_id, self._settings.queue_capacity, ABANDONED_UPLOAD_SECONDS],
+        answer, mean = self._reserve(
+            keys=[keys.ACTIVE, keys.RESERVATIONS, keys.RECENT, keys.WORKERS],
+            args=[task_id, self._settings.queue_capacity, ABANDONED_UPLOAD_SECONDS, keys.lease("")],
         )
-        if not admitted:
+        if answer == b"no worker":
+            raise Unavailable("No worker is running at present.", retry_after=WORKER_RETRY_AFTER)
+        if answer == b"full":
             raise QueueFull(retry_after=min(600, max(1, round(float(mean)))) if mean else DEFAULT_RETRY_AFTER)
 
     def renew_reservation(self, task_id: str) -> None:
@@ -189,9 +196,8 @@ class TaskStore:
     def commit(self, task_id: str, attempt: int | None, token: str, outcome: Outcome) -> CommitAnswer:
         """Write the end of a task, once.
 
-        Args:
-            attempt: Only as long as this is the current attempt; None: whatever the attempt.
-            token: Names this one commit, so that repeating it after a lost answer changes nothing.
+        It is written only as long as ``attempt`` is the current one; with None, whatever the attempt. The ``token``
+        names this one commit, so that repeating it after a lost answer changes nothing.
         """
         fields = outcome.fields()
         seconds = outcome.metrics.get("processing_time_seconds", "")

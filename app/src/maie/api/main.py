@@ -73,8 +73,7 @@ def wait_for_redis(connection: redis.Redis) -> None:
     """
     while True:
         try:
-            require_safe_redis(connection)
-            return
+            return require_safe_redis(connection)
         except redis.AuthenticationError:
             raise ConfigurationError("Redis refuses the password in credentials_dir/redis_password.") from None
         except redis.RedisError as error:

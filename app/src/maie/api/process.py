@@ -15,7 +15,7 @@ from maie.api.schemas import Accepted
 from maie.api.service import Service, ServiceOf, problems
 from maie.api.upload import Form, receive_form
 from maie.domain import TaskStatus
-from maie.errors import EmptyAudio, Unavailable
+from maie.errors import EmptyAudio
 from maie.logs import get_logger
 from maie.stages.probe import probe
 from maie.tasks import Task, Upload, now_iso
@@ -44,9 +44,6 @@ _BODY: dict[str, Any] = {
     },
 }
 
-WORKER_RETRY_AFTER = 10
-"""Seconds in which the service manager has a worker running again, its models loaded."""
-
 router = APIRouter(tags=["tasks"])
 log = get_logger(__name__)
 
@@ -64,7 +61,7 @@ async def process(request: Request, response: Response, service: ServiceOf) -> A
     task was recorded: sending the same again can then make a second task.
     """
     task_id = str(uuid4())
-    await run_in_threadpool(_reserve, task_id, service)
+    await run_in_threadpool(service.store.reserve, task_id)
     try:
         task = await _receive(request, task_id, service)
     except BaseException:
@@ -96,12 +93,6 @@ async def _receive(request: Request, task_id: str, service: Service) -> Task:
         key_id=request.state.key_id,
         submitted_at=now_iso(),
     )
-
-
-def _reserve(task_id: str, service: Service) -> None:
-    if not service.store.leases():
-        raise Unavailable("No worker is running at present.", retry_after=WORKER_RETRY_AFTER)
-    service.store.reserve(task_id)
 
 
 def _give_up(task_id: str, service: Service) -> None:

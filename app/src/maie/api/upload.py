@@ -171,8 +171,7 @@ async def receive_form(
 ) -> Form:
     """Read the request's body into the task's upload folder and a form.
 
-    Args:
-        still_alive: Awaited every few seconds while bytes arrive.
+    Awaits ``still_alive`` every few seconds while bytes arrive.
 
     Raises:
         InvalidRequest: The body is not the form that the API takes.
