@@ -54,6 +54,8 @@ def encode(path: Path, samples: Samples, rate: int, kind: str, channels: int = 1
     layout = {1: "mono", 2: "stereo"}[channels]
     with av.open(str(path), "w", format=muxer) as container:
         stream = container.add_stream(codec, rate=48_000 if codec == "libopus" else rate, layout=layout)
+        if kind == "mp3":
+            stream.codec_context.bit_rate = 64_000  # the encoder's own choice at 8 kHz is 8 kbit/s
         stream.codec_context.options = {"strict": "experimental"}
         frame = av.AudioFrame.from_ndarray(np.repeat(samples[None, :], channels, axis=0), format="fltp", layout=layout)
         frame.sample_rate = rate
