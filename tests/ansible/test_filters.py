@@ -1,0 +1,42 @@
+"""How models are named, and how files of the project are found."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import project_files
+import pytest
+from ansible.errors import AnsibleFilterError
+
+
+def make_model(folder: Path, content: bytes = b"weights") -> Path:
+    folder.mkdir()
+    (folder / "model.bin").write_bytes(content)
+    (folder / "SHA256SUMS").write_text(f"{hashlib.sha256(content).hexdigest()}  model.bin\n")
+    return folder
+
+
+def test_a_models_id_is_of_its_content(tmp_path: Path) -> None:
+    first, same = make_model(tmp_path / "a"), make_model(tmp_path / "b")
+    other = make_model(tmp_path / "c", b"other weights")
+    assert project_files.model_id(str(first)) == project_files.model_id(str(same)) != project_files.model_id(str(other))
+    assert len(project_files.model_id(str(first))) == 12
+
+
+def test_a_model_that_is_not_whole_has_no_id(tmp_path: Path) -> None:
+    with pytest.raises(AnsibleFilterError, match="SHA256SUMS is missing"):
+        project_files.model_id(str(tmp_path))
+    model = make_model(tmp_path / "a")
+    (model / "model.bin").unlink()
+    with pytest.raises(AnsibleFilterError, match=r"model\.bin is missing"):
+        project_files.model_id(str(model))
+
+
+def test_files_of_a_model(tmp_path: Path) -> None:
+    (tmp_path / "SHA256SUMS").write_text(f"{'a' * 64}  model.bin\n{'b' * 64} *config.json\n")
+    assert project_files.model_files(str(tmp_path)) == ["model.bin", "config.json"]
+
+
+def test_files_of_the_project() -> None:
+    assert Path(project_files.project_path("site.yml")).is_file()

@@ -1,0 +1,112 @@
+"""The live release is whole at every moment, and what goes back goes to one that is."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import maie_release
+import pytest
+from ansible.module_utils import releases
+from plugin_runner import RunModule
+
+A, B, C, D, E = (digit * 12 for digit in "abcde")
+
+
+def stage(root: Path, release: str, age: int = 0, proven: bool = True, whole: bool = True) -> None:
+    folder = root / "releases" / release
+    folder.mkdir(parents=True)
+    for name in [releases.COMPLETE] * whole + [releases.PROVEN] * proven:
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - age,) * 2)
+
+
+def test_activating_moves_both_links(tmp_path: Path, run_module: RunModule) -> None:
+    stage(tmp_path, A)
+    stage(tmp_path, B)
+    run_module(maie_release, root=str(tmp_path), state="active", release=A)
+    result = run_module(maie_release, root=str(tmp_path), state="active", release=B)
+    assert (result["changed"], result["current"], result["previous"]) == (True, B, A)
+    assert str((tmp_path / "current").readlink()) == f"releases/{B}"
+    again = run_module(maie_release, root=str(tmp_path), state="active", release=B)
+    assert (again["changed"], again["previous"]) == (False, A)
+
+
+def test_check_mode_moves_nothing(tmp_path: Path, run_module: RunModule) -> None:
+    result = run_module(maie_release, check=True, root=str(tmp_path), state="active", release=A)
+    assert result["changed"]
+    assert not (tmp_path / "current").is_symlink()
+
+
+@pytest.mark.parametrize("release", [B, "../../etc", "latest"])
+def test_what_is_missing_or_no_release_is_refused(tmp_path: Path, run_module: RunModule, release: str) -> None:
+    stage(tmp_path, A)
+    run_module(maie_release, root=str(tmp_path), state="active", release=A)
+    assert run_module(maie_release, root=str(tmp_path), state="active", release=release)["failed"]
+    assert releases.read_links(tmp_path).current == A
+
+
+def test_what_is_incomplete_is_refused(tmp_path: Path, run_module: RunModule) -> None:
+    stage(tmp_path, A, whole=False)
+    result = run_module(maie_release, root=str(tmp_path), state="active", release=A)
+    assert "incomplete" in result["msg"]
+    assert not (tmp_path / "current").is_symlink()
+
+
+def test_going_back_without_a_previous_release_is_refused(tmp_path: Path, run_module: RunModule) -> None:
+    assert "no previous release" in run_module(maie_release, root=str(tmp_path), state="active")["msg"]
+
+
+def test_the_link_is_whole_at_every_moment(tmp_path: Path) -> None:
+    """Somebody who looks all the time, while the link moves 300 times, never finds it gone or dangling."""
+    for release in (A, B):
+        stage(tmp_path, release)
+    releases.point(tmp_path, "current", A)
+    seen: list[bool] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.append((tmp_path / "current" / releases.COMPLETE).exists())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for turn in range(300):
+        releases.point(tmp_path, "current", (A, B)[turn % 2])
+    done.set()
+    watcher.join()
+    assert len(seen) > 300
+    assert all(seen)
+
+
+def test_a_leftover_of_an_interrupted_run_is_no_obstacle(tmp_path: Path) -> None:
+    stage(tmp_path, A)
+    (tmp_path / ".current.new").symlink_to("releases/gone")
+    releases.activate(tmp_path, A, "")
+    assert releases.read_links(tmp_path) == releases.Links(A, "")
+
+
+def test_pruning_keeps_the_linked_ones_however_old(tmp_path: Path, run_module: RunModule) -> None:
+    for age, release in enumerate((A, B, C, D, E)):
+        stage(tmp_path, release, age=age * 100)
+    releases.activate(tmp_path, E, D)
+    result = run_module(maie_release, root=str(tmp_path), state="pruned", keep=3)
+    assert set(result["removed"]) == {B, C}
+    assert {path.name for path in (tmp_path / "releases").iterdir()} == {A, D, E}
+
+
+def test_pruning_leaves_a_staging_alone(tmp_path: Path) -> None:
+    stage(tmp_path, A)
+    stage(tmp_path, B, whole=False)
+    releases.activate(tmp_path, A, "")
+    assert releases.removable(tmp_path, 1) == []
+
+
+def test_only_whole_releases_count_as_proven(tmp_path: Path, run_module: RunModule) -> None:
+    stage(tmp_path, A)
+    stage(tmp_path, B, whole=False)
+    stage(tmp_path, C, proven=False)
+    result = run_module(maie_release, root=str(tmp_path), state="read")
+    assert (set(result["whole"]), result["proven"]) == ({A, C}, [A])

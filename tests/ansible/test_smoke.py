@@ -1,0 +1,126 @@
+"""What the smoke test judges, and the form of its result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import maie_smoke
+import pytest
+from ansible.module_utils import journal, words
+
+PROJECT = Path(__file__).parents[2]
+SCHEMA = json.loads((PROJECT / "files/schemas/smoke.json").read_text())
+
+
+def result(**changes: Any) -> dict[str, Any]:
+    return {
+        "host": "jetson-virtual-01",
+        "time": "2025-01-08T01:49:37Z",
+        "ok": True,
+        "url": "https://10.0.0.7:8000",
+        "release": "a" * 12,
+        "profile": "embedded",
+        "states": ["PENDING", "COMPLETE"],
+        "transcript": "we agree",
+        "reference": "We agree.",
+        "wer": 0.0,
+        "rtf": 0.04,
+        "audio_seconds": 30.0,
+        "processing_seconds": 1.2,
+        "seconds": 2.5,
+        "checks": [{"name": "ready", "ok": True, "detail": "HTTP 200"}],
+        "units": [
+            {
+                "name": "maie-api.service",
+                "active": True,
+                "state": "active (running)",
+                "restarts": 0,
+                "errors": [],
+                "stale_credentials": [],
+            }
+        ],
+        **changes,
+    }
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("changes", [{}, {"wer": None, "rtf": None, "transcript": "", "ok": False}])
+def test_results_of_the_schema(changes: dict[str, Any]) -> None:
+    jsonschema.validate(result(**changes), SCHEMA)
+
+
+@pytest.mark.parametrize("changes", [{"wer": -1}, {"rtf": 0}, {"ok": "yes"}, {"checks": []}, {"key": "secret"}])
+def test_what_is_no_result(changes: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(result(**changes), SCHEMA)
+
+
+def test_a_report_has_the_fields_of_the_schema(tmp_path: Path) -> None:
+    reference = tmp_path / "reference.json"
+    reference.write_text('{"verbatim": "We agree."}')
+    params = {"url": "https://10.0.0.7:8000", "key": "k", "ca_file": "", "reference": str(reference), "seconds": 1}
+    report = maie_smoke.Smoke(params).report
+    around = {"host", "time", "ok", "seconds", "checks", "units"}
+    assert set(report) | around == set(SCHEMA["required"]) == set(SCHEMA["properties"])
+
+
+@pytest.mark.parametrize(
+    ("states", "right"),
+    [
+        (["PENDING", "PREPROCESSING", "PROCESSING_ASR", "COMPLETE"], True),
+        (["COMPLETE"], True),
+        (["PENDING", "PROCESSING_ASR", "PREPROCESSING", "COMPLETE"], False),
+        (["PENDING", "FAILED"], False),
+        (["PENDING", "PROCESSING_ASR"], False),
+        (["unknown"], False),
+    ],
+)
+def test_states_go_forward_and_end_well(states: list[str], right: bool) -> None:
+    assert maie_smoke.in_order(states) is right
+
+
+@pytest.mark.parametrize(
+    ("segments", "right"),
+    [
+        ([{"start": 0.0, "end": 2.0}, {"start": 2.0, "end": 9.5}], True),
+        ([], False),
+        ([{"start": 2.0, "end": 1.0}], False),
+        ([{"start": 5.0, "end": 6.0}, {"start": 1.0, "end": 2.0}], False),
+        ([{"start": 0.0, "end": 30.0}], False),
+    ],
+)
+def test_segments_lie_in_the_audio_in_order(segments: list[dict[str, float]], right: bool) -> None:
+    assert (maie_smoke.segments_problem(segments, 10.0) is None) is right
+
+
+def test_words_count_and_not_their_dress() -> None:
+    assert words.normalise("  It’s Monday,\nthe eleventh — twenty-five!  ") == "it's monday the eleventh twenty five"
+    assert words.word_error_rate("We agree, on Monday.", "we agree on monday") == 0.0
+    assert words.word_error_rate("We agree on Monday.", "we agree on sunday") == 0.25
+    assert words.word_error_rate("We agree.", "") == 1.0
+
+
+def test_errors_of_the_journal() -> None:
+    entries = [
+        {"PRIORITY": "6", "MESSAGE": '{"event": "worker is ready", "level": "info"}'},
+        {"PRIORITY": "6", "MESSAGE": '{"event": "engine died", "level": "error"}'},
+        {"PRIORITY": "6", "MESSAGE": "{ not json"},
+        {"PRIORITY": "3", "MESSAGE": [72, 105, 255]},
+        {"MESSAGE": "no priority"},
+    ]
+    found = journal.errors("\n".join(json.dumps(entry) for entry in entries))
+    assert found == ['{"event": "engine died", "level": "error"}', "Hi\ufffd"]
+
+
+def test_properties_of_a_unit() -> None:
+    assert journal.parse_properties("ActiveState=active\nInvocationID=\nX=a=b\n") == {
+        "ActiveState": "active",
+        "InvocationID": "",
+        "X": "a=b",
+    }
