@@ -284,6 +284,14 @@ def test_an_announced_size_beyond_the_limit_is_refused_at_once(small: Stack) -> 
         assert_problem(client.post("/v1/process", files={"file": ("a.wav", bytes(8 * MIB))}), 413, "too_large")
 
 
+def test_a_client_that_sends_everything_before_it_reads_gets_its_answer(small: Stack) -> None:
+    body = bytes(8 * MIB)
+    head = f"POST /v1/process HTTP/1.1\r\nHost: x\r\nX-API-Key: wrong\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", small.port), timeout=10) as connection:
+        connection.sendall(head.encode() + body)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
 def test_curl_sees_the_refusal_and_not_a_reset(small: Stack, tmp_path: Path) -> None:
     big = tmp_path / "big.wav"
     with big.open("wb") as stream:

@@ -13,12 +13,13 @@ from uuid import uuid4
 
 import pytest
 from maie import keys
+from maie.database import connect, require_safe_redis
 from maie.domain import Progress, Stage, TaskOptions, TaskStatus
 from maie.errors import ConfigurationError, EngineFailed, QueueFull, TaskNotFound, Unavailable
 from maie.files import Files
 from maie.queue import TaskQueue
 from maie.settings import Settings
-from maie.store import TaskStore, connect, require_safe_redis
+from maie.store import TaskStore
 from maie.tasks import Lease, Outcome, Task, Upload, now_iso
 from stack import Stack
 

@@ -93,7 +93,7 @@ def _closed_to_us(settings: Settings) -> bool:
 def _redis(settings: Settings) -> Finding:
     import redis
 
-    from maie.store import connect, require_safe_redis
+    from maie.database import connect, require_safe_redis
 
     if _closed_to_us(settings):
         return Finding("redis", None, "Its password is only open to the service and to root.")

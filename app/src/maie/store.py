@@ -12,18 +12,13 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
 from maie import keys, scripts
 from maie.domain import Progress
-from maie.errors import ConfigurationError, QueueFull, TaskNotFound, Unavailable
+from maie.errors import QueueFull, TaskNotFound, Unavailable
 from maie.metrics import increments
 from maie.settings import Settings
 from maie.tasks import Lease, Outcome, Task, now_iso, parse_task
-
-SOCKET_TIMEOUT = 5.0
-"""Seconds that Redis has for one answer."""
 
 ABANDONED_UPLOAD_SECONDS = 60
 """Seconds after which the place of an upload is given back when its API process has gone silent."""
@@ -36,44 +31,6 @@ WORKER_RETRY_AFTER = 10
 
 TaskState = Literal["current", "cancelled", "superseded"]
 CommitAnswer = Literal["committed", "refused", "gone"]
-
-
-def connect(settings: Settings) -> redis.Redis:
-    """Return a client of the service's Redis; nothing is sent yet.
-
-    Raises:
-        ConfigurationError: The password is not there.
-    """
-    password_file = settings.credentials_dir / "redis_password"
-    try:
-        password = password_file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(
-            f"The password of Redis can't be read from {password_file}: {error.strerror}."
-        ) from None
-    common: dict[str, Any] = {
-        "password": password,
-        "socket_timeout": SOCKET_TIMEOUT,
-        "socket_connect_timeout": 2.0,
-        # One silent repetition bridges a connection that Redis closed; what lasts longer is for the caller to know.
-        "retry": Retry(ConstantBackoff(0.05), 1),
-    }
-    if settings.redis_socket is not None:
-        return redis.Redis(unix_socket_path=str(settings.redis_socket), **common)
-    return redis.Redis(host=settings.redis_host, port=settings.redis_port, **common)
-
-
-def require_safe_redis(connection: redis.Redis) -> None:
-    """Refuse a Redis that would delete tasks to make room.
-
-    Raises:
-        ConfigurationError: Its eviction policy is another than noeviction.
-        redis.RedisError: It can't be asked.
-    """
-    memory: Any = connection.info("memory")
-    policy = memory["maxmemory_policy"]
-    if policy != "noeviction":
-        raise ConfigurationError(f"Redis has maxmemory-policy {policy}; tasks are only safe with noeviction.")
 
 
 class TaskStore:

@@ -21,13 +21,14 @@ from rq.utils import now
 from rq.worker import SimpleWorker
 
 from maie import jobs
+from maie.database import connect, wait_for_redis
 from maie.engine import Engine
 from maie.files import Files
 from maie.logs import configure_logging, get_logger
 from maie.notify import notify
 from maie.queue import TaskQueue
 from maie.settings import Settings, load_settings
-from maie.store import TaskStore, connect, require_safe_redis
+from maie.store import TaskStore
 from maie.tasks import Lease
 
 RQ_HEARTBEAT_SECONDS = 60
@@ -131,7 +132,7 @@ def main() -> int:
     files = Files(settings.data_dir)
     files.prepare()
     store = TaskStore(connect(settings), settings)
-    require_safe_redis(store.connection)
+    wait_for_redis(store.connection)
     queue = TaskQueue(store, files, settings)
     notify("STATUS=Loading models")
     engine = Engine(settings)

@@ -5,23 +5,19 @@ from __future__ import annotations
 import ipaddress
 import signal
 import socket
-import time
 from pathlib import Path
 
-import redis
 import uvicorn
 
 from maie.api.app import create_app
+from maie.database import connect, wait_for_redis
 from maie.errors import ConfigurationError
-from maie.logs import configure_logging, get_logger
+from maie.logs import configure_logging
 from maie.notify import notify
 from maie.settings import Settings, load_settings
-from maie.store import connect, require_safe_redis
 
 GRACEFUL_SECONDS = 20
 """How long requests that are under way may take at a shutdown."""
-
-log = get_logger(__name__)
 
 
 class Server(uvicorn.Server):
@@ -63,23 +59,6 @@ def tls_files(settings: Settings) -> tuple[Path, Path] | None:
                 "or set MAIE_TLS=false behind a proxy that has one."
             )
     return certificate, key
-
-
-def wait_for_redis(connection: redis.Redis) -> None:
-    """Return when Redis answers; the service manager's own time limit bounds the wait.
-
-    Raises:
-        ConfigurationError: Redis would delete tasks to make room.
-    """
-    while True:
-        try:
-            return require_safe_redis(connection)
-        except redis.AuthenticationError:
-            raise ConfigurationError("Redis refuses the password in credentials_dir/redis_password.") from None
-        except redis.RedisError as error:
-            notify("STATUS=Waiting for Redis")
-            log.warning("Redis does not answer yet", error=str(error))
-            time.sleep(0.5)
 
 
 def main() -> int:

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from maie.api.problems import Problem
+from maie.database import connect
 from maie.files import Files
 from maie.queue import TaskQueue
 from maie.settings import Settings
-from maie.store import TaskStore, connect
+from maie.store import TaskStore
 
 
 @dataclass(frozen=True)
