@@ -28,7 +28,7 @@ def noise(length: int, kind: NoiseKind, rng: np.random.Generator) -> Samples:
 def add_noise(
     samples: Samples, kind: NoiseKind, snr_db: float, speech_power: float, rng: np.random.Generator
 ) -> Samples:
-    """Return ``samples`` with noise ``snr_db`` dB below ``speech_power`` (mean square of speech)."""
+    """Return ``samples`` with noise ``snr_db`` dB below the mean square of the speech."""
     level = np.sqrt(speech_power / 10 ** (snr_db / 10))
     return samples + noise(len(samples), kind, rng) * np.float32(level)
 

@@ -36,7 +36,7 @@ _PROPER = frozenset(
 
 
 def _continue_with(sentence: str) -> str:
-    """Return the sentence as the continuation of another: small first letter unless it is a name."""
+    """Return the sentence as it goes on from another: small first letter, unless in a name."""
     first = sentence.split()[0].strip(",.?")
     return sentence if first in _PROPER else sentence[0].lower() + sentence[1:]
 

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctranslate2.converters import TransformersConverter
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from maie_training.asr.model import MEL_BINS, make_model
 from maie_training.asr.tokenizer import SPECIAL_TOKENS, Layout
+from maie_training.asr.weights import load
 
 _PREPROCESSOR = {
     "feature_size": MEL_BINS,
@@ -36,9 +36,7 @@ def export(weights: Path, out: Path) -> None:
     """
     tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
     model = make_model(Layout(tokenizer))
-    state = {**load_file(weights / "encoder.safetensors"), **load_file(weights / "decoder.safetensors")}
-    model.model.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-    model.tie_weights()
+    load(model, weights)
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=SPECIAL_TOKENS[0],

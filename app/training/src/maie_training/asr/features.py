@@ -6,25 +6,28 @@ import torch
 from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
-from maie_training.asr.windows import WINDOW
 from maie_training.speech import SAMPLE_RATE
 
 _HOP = 160
 _FFT = 400
-_LONG_FFT = 1 << 19
 
 
 class Studio:
-    """Turns planned windows into features, with fresh noise, loudness and filters each time."""
+    """Turns planned windows into features, with fresh noise, loudness and filters each time.
 
-    def __init__(self, samples: Tensor, seed: int) -> None:
+    ``samples`` is the speech array, int16, on the accelerator; ``seconds`` the windows' length.
+    """
+
+    def __init__(self, samples: Tensor, seed: int, seconds: int) -> None:
+        self.window = seconds * SAMPLE_RATE
+        self.fft = 1 << (self.window - 1).bit_length()
         self.samples = samples
         self.device = samples.device
         self.random = torch.Generator(self.device).manual_seed(seed)
         filters = torch.tensor(WhisperFeatureExtractor().mel_filters, dtype=torch.float32)
         self.mel_filters = filters.T.contiguous().to(self.device)
         self.hann = torch.hann_window(_FFT, device=self.device)
-        self.frequency = torch.fft.rfftfreq(_LONG_FFT, 1 / SAMPLE_RATE).to(self.device)
+        self.frequency = torch.fft.rfftfreq(self.fft, 1 / SAMPLE_RATE).to(self.device)
 
     def _uniform(self, low: float, high: float, *shape: int) -> Tensor:
         draw = torch.rand(*shape, device=self.device, generator=self.random)
@@ -36,10 +39,10 @@ class Studio:
     def mix(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the windows' clean sound (windows × samples) and the power of their speech."""
         size = len(batch["length"])
-        sound = torch.zeros(size * WINDOW, device=self.device)
+        sound = torch.zeros(size * self.window, device=self.device)
         if not len(batch["row"]):
-            return sound.view(size, WINDOW), torch.full((size, 1), 1e-2, device=self.device)
-        starts = batch["row"] * WINDOW + batch["at"]
+            return sound.view(size, self.window), torch.full((size, 1), 1e-2, device=self.device)
+        starts = batch["row"] * self.window + batch["at"]
         piece = torch.repeat_interleave(
             torch.arange(len(starts), device=self.device), batch["count"]
         )
@@ -48,20 +51,19 @@ class Studio:
         gain = 10 ** (self._uniform(-8, 0, len(starts)) / 20) / 32768
         value = self.samples[batch["source"][piece] + within].float() * gain[piece]
         sound[starts[piece] + within] = value
-        energy = torch.zeros(size, device=self.device)
+        sound = sound.view(size, self.window)
         heard = torch.zeros(size, device=self.device)
-        energy.index_add_(0, batch["row"][piece], value.square())
         heard.index_add_(0, batch["row"], batch["count"].float())
-        power = torch.where(heard > 0, energy / heard.clamp(min=1), torch.tensor(1e-2).to(heard))
-        return sound.view(size, WINDOW), power[:, None]
+        power = sound.square().sum(1) / heard.clamp(min=1)
+        return sound, torch.where(heard > 0, power, 1e-2)[:, None]
 
     def disturb(self, sound: Tensor, power: Tensor) -> Tensor:
         """Add a room, noise from 8 to 45 dB below the speech, a channel's filter, loudness."""
         size = len(sound)
-        spectrum = torch.fft.rfft(sound, _LONG_FFT)
-        spectrum = spectrum * torch.fft.rfft(self._rooms(size), _LONG_FFT)
+        spectrum = torch.fft.rfft(sound, self.fft)
+        spectrum = spectrum * torch.fft.rfft(self._rooms(size), self.fft)
         spectrum = spectrum + self._noise(size, power)
-        sound = torch.fft.irfft(spectrum * self._channels(size), _LONG_FFT)[:, :WINDOW]
+        sound = torch.fft.irfft(spectrum * self._channels(size), self.fft)[:, :self.window]
         loudness = 10 ** (self._uniform(-25, 6, size, 1) / 20)
         return (sound * loudness).clamp(-1, 1)
 
@@ -79,13 +81,13 @@ class Studio:
         return response + tail * strength
 
     def _noise(self, size: int, power: Tensor) -> Tensor:
-        """Return noise spectra between white and pink; a fifth of the windows have none."""
-        noise = torch.randn(size, _LONG_FFT, device=self.device, generator=self.random)
+        """Return noise spectra between white and pink; a third of the windows have none."""
+        noise = torch.randn(size, self.fft, device=self.device, generator=self.random)
         slope = self._uniform(0, 0.6, size, 1)
         shape = (self.frequency.clamp(min=50) / 1000) ** -slope
-        shaped = torch.fft.irfft(torch.fft.rfft(noise) * shape, _LONG_FFT)
+        shaped = torch.fft.irfft(torch.fft.rfft(noise) * shape, self.fft)
         level = power.sqrt() * 10 ** (-self._uniform(8, 45, size, 1) / 20)
-        level = level * self._chance(0.8, size, 1)
+        level = level * self._chance(0.65, size, 1)
         return torch.fft.rfft(shaped * (level / shaped.square().mean(1, keepdim=True).sqrt()))
 
     def _channels(self, size: int) -> Tensor:
@@ -106,7 +108,7 @@ class Studio:
 
         What lies beyond a window's ``length`` is padding: zero in the features, not silence.
         """
-        inside = torch.arange(WINDOW, device=self.device) < length[:, None]
+        inside = torch.arange(self.window, device=self.device) < length[:, None]
         stft = torch.stft(
             sound * inside, _FFT, _HOP, window=self.hann, center=True, return_complex=True
         )
@@ -119,7 +121,9 @@ class Studio:
         frames = torch.arange(log.shape[-1], device=self.device) <= length[:, None] // _HOP
         return (log + 4) / 4 * frames[:, None, :]
 
-    def record(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return the features of a batch of planned windows."""
+    def record(self, batch: dict[str, Tensor], clean: bool) -> Tensor:
+        """Return the features of a batch of planned windows, with or without disturbance."""
         sound, power = self.mix(batch)
-        return self.features(self.disturb(sound, power), batch["length"])
+        if not clean:
+            sound = self.disturb(sound, power)
+        return self.features(sound, batch["length"])

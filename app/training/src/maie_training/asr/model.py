@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import torch
 from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+from transformers.models.whisper.modeling_whisper import sinusoids
 
 from maie_training.asr.tokenizer import Layout
 
 MEL_BINS = 80
 LONGEST_OUTPUT = 448
+WIDTH = 256
+_POSITIONS_PER_SECOND = 50
 
 
 def make_model(layout: Layout) -> WhisperForConditionalGeneration:
@@ -15,7 +19,7 @@ def make_model(layout: Layout) -> WhisperForConditionalGeneration:
     config = WhisperConfig(
         vocab_size=layout.size,
         num_mel_bins=MEL_BINS,
-        d_model=256,
+        d_model=WIDTH,
         encoder_layers=4,
         encoder_attention_heads=4,
         encoder_ffn_dim=1024,
@@ -42,3 +46,14 @@ def make_model(layout: Layout) -> WhisperForConditionalGeneration:
         begin_suppress_tokens=[],
     )
     return model
+
+
+def listen_to(model: WhisperForConditionalGeneration, seconds: int) -> None:
+    """Set the length of the windows that the model takes; 30 s is that of the finished model."""
+    positions = seconds * _POSITIONS_PER_SECOND
+    encoder = model.model.encoder
+    device = encoder.conv1.weight.device
+    model.config.max_source_positions = encoder.config.max_source_positions = positions
+    encoder.embed_positions = torch.nn.Embedding.from_pretrained(
+        sinusoids(positions, WIDTH).to(device), freeze=True
+    )

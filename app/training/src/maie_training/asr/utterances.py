@@ -23,7 +23,7 @@ _SENTENCES_PER_JOB = 200
 class Utterances:
     """Speech and its texts.
 
-    ``samples`` is int16 at 16 kHz; utterance ``i`` is ``samples[starts[i] : starts[i] + lengths[i]]``
+    ``samples`` is int16 at 16 kHz; utterance ``i`` has ``lengths[i]`` of them from ``starts[i]`` on
     and says ``texts[i]``. ``runs`` are ranges of whole sentences that follow each other in one
     meeting; ``heads`` and ``tails`` are parts of sentences, up to a comma and from it on.
     """

@@ -20,18 +20,24 @@ from maie_training.asr.tokenizer import Layout
 from maie_training.asr.utterances import Utterances
 from maie_training.speech import SAMPLE_RATE
 
-WINDOW = 30 * SAMPLE_RATE
+LONG = 30
 NO_LOSS = -100
 _LATEST_FIRST_TIMESTAMP = 1.0
+# Utterances of a window; a file with a single short sentence is the most frequent of its kind.
+_COUNTS = (1, 1, 1, 2, 3, 4, 5, 6, 7, 8)
 
 
 @dataclass
 class Window:
-    """A planned window; times in samples. ``pieces`` are (utterance, start in the window)."""
+    """A planned window; times in samples. ``pieces`` are (utterance, start in the window).
 
+    ``length`` is how much of the window is heard, the rest is padding; ``cut`` says that the last
+    utterance goes on beyond the window's end.
+    """
+
+    length: int
     pieces: list[tuple[int, int]] = field(default_factory=list)
     cut: bool = False
-    length: int = WINDOW
 
     def end(self, lengths: npt.NDArray[np.int64]) -> int:
         """Return where the last utterance ends, beyond the window's end when it is cut."""
@@ -40,10 +46,14 @@ class Window:
 
 
 class WindowPlanner:
-    """Draws windows and their token sequences."""
+    """Draws windows of ``seconds`` (30, or less to begin with) and their token sequences."""
 
-    def __init__(self, speech: Utterances, tokenizer: Tokenizer, seed: int) -> None:
+    def __init__(
+        self, speech: Utterances, tokenizer: Tokenizer, seed: int, seconds: int = LONG
+    ) -> None:
         self.speech = speech
+        self.seconds = seconds
+        self.size = seconds * SAMPLE_RATE
         self.layout = Layout(tokenizer)
         self.rng = random.Random(f"windows/{seed}")
         self.tokens = [
@@ -60,15 +70,16 @@ class WindowPlanner:
         """Return one window."""
         rng = self.rng
         if rng.random() < 0.05:
-            return Window(length=rng.randint(SAMPLE_RATE // 2, WINDOW))
-        window = Window()
-        position = round(rng.uniform(0, 6.0 if rng.random() < 0.15 else 0.8) * SAMPLE_RATE)
+            return Window(length=rng.randint(SAMPLE_RATE // 2, self.size))
+        window = Window(length=self.size)
+        latest = 6.0 if self.seconds == LONG and rng.random() < 0.15 else 0.8
+        position = round(rng.uniform(0, latest) * SAMPLE_RATE)
         longest_gap = rng.choice((0.4, 0.8, 2.5))
-        to_the_end = rng.random() < 0.35
-        for number in self._sequence(30 if to_the_end else rng.randint(1, 8)):
-            if position + self.speech.lengths[number] > WINDOW:
+        to_the_end = self.seconds == LONG and rng.random() < 0.35
+        for number in self._sequence(30 if to_the_end else rng.choice(_COUNTS)):
+            if position + self.speech.lengths[number] > self.size:
                 # Cut within its speech, and long enough for its start to be heard.
-                window.cut = to_the_end and position < WINDOW - SAMPLE_RATE // 2
+                window.cut = to_the_end and position < self.size - SAMPLE_RATE // 2
                 if window.cut:
                     window.pieces.append((number, position))
                 break
@@ -79,7 +90,7 @@ class WindowPlanner:
             return self.draw()
         if not window.cut and rng.random() < 0.7:
             rest = round(rng.uniform(0.02, 0.9) * SAMPLE_RATE)
-            window.length = min(window.end(self.speech.lengths) + rest, WINDOW)
+            window.length = min(window.end(self.speech.lengths) + rest, self.size)
         return window
 
     def _sequence(self, count: int) -> list[int]:
@@ -146,12 +157,13 @@ def batches(planner: WindowPlanner, size: int) -> Iterator[dict[str, npt.NDArray
     ``row``, ``at``, ``source`` and ``count`` have one entry for each utterance: its window, its
     first sample in there, its first sample in the speech array and its number of samples.
     ``length`` has the samples of each window that are heard; ``given`` and ``wanted`` are token
-    matrices, padded at the end.
+    matrices, padded at the end; ``text`` has the text tokens of all windows in one row and
+    ``text_length`` how many of them each window has.
     """
     speech, layout = planner.speech, planner.layout
     while True:
         pieces: list[tuple[int, int, int, int]] = []
-        lengths, targets = [], []
+        lengths, targets, texts = [], [], []
         while len(targets) < size:
             window, timestamps = planner.draw(), planner.rng.random() < 0.6
             if window.cut and not timestamps:
@@ -161,10 +173,11 @@ def batches(planner: WindowPlanner, size: int) -> Iterator[dict[str, npt.NDArray
             if len(given) > LONGEST_OUTPUT:
                 continue
             for number, start in window.pieces:
-                count = min(int(speech.lengths[number]), WINDOW - start)
+                count = min(int(speech.lengths[number]), planner.size - start)
                 pieces.append((len(targets), start, int(speech.starts[number]), count))
             lengths.append(window.length)
             targets.append((given, wanted))
+            texts.append([token for token in wanted if 0 <= token < layout.end_of_text])
         longest = max(len(given) for given, _ in targets)
         matrix = np.full((2, size, longest), NO_LOSS, dtype=np.int64)
         matrix[0] = layout.end_of_text
@@ -180,4 +193,6 @@ def batches(planner: WindowPlanner, size: int) -> Iterator[dict[str, npt.NDArray
             "length": np.array(lengths, dtype=np.int64),
             "given": matrix[0],
             "wanted": matrix[1],
+            "text": np.array([token for text in texts for token in text], dtype=np.int64),
+            "text_length": np.array([len(text) for text in texts], dtype=np.int64),
         }
