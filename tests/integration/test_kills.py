@@ -113,7 +113,7 @@ def test_kills_lose_nothing(own_stack: Callable[..., Stack], speech: Callable[[f
     stack = own_stack(lease_seconds=2, sweep_seconds=1)
     stack.start("api", "worker")
     rtf = stack.wait_final(accept(stack, speech(20)))["metrics"]["rtf"]
-    trials = Trials(stack, speech(min(600, max(2, 0.6 / rtf))))
+    trials = Trials(stack, speech(min(600, max(2, 1.5 / rtf))))
     trials.run(TRIALS)
     trials.check()
 
