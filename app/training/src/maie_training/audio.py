@@ -17,20 +17,20 @@ NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
 def noise(length: int, kind: NoiseKind, rng: np.random.Generator) -> Samples:
     """Return ``length`` samples of noise with a root mean square of 1."""
     if kind == "white":
-        return rng.standard_normal(length).astype(np.float32)
+        return np.asarray(rng.standard_normal(length), dtype=np.float32)
     spectrum = np.fft.rfft(rng.standard_normal(length))
     # Power falls with frequency, from 50 Hz up; below that it is flat.
     frequency = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
     shaped = np.fft.irfft(spectrum / np.sqrt(np.maximum(frequency, 50.0)), length)
-    return (shaped / np.sqrt(np.mean(np.square(shaped)))).astype(np.float32)
+    return np.asarray(shaped / np.sqrt(np.mean(np.square(shaped))), dtype=np.float32)
 
 
 def add_noise(
     samples: Samples, kind: NoiseKind, snr_db: float, speech_power: float, rng: np.random.Generator
 ) -> Samples:
     """Return ``samples`` with noise ``snr_db`` dB below the mean square of the speech."""
-    level = np.sqrt(speech_power / 10 ** (snr_db / 10))
-    return samples + noise(len(samples), kind, rng) * np.float32(level)
+    level = (speech_power / 10 ** (snr_db / 10)) ** 0.5
+    return np.asarray(samples + noise(len(samples), kind, rng) * level, dtype=np.float32)
 
 
 def place(pieces: list[tuple[int, Samples]], length: int) -> Samples:

@@ -23,9 +23,7 @@ def add_material_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--names", choices=SIDES, default="any", help="side of people's names")
     parser.add_argument("--patterns", choices=SIDES, default="any", help="side of the patterns")
     parser.add_argument("--voices", choices=VOICE_SETS, default="train", help="set of voices")
-    parser.add_argument(
-        "--fillers", type=float, default=0.3, help="share of sentences with a disfluency"
-    )
+    parser.add_argument("--fillers", type=float, default=0.3, help="share of sentences with a disfluency")
     parser.add_argument("--snr", type=float, help="signal-to-noise ratio in dB; none: no noise")
     parser.add_argument("--noise", choices=NOISE_KINDS, default="white", help="kind of noise")
     parser.add_argument(

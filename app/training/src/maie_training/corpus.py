@@ -85,9 +85,7 @@ def plan_meeting(seed: int, number: int, split: Split, recording: Recording) -> 
         for turn in meeting.turns
         for place in range(len(turn.sentences))
     ]
-    return Plan(
-        item_id, "meeting", seed, meeting.turns, voices, gaps, meeting.notes, recording, split
-    )
+    return Plan(item_id, "meeting", seed, meeting.turns, voices, gaps, meeting.notes, recording, split)
 
 
 def render(plan: Plan) -> Item:

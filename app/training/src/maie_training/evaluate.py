@@ -91,17 +91,11 @@ def evaluate(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         "sentences_pink_noise": replace(quiet, snr_db=arguments.snr, noise="pink"),
     }
     for name, recording in recordings.items():
-        plans = (
-            plan_sentence(arguments.seed, number, _HELD_OUT, recording)
-            for number in range(arguments.count)
-        )
+        plans = (plan_sentence(arguments.seed, number, _HELD_OUT, recording) for number in range(arguments.count))
         if arguments.count:
             results[name] = measure(recogniser, plans, "plain")
     for path in ("sequential", "batched"):
-        meetings = (
-            plan_meeting(arguments.seed, number, _HELD_OUT, quiet)
-            for number in range(arguments.meetings)
-        )
+        meetings = (plan_meeting(arguments.seed, number, _HELD_OUT, quiet) for number in range(arguments.meetings))
         if arguments.meetings:
             results[f"meetings_{path}"] = measure(recogniser, meetings, path)
     return results
@@ -133,8 +127,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         "sentences_white_noise": arguments.most_noisy_wer,
         "sentences_pink_noise": arguments.most_noisy_wer,
     }
-    within = (
-        result["wer"] <= limits.get(name, arguments.most_meeting_wer)
-        for name, result in results.items()
-    )
+    within = (result["wer"] <= limits.get(name, arguments.most_meeting_wer) for name, result in results.items())
     return 0 if all(within) else 1

@@ -88,7 +88,8 @@ class MeetingComposer:
         for _ in range(rng.randint(*self.topics)):
             minutes.say(chair, self._next_topic(notes))
             self._discuss(minutes, notes, people, day)
-        minutes.say(chair, writer.write(patterns.CLOSINGS), self._phrase(patterns.FAREWELLS))
+        again = writer.until_allowed(lambda: self._closing(day))
+        minutes.say(chair, writer.spoken(again), self._phrase(patterns.FAREWELLS))
         for person in people[1:]:
             minutes.say(person, self._phrase(patterns.FAREWELLS))
         notes.tags = [notes.title.split()[1].lower(), *(item.lower() for item in notes.agenda)]
@@ -98,6 +99,13 @@ class MeetingComposer:
     def _phrase(self, group: Sequence[str]) -> Sentence:
         return self.writer.spoken(self.rng.choice(group))
 
+    def _closing(self, day: date) -> str | None:
+        """Return a sentence about the next meeting, after ``day``; None on the wrong side."""
+        later = day + timedelta(days=self.rng.randint(2, 40))
+        given = {"date": self.writer.slots.spoken_date(later)}
+        text = self.writer.slots.fill(self.writer.choose(patterns.CLOSINGS), given)
+        return text if self.writer.allowed(text) else None
+
     def _open(self, minutes: _Minutes, people: list[str]) -> tuple[Notes, date]:
         """Greet, say the date, let the others answer; return the empty notes and the date."""
         rng, writer = self.rng, self.writer
@@ -106,12 +114,8 @@ class MeetingComposer:
             day = writer.slots.day()
             kind, project = rng.choice(words.MEETING_KINDS), rng.choice(words.PROJECTS)
             fill = writer.slots.fill
-            hello = fill(
-                writer.choose(patterns.GREETINGS), {"kind": kind, "project": project}
-            )
-            today = fill(
-                writer.choose(patterns.DATES_OF_MEETING), {"today": spoken.full_date(day)}
-            )
+            hello = fill(writer.choose(patterns.GREETINGS), {"kind": kind, "project": project})
+            today = fill(writer.choose(patterns.DATES_OF_MEETING), {"today": spoken.full_date(day)})
             if not writer.allowed(hello, today):
                 return None
             title = f"Project {project} {kind}"
@@ -138,9 +142,7 @@ class MeetingComposer:
         notes.agenda.append(item)
         return writer.spoken(said)
 
-    def _discuss(
-        self, minutes: _Minutes, notes: Notes, people: list[str], day: date
-    ) -> None:
+    def _discuss(self, minutes: _Minutes, notes: Notes, people: list[str], day: date) -> None:
         """Talk about one topic: reports, questions, a decision, tasks."""
         rng, writer = self.rng, self.writer
         chair, others = people[0], people[1:]
@@ -171,9 +173,7 @@ class MeetingComposer:
         minutes.say(chair, writer.spoken(sentence))
         notes.decisions.append(decision[0].upper() + decision[1:])
 
-    def _hand_out(
-        self, minutes: _Minutes, notes: Notes, people: list[str], day: date
-    ) -> None:
+    def _hand_out(self, minutes: _Minutes, notes: Notes, people: list[str], day: date) -> None:
         """Give somebody a task, or let somebody take one, with a date or without."""
         rng, writer = self.rng, self.writer
         assignee = rng.choice(people[1:])
@@ -189,7 +189,7 @@ class MeetingComposer:
                 "due": due,
                 "due_cap": due[0].upper() + due[1:],
             }
-            group = patterns.OPEN_REQUESTS
+            group: Sequence[str] = patterns.OPEN_REQUESTS
             if dated:
                 group = patterns.REQUESTS if asked else patterns.VOLUNTEERS
             said = writer.slots.fill(writer.choose(group), given)
@@ -207,21 +207,22 @@ class MeetingComposer:
             answer = writer.spoken(reply) if reply else writer.short_answer()
             minutes.say(assignee, answer)
         due_date = due_day.isoformat() if dated else None
-        notes.action_items.append(
-            ActionItem(task[0].upper() + task[1:], assignee, due_date)
-        )
+        notes.action_items.append(ActionItem(task[0].upper() + task[1:], assignee, due_date))
 
 
 def _enumeration(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
+def _small(text: str) -> str:
+    return text[0].lower() + text[1:]
+
+
 def _summary(notes: Notes) -> str:
     """Return the notes' summary: who spoke of what, what was decided, who does what."""
-    parts = [f"{_enumeration(notes.participants)} discussed "]
-    parts.append(f"{_enumeration([item.lower() for item in notes.agenda])}.")
-    for decision in notes.decisions:
-        parts.append(f" They decided to {decision[0].lower()}{decision[1:]}.")
-    for item in notes.action_items:
-        parts.append(f" {item.assignee} will {item.description[0].lower()}{item.description[1:]}.")
-    return "".join(parts)
+    parts = [
+        f"{_enumeration(notes.participants)} discussed {_enumeration([item.lower() for item in notes.agenda])}.",
+        *(f"They decided to {_small(decision)}." for decision in notes.decisions),
+        *(f"{item.assignee} will {_small(item.description)}." for item in notes.action_items),
+    ]
+    return " ".join(parts)

@@ -86,9 +86,7 @@ class SlotFiller:
 
     def spoken_date(self, day: date) -> str:
         """Return one of the ways to say ``day`` without its year."""
-        form: Callable[[date], str] = self.rng.choice(
-            (spoken.day_month, spoken.month_day, spoken.weekday_day_month)
-        )
+        form: Callable[[date], str] = self.rng.choice((spoken.day_month, spoken.month_day, spoken.weekday_day_month))
         return form(day)
 
     def task(self, form: Callable[[Verb], str]) -> str:

@@ -18,9 +18,7 @@ _ORDINALS = {
     "nine": "ninth",
     "twelve": "twelfth",
 }
-MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+MONTHS = ("January February March April May June July August September October November December").split()
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 

@@ -32,9 +32,7 @@ VARIANTS: dict[VoiceSet, tuple[str, ...]] = {
             "travis victor zac"
         ).split()
     ),
-    "heldout": tuple(
-        "m5 m7 f3 f5 Andrea Denis Hugo Mario belinda edward norbert robert steph2".split()
-    ),
+    "heldout": tuple("m5 m7 f3 f5 Andrea Denis Hugo Mario belinda edward norbert robert steph2".split()),
 }
 SPEEDS = (125, 195)
 PITCHES = (25, 75)

@@ -43,9 +43,7 @@ class Studio:
         if not len(batch["row"]):
             return sound.view(size, self.window), torch.full((size, 1), 1e-2, device=self.device)
         starts = batch["row"] * self.window + batch["at"]
-        piece = torch.repeat_interleave(
-            torch.arange(len(starts), device=self.device), batch["count"]
-        )
+        piece = torch.repeat_interleave(torch.arange(len(starts), device=self.device), batch["count"])
         within = torch.arange(len(piece), device=self.device)
         within = within - (batch["count"].cumsum(0) - batch["count"])[piece]
         gain = 10 ** (self._uniform(-8, 0, len(starts)) / 20) / 32768
@@ -63,7 +61,7 @@ class Studio:
         spectrum = torch.fft.rfft(sound, self.fft)
         spectrum = spectrum * torch.fft.rfft(self._rooms(size), self.fft)
         spectrum = spectrum + self._noise(size, power)
-        sound = torch.fft.irfft(spectrum * self._channels(size), self.fft)[:, :self.window]
+        sound = torch.fft.irfft(spectrum * self._channels(size), self.fft)[:, : self.window]
         loudness = 10 ** (self._uniform(-25, 6, size, 1) / 20)
         return (sound * loudness).clamp(-1, 1)
 
@@ -109,9 +107,7 @@ class Studio:
         What lies beyond a window's ``length`` is padding: zero in the features, not silence.
         """
         inside = torch.arange(self.window, device=self.device) < length[:, None]
-        stft = torch.stft(
-            sound * inside, _FFT, _HOP, window=self.hann, center=True, return_complex=True
-        )
+        stft = torch.stft(sound * inside, _FFT, _HOP, window=self.hann, center=True, return_complex=True)
         mel = self.mel_filters @ stft[..., :-1].abs().square()
         log = mel.clamp(min=1e-10).log10()
         # A whole file's features share one maximum, which may lie in another window.

@@ -54,6 +54,4 @@ def listen_to(model: WhisperForConditionalGeneration, seconds: int) -> None:
     encoder = model.model.encoder
     device = encoder.conv1.weight.device
     model.config.max_source_positions = encoder.config.max_source_positions = positions
-    encoder.embed_positions = torch.nn.Embedding.from_pretrained(
-        sinusoids(positions, WIDTH).to(device), freeze=True
-    )
+    encoder.embed_positions = torch.nn.Embedding.from_pretrained(sinusoids(positions, WIDTH).to(device), freeze=True)

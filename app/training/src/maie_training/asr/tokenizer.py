@@ -71,9 +71,7 @@ def build(seed: int, sentences: int = 40_000, meetings: int = 400) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(training_text(seed, sentences, meetings), trainer)
-    tokenizer.add_special_tokens(
-        [AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS]
-    )
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
     return join_space_to_notes(tokenizer)
 
 

@@ -36,9 +36,7 @@ _CTC_WEIGHT = 0.5
 class _Windows(IterableDataset[dict[str, Tensor]]):
     """An endless stream of planned batches, a different one in each loading process."""
 
-    def __init__(
-        self, speech: Utterances, tokenizer: Tokenizer, size: int, seed: int, seconds: int
-    ) -> None:
+    def __init__(self, speech: Utterances, tokenizer: Tokenizer, size: int, seed: int, seconds: int) -> None:
         self.speech, self.tokenizer, self.size = speech, tokenizer, size
         self.seed, self.seconds = seed, seconds
 
@@ -98,9 +96,7 @@ class Trainer:
         for planned in loader:
             if self.step >= last_step or self.progress() >= 1:
                 break
-            batch = {
-                name: tensor.to(self.device, non_blocking=True) for name, tensor in planned.items()
-            }
+            batch = {name: tensor.to(self.device, non_blocking=True) for name, tensor in planned.items()}
             report.append(self.train_on(batch, studio, seconds < LONG))
             if self.step % _REPORT_STEPS == 0:
                 self.report(seconds, report)
@@ -152,9 +148,7 @@ class Trainer:
 
 
 def _optimizer(modules: Sequence[torch.nn.Module], peak: float) -> torch.optim.AdamW:
-    weights = [
-        weight for module in modules for weight in module.parameters() if weight.requires_grad
-    ]
+    weights = [weight for module in modules for weight in module.parameters() if weight.requires_grad]
     groups = [
         {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": 0.05},
         {"params": [weight for weight in weights if weight.dim() <= 1], "weight_decay": 0.0},
@@ -172,9 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--start-from", type=Path, help="what an earlier training wrote")
     parser.add_argument("--short-steps", type=int, default=1_500, help="steps on short windows")
     parser.add_argument("--short-batch", type=int, default=256)
-    parser.add_argument(
-        "--least-accuracy", type=float, default=0.8, help="share of right tokens to go on with"
-    )
+    parser.add_argument("--least-accuracy", type=float, default=0.8, help="share of right tokens to go on with")
     parser.add_argument("--steps", type=int, default=5_500, help="steps in all")
     parser.add_argument("--most-seconds", type=float, default=3_600.0)
     parser.add_argument("--batch", type=int, default=96)

@@ -58,10 +58,7 @@ class _Spoken:
 def _plans(job: _Job) -> Iterable[Plan]:
     split = Split(sentences="train")
     plan = plan_meeting if job.kind == "meeting" else plan_sentence
-    return (
-        plan(job.seed, number, split, job.recording)
-        for number in range(job.first, job.first + job.count)
-    )
+    return (plan(job.seed, number, split, job.recording) for number in range(job.first, job.first + job.count))
 
 
 def _speak(job: _Job) -> _Spoken:

@@ -48,9 +48,7 @@ class Window:
 class WindowPlanner:
     """Draws windows of ``seconds`` (30, or less to begin with) and their token sequences."""
 
-    def __init__(
-        self, speech: Utterances, tokenizer: Tokenizer, seed: int, seconds: int = LONG
-    ) -> None:
+    def __init__(self, speech: Utterances, tokenizer: Tokenizer, seed: int, seconds: int = LONG) -> None:
         self.speech = speech
         self.seconds = seconds
         self.size = seconds * SAMPLE_RATE
@@ -58,9 +56,7 @@ class WindowPlanner:
         self.rng = random.Random(f"windows/{seed}")
         self.tokens = [
             encoding.ids
-            for encoding in tokenizer.encode_batch(
-                [f" {text}" for text in speech.texts], add_special_tokens=False
-            )
+            for encoding in tokenizer.encode_batch([f" {text}" for text in speech.texts], add_special_tokens=False)
         ]
         # Where each whole sentence stands: its run, for windows out of one meeting.
         self.run_of = {number: run for run in speech.runs for number in run}
