@@ -85,11 +85,21 @@ def gpu_limit(models: jetson.PowerModels) -> int | None:
     return next((int(text) for text in texts if text.isdigit()), None)
 
 
-def fail_unknown(module: AnsibleModule, models: jetson.PowerModels, wanted: str) -> None:
-    """Fail with the modes that exist and, where that is the reason, with why the wanted one doesn't."""
+def not_super() -> str:
+    """Return the sentence that the board lacks the super configuration, empty unless the board itself says so."""
     tnspec = jetson.parse_tnspec(read(BOOT_CONTROL))
-    reason = f" {NOT_SUPER}" if jetson.flashed_super(tnspec, []) is False else ""
-    module.fail_json(msg=f"There is no power mode {wanted!r} on this board; it has {models.describe()}.{reason}")
+    return NOT_SUPER if jetson.flashed_super(tnspec, []) is False else ""
+
+
+def find_mode(module: AnsibleModule, models: jetson.PowerModels, wanted: str) -> jetson.PowerModel:
+    """Return the wanted mode; fail where the board has none of that name, or has it in name only."""
+    model = models.find(wanted)
+    if model is None:
+        lack = f"There is no power mode {wanted!r} on this board; it has {models.describe()}."
+        module.fail_json(msg=f"{lack} {not_super()}".strip())
+    if model.name.upper().endswith("_SUPER") and not_super():
+        module.fail_json(msg=f"This board would report {model.name} without reaching it. {not_super()}")
+    return model
 
 
 def check_limit(module: AnsibleModule, models: jetson.PowerModels, model: jetson.PowerModel) -> int | None:
@@ -97,9 +107,10 @@ def check_limit(module: AnsibleModule, models: jetson.PowerModels, model: jetson
     real = gpu_limit(models)
     problem = jetson.limit_problem(models, model, real) if real is not None else None
     if problem:
-        tnspec = jetson.parse_tnspec(read(BOOT_CONTROL))
-        reason = f" {NOT_SUPER}" if jetson.flashed_super(tnspec, []) is False else ""
-        module.fail_json(msg=f"nvpmodel reports {model.name}, but {problem}.{reason}", gpu_limit_hz=real)
+        module.fail_json(
+            msg=f"nvpmodel reports {model.name}, but {problem}. Was the board flashed with the super configuration?",
+            gpu_limit_hz=real,
+        )
     return real
 
 
@@ -126,13 +137,10 @@ def main() -> None:
         argument_spec={"mode": {"type": "str", "required": True}, "clocks_unit": {"type": "str", "default": ""}},
         supports_check_mode=True,
     )
-    wanted: str = module.params["mode"]
     models = jetson.parse_power_models(read(CONF))
     if not models.models:
         module.fail_json(msg=f"{CONF} defines no power mode; this is not a Jetson, or NVIDIA's packages are not whole.")
-    model = models.find(wanted)
-    if model is None:
-        fail_unknown(module, models, wanted)
+    model = find_mode(module, models, module.params["mode"])
     printed = run("nvpmodel", "-q")
     current = jetson.parse_current_mode(printed)
     if current is None:

@@ -85,13 +85,22 @@ def test_check_mode_only_tells(board: Callable[..., Path], run_module: RunModule
     assert asked(folder) == []
 
 
-def test_a_board_that_is_not_super_is_found_out(board: Callable[..., Path], run_module: RunModule) -> None:
+def test_a_board_that_says_that_it_is_not_super_is_left_alone(
+    board: Callable[..., Path], run_module: RunModule
+) -> None:
     folder = board(top=624_750_000)
     (folder / "nv_boot_control.conf").write_text("TNSPEC 3767-300-0005-R.1-1-1-jetson-orin-nano-devkit-\n")
     result = run_module(nvpmodel, mode="MAXN_SUPER")
     assert result["failed"]
-    assert "the GPU allows 625 MHz" in result["msg"]
     assert "flashed without the super configuration" in result["msg"]
+    assert asked(folder) == []
+
+
+def test_a_mode_that_the_gpu_does_not_reach_is_found_out(board: Callable[..., Path], run_module: RunModule) -> None:
+    board(top=624_750_000)
+    result = run_module(nvpmodel, mode="MAXN_SUPER")
+    assert result["failed"]
+    assert "the GPU allows 625 MHz, less than the 918 MHz of a slower mode" in result["msg"]
 
 
 def test_an_unknown_mode_names_those_that_exist(board: Callable[..., Path], run_module: RunModule) -> None:
