@@ -52,7 +52,7 @@ class Trials:
         """Two tasks at a time, so that kills meet tasks at work, tasks that wait, and the moments between."""
         for _ in range(trials):
             tasks = [accept(self._stack, self._audio) for _ in range(2)]
-            time.sleep(self._random.uniform(0, 2.2 * self._work))
+            time.sleep(self._random.uniform(0, 1.2 * self._work))
             killed = time.time()
             self._stack.unit("worker").process.kill()
             for task in tasks:
