@@ -49,7 +49,7 @@ unit: venv ## Python tests that need nothing but Python
 
 .PHONY: integration
 integration: venv ## The service with real Redis, real worker and real engine on this machine
-	@scripts/system-packages redis-server espeak-ng
+	@scripts/system-packages redis-server espeak-ng curl openssl
 	pytest tests/integration tests/e2e tests/performance -m "not device"
 
 .PHONY: molecule
@@ -58,11 +58,12 @@ molecule: venv ## The roles on a virtual device of their own: check, converge, i
 
 .PHONY: device
 device: venv ## What only a whole virtual device can show: kills, a bad release, bad uploads
+	@scripts/system-packages curl
 	pytest tests -m device
 
 .PHONY: bench
 bench: venv ## What the service costs beyond the engine, and its memory
-	@scripts/system-packages redis-server espeak-ng
+	@scripts/system-packages redis-server espeak-ng curl openssl
 	pytest tests/performance -s
 
 .PHONY: lock
