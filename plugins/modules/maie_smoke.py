@@ -164,7 +164,7 @@ class Smoke:
             "processing_seconds": metrics.get("processing_time_seconds"),
         }
         text = self.api.call("GET", f"/v1/tasks/{task_id}/transcript.txt").text.strip()
-        self.report["transcript"] = text
+        self.report["transcript"] = " ".join(text.split())
         wer = word_error_rate(self.report["reference"], text)
         self.report["wer"] = round(wer, 4)
         self.check("words", wer <= self.params["max_wer"], f"WER {wer:.1%}, at most {self.params['max_wer']:.1%}")
