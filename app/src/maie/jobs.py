@@ -15,7 +15,7 @@ import redis
 from structlog.contextvars import bound_contextvars
 
 from maie.domain import EngineJob, Progress, TaskResult, TaskStatus, to_dict
-from maie.errors import MaieError, TaskCancelled, TaskTimeout
+from maie.errors import ConfigurationError, MaieError, TaskCancelled, TaskTimeout
 from maie.files import Files
 from maie.logs import get_logger
 from maie.queue import TaskQueue, failure
@@ -147,6 +147,10 @@ class Supervisor:
         except (TaskCancelled, Superseded) as reason:
             log.info("attempt is given up", reason=type(reason).__name__)
             return
+        except ConfigurationError:
+            # Its text names paths of this machine, which are no client's business.
+            log.exception("the engine can't work with these settings")
+            outcome = failure(MaieError())
         except MaieError as error:
             if error.retryable:
                 cause = error

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from maie.errors import ConfigurationError
@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     asr_batch_size: int = Field(4, ge=1, description="Stretches of speech decoded together.")
     asr_threads: int = Field(0, ge=0, description="CPU threads of the ASR model; 0: as many as CTranslate2 chooses.")
     engine_start_seconds: float = Field(120.0, gt=0, description="Time in which the engine process must be ready.")
+
+    @field_validator("redis_socket", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
 
     @classmethod
     def settings_customise_sources(

@@ -12,6 +12,7 @@ from maie.api.schemas import ModelList, ModelView, ResultsView, TaskDetail, Task
 from maie.api.service import Service, ServiceOf, problems
 from maie.domain import Segment, TaskStatus, Transcript
 from maie.errors import Conflict, TaskNotFound
+from maie.modelfiles import model_name
 from maie.tasks import Outcome, Task
 
 CANCEL_SECONDS = 5.0
@@ -101,7 +102,7 @@ def models(service: ServiceOf) -> ModelList:
     return ModelList(
         models=[
             ModelView(
-                id=settings.asr_model.name,
+                id=model_name(settings.asr_model),
                 kind="asr",
                 engine="faster-whisper",
                 device=settings.asr_device,

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 WALL_CLOCK_SECONDS = 10.0
 CPU_SECONDS = 5
-ADDRESS_SPACE_BYTES = 1024**3
+ADDRESS_SPACE_BYTES = 512 * 1024**2
 NICENESS = 10
 """The API, whose child this is, answers other requests meanwhile."""
+
+OOM_SCORE_ADJUST = 1000
+"""Where memory is short, the kernel shall end this process and not the API."""
 
 MAX_PACKETS = 200
 """Packets looked at for the first sound; damage beyond that is found by the decode stage."""
@@ -87,6 +90,7 @@ def _decode_first_second(path: Path) -> float | None:
 def _child() -> None:
     """Probe the file named on the command line and write the verdict as JSON to standard output."""
     os.nice(NICENESS)
+    Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_ADJUST), encoding="ascii")
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
