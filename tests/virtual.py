@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ansible_runner
 import httpx
 
 PROJECT = Path(__file__).parents[1]
@@ -18,16 +20,24 @@ ADDRESS = "10.213.71.21"
 FINAL = {"COMPLETE", "FAILED", "CANCELLED"}
 
 
-def play(playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Play:
+    """What a run of a playbook printed and its exit status."""
+
+    stdout: str
+    returncode: int
+
+
+def play(playbook: str, *arguments: str) -> Play:
     """Run a playbook against the device."""
-    return subprocess.run(
-        ["ansible-playbook", "-i", str(INVENTORY), playbook, *arguments],
-        cwd=PROJECT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+    output, _, status = ansible_runner.run_command(
+        "ansible-playbook",
+        cmdline_args=["-i", str(INVENTORY), playbook, *arguments],
+        host_cwd=str(PROJECT),
+        quiet=True,
         timeout=600,
     )
+    return Play(output, status)
 
 
 def recap(output: str) -> dict[str, int]:
