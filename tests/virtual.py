@@ -14,7 +14,6 @@ import httpx
 
 PROJECT = Path(__file__).parents[1]
 INVENTORY = PROJECT / "tests/e2e/device/inventory"
-SAMPLE = PROJECT / "files/audio/meeting-sample.wav"
 NAME = "jetson-e2e-01"
 ADDRESS = "10.213.71.21"
 FINAL = {"COMPLETE", "FAILED", "CANCELLED"}
@@ -49,6 +48,12 @@ def recap(output: str) -> dict[str, int]:
 def docker(*arguments: str) -> str:
     """Run a Docker command and return what it prints."""
     return subprocess.run(["docker", *arguments], check=True, text=True, capture_output=True, timeout=120).stdout
+
+
+def of_the_machine() -> dict[str, str]:
+    """What a virtual device shares with the machine that it runs on."""
+    shared = ["/proc/swaps", *map(str, Path("/proc/sys/vm").glob("*swap*")), "/proc/sys/vm/overcommit_memory"]
+    return {path: Path(path).read_text() for path in shared}
 
 
 class Device:

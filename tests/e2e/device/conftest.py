@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from virtual import NAME, SAMPLE, Device, play
+from audiofiles import sample, write_wav
+from virtual import NAME, Device, of_the_machine, play
 
 
 @pytest.fixture(scope="session")
-def bare_device() -> Iterator[str]:
+def machine_before() -> dict[str, str]:
+    """What the machine was like before there was a virtual device."""
+    return of_the_machine()
+
+
+@pytest.fixture(scope="session")
+def bare_device(machine_before: dict[str, str]) -> Iterator[str]:
     """A virtual device on which nothing has been done."""
     made = play("playbooks/virtual.yml")
     assert made.returncode == 0, made.stdout
@@ -30,10 +37,4 @@ def device(bare_device: str) -> Device:
 @pytest.fixture(scope="session")
 def long_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some minutes of speech, so that a task lasts long enough to be hit in its middle."""
-    path = tmp_path_factory.mktemp("audio") / "long.wav"
-    with wave.open(str(SAMPLE)) as sample, wave.open(str(path), "wb") as out:
-        out.setparams(sample.getparams())
-        frames = sample.readframes(sample.getnframes())
-        for _ in range(8):
-            out.writeframes(frames)
-    return path
+    return write_wav(tmp_path_factory.mktemp("audio") / "long.wav", np.tile(sample(), 8))

@@ -5,18 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from virtual import ADDRESS, FINAL, PROJECT, SAMPLE, Device, docker, play, recap
+from audiofiles import SAMPLE
+from virtual import ADDRESS, FINAL, PROJECT, Device, docker, of_the_machine, play, recap
 
 pytestmark = pytest.mark.device
-
-
-def of_the_machine() -> dict[str, str]:
-    """What a virtual device shares with the machine that it runs on."""
-    shared = ["/proc/swaps", *map(str, Path("/proc/sys/vm").glob("*swap*")), "/proc/sys/vm/overcommit_memory"]
-    return {path: Path(path).read_text() for path in shared}
 
 
 def test_check_on_a_bare_device_changes_nothing(bare_device: str) -> None:
@@ -29,13 +23,12 @@ def test_check_on_a_bare_device_changes_nothing(bare_device: str) -> None:
     assert not {line for line in left if ".ansible" not in line and line != "C /root"}, left
 
 
-def test_second_run_changes_nothing(device: Device) -> None:
-    machine = of_the_machine()
+def test_second_run_changes_nothing(device: Device, machine_before: dict[str, str]) -> None:
     again = play("site.yml")
     assert again.returncode == 0, again.stdout
     counts = recap(again.stdout)
     assert (counts["changed"], counts["failed"]) == (0, 0), again.stdout
-    assert of_the_machine() == machine
+    assert of_the_machine() == machine_before
 
 
 def test_curl_of_the_plan(device: Device) -> None:
