@@ -18,15 +18,11 @@ from typing import Any
 
 import httpx
 import redis
+from audiofiles import MODEL
 
-ROOT = Path(__file__).parents[1]
 KEY = "test-key-" + "k" * 32
 REDIS_PASSWORD = "redis-password"
 PR_SET_PDEATHSIG = 1
-
-
-def asr_model() -> Path:
-    return Path(os.environ.get("MAIE_TEST_ASR_MODEL", ROOT / "files/models/maie-asr-en-v1"))
 
 
 def _die_with_parent() -> None:
@@ -143,7 +139,7 @@ class Stack:
             "data_dir": self.data,
             "redis_socket": self.redis_socket,
             "port": self.port,
-            "asr_model": asr_model(),
+            "asr_model": MODEL,
             "asr_threads": 1,
             "min_free_bytes": 0,
             **settings,
@@ -206,6 +202,16 @@ class Stack:
     def post(self, audio: bytes, name: str = "audio.wav", **fields: Any) -> httpx.Response:
         with self.client() as client:
             return client.post("/v1/process", files={"file": (name, audio)}, data=fields)
+
+    def accept(self, audio: bytes) -> str:
+        """Post audio, trying again while the service is not there; return the task's id."""
+
+        def taken() -> str | None:
+            answer = self.post(audio)
+            assert answer.status_code in (202, 503), answer.text
+            return answer.json().get("task_id")
+
+        return str(wait_for(taken, 30, "acceptance", 0.2))
 
     def status(self, task_id: str) -> dict[str, Any]:
         with self.client() as client:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiofiles import SAMPLE, reference_text, write_wav
+from audiofiles import MODEL, SAMPLE, reference_text, write_wav
 from maie_training.wer import word_error_rate
-from stack import Stack, asr_model
+from stack import Stack
 
 
 def maie(*arguments: str, env: dict[str, str] | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -24,7 +24,7 @@ def maie(*arguments: str, env: dict[str, str] | None = None, **settings: str) ->
 
 
 def transcribe(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return maie("transcribe", *arguments, profile="embedded", asr_model=str(asr_model()))
+    return maie("transcribe", *arguments, profile="embedded", asr_model=str(MODEL))
 
 
 def test_version() -> None:

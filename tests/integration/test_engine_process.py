@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiofiles import SAMPLE, reference_text, sample, write_wav
+from audiofiles import MODEL, SAMPLE, reference_text, sample, write_wav
 from maie.domain import EngineJob, Progress, Stage, TaskOptions, TaskResult
 from maie.engine import Engine, supervisor
 from maie.errors import ConfigurationError, EngineFailed, EngineOutOfMemory, NotAudio
 from maie.settings import Settings
 from maie_training.wer import word_error_rate
-from stack import asr_model, wait_for
+from stack import wait_for
 
 JOB = EngineJob("task", SAMPLE, TaskOptions())
 
@@ -55,7 +55,7 @@ def when_recognising(action: Callable[[], None]) -> Callable[[Progress | None], 
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return Settings(profile="embedded", asr_model=asr_model(), asr_threads=1)
+    return Settings(profile="embedded", asr_model=MODEL, asr_threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_what_a_result_says_of_itself(engine: Engine) -> None:
     assert 0.3 < metrics["vad_coverage"] <= 1
     assert 0.5 < metrics["asr_confidence_avg"] <= 1
     assert set(result.versions) == {"pipeline", "faster_whisper", "ctranslate2", "asr_model"}
-    assert result.versions["asr_model"]["name"] == asr_model().name
+    assert result.versions["asr_model"]["name"] == MODEL.name
     assert len(result.versions["asr_model"]["sha256"]) == 64
     assert engine.versions == result.versions
 
@@ -289,7 +289,7 @@ def owner(tmp_path: Path) -> list[str]:
     """The command of a program that owns an engine process."""
     script = tmp_path / "owner.py"
     script.write_text(textwrap.dedent(OWNER))
-    return [sys.executable, str(script), str(asr_model())]
+    return [sys.executable, str(script), str(MODEL)]
 
 
 def test_the_process_dies_with_its_owner_in_the_middle_of_its_work(owner: list[str], long_job: EngineJob) -> None:

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 import httpx
-from stack import Stack, wait_for
+import pytest
+from stack import Stack
 
+pytestmark = pytest.mark.timeout(7200)
 TRIALS = int(os.environ.get("TRIALS", "20"))
 SEED = int(os.environ.get("KILL_SEED", str(random.SystemRandom().randrange(10**6))))
 LIMIT = 60.0
@@ -23,17 +25,8 @@ LIMIT = 60.0
 FINAL = ("COMPLETE", "FAILED")
 
 
-def accept(stack: Stack, audio: bytes) -> str:
-    def taken() -> str | None:
-        answer = stack.post(audio)
-        assert answer.status_code in (202, 503), answer.text
-        return answer.json().get("task_id")
-
-    return str(wait_for(taken, 30, "acceptance", 0.2))
-
-
 def measure_work(stack: Stack, audio: bytes) -> float:
-    return float(stack.wait_final(accept(stack, audio))["metrics"]["processing_time_seconds"])
+    return float(stack.wait_final(stack.accept(audio))["metrics"]["processing_time_seconds"])
 
 
 class Trials:
@@ -51,7 +44,7 @@ class Trials:
     def run(self, trials: int) -> None:
         """Two tasks at a time, so that kills meet tasks at work, tasks that wait, and the moments between."""
         for _ in range(trials):
-            tasks = [accept(self._stack, self._audio) for _ in range(2)]
+            tasks = [self._stack.accept(self._audio) for _ in range(2)]
             time.sleep(self._random.uniform(0, 1.2 * self._work))
             killed = time.time()
             self._stack.unit("worker").process.kill()
@@ -112,7 +105,7 @@ def test_kills_lose_nothing(own_stack: Callable[..., Stack], speech: Callable[[f
     """With the times of lease and sweep shortened, so that many kills fit into a short test."""
     stack = own_stack(lease_seconds=2, sweep_seconds=1)
     stack.start("api", "worker")
-    rtf = stack.wait_final(accept(stack, speech(20)))["metrics"]["rtf"]
+    rtf = stack.wait_final(stack.accept(speech(20)))["metrics"]["rtf"]
     trials = Trials(stack, speech(min(600, max(2, 1.5 / rtf))))
     trials.run(TRIALS)
     trials.check()
@@ -121,7 +114,7 @@ def test_kills_lose_nothing(own_stack: Callable[..., Stack], speech: Callable[[f
 def test_the_default_times_keep_the_promise(own_stack: Callable[..., Stack], speech: Callable[[float], bytes]) -> None:
     stack = own_stack()
     stack.start("api", "worker")
-    rtf = stack.wait_final(accept(stack, speech(20)))["metrics"]["rtf"]
+    rtf = stack.wait_final(stack.accept(speech(20)))["metrics"]["rtf"]
     trials = Trials(stack, speech(min(600, max(2, 4.0 / rtf))))
     trials.run(max(2, TRIALS // 20))
     trials.check()

@@ -32,18 +32,9 @@ def long_audio(stack: Stack, speech: Speech) -> bytes:
 
 def seconds_for(stack: Stack, speech: Speech, work_seconds: float) -> float:
     """Seconds of speech that take about ``work_seconds`` to recognise here."""
-    sample = accept(stack, speech(20))
+    sample = stack.accept(speech(20))
     rtf = stack.wait_final(sample)["metrics"]["rtf"]
     return float(min(1200, max(5, work_seconds / rtf)))
-
-
-def accept(stack: Stack, audio: bytes) -> str:
-    def taken() -> str | None:
-        answer = stack.post(audio)
-        assert answer.status_code in (202, 503), answer.text
-        return answer.json().get("task_id")
-
-    return str(wait_for(taken, 20, "acceptance", 0.3))
 
 
 def running(stack: Stack, task_id: str, attempt: int = 1) -> dict[str, Any]:
@@ -74,7 +65,7 @@ def assert_done(stack: Stack, task_id: str, attempt: int, seconds: float = 60) -
 
 
 def test_a_task_goes_through_its_states(stack: Stack, long_audio: bytes) -> None:
-    task_id = accept(stack, long_audio)
+    task_id = stack.accept(long_audio)
     seen = []
     while (state := stack.status(task_id))["status"] not in ("COMPLETE", "FAILED"):
         if (state["status"], state["stage"]) not in seen:
@@ -91,8 +82,8 @@ def test_a_task_goes_through_its_states(stack: Stack, long_audio: bytes) -> None
 
 @pytest.mark.parametrize("down_seconds", [0.0, 7.0], ids=["restarted at once", "away until the work is done"])
 def test_redis_killed_in_the_middle_of_a_task(stack: Stack, long_audio: bytes, down_seconds: float) -> None:
-    task_id = accept(stack, long_audio)
-    waiting = accept(stack, long_audio)
+    task_id = stack.accept(long_audio)
+    waiting = stack.accept(long_audio)
     running(stack, task_id)
     stack.redis_unit.kill()
     refused = stack.post(b"x")
@@ -112,7 +103,7 @@ def test_redis_killed_in_the_middle_of_a_task(stack: Stack, long_audio: bytes, d
 
 def test_the_engine_killed_in_the_middle_of_a_task_costs_one_attempt(stack: Stack, long_audio: bytes) -> None:
     worker = stack.unit("worker").process.popen.pid
-    task_id = accept(stack, long_audio)
+    task_id = stack.accept(long_audio)
     running(stack, task_id)
     kill_engine(stack)
     assert_done(stack, task_id, 2)
@@ -120,7 +111,7 @@ def test_the_engine_killed_in_the_middle_of_a_task_costs_one_attempt(stack: Stac
 
 
 def test_audio_that_ends_every_engine_fails_in_the_end(stack: Stack, long_audio: bytes) -> None:
-    task_id = accept(stack, long_audio)
+    task_id = stack.accept(long_audio)
     for attempt in (1, 2, 3):
         wait_for(lambda attempt=attempt: stack.status(task_id)["attempt"] == attempt, 20, f"attempt {attempt}", 0.02)
         running(stack, task_id, attempt)
@@ -133,7 +124,7 @@ def test_audio_that_ends_every_engine_fails_in_the_end(stack: Stack, long_audio:
 
 
 def test_a_cancelled_task_ends_within_two_seconds_and_leaves_nothing(stack: Stack, long_audio: bytes) -> None:
-    task_id = accept(stack, long_audio)
+    task_id = stack.accept(long_audio)
     running(stack, task_id)
     started = time.monotonic()
     with stack.client() as client:
@@ -142,11 +133,11 @@ def test_a_cancelled_task_ends_within_two_seconds_and_leaves_nothing(stack: Stac
         assert client.get(f"/v1/status/{task_id}").status_code == 404
     assert not list(stack.data.rglob(f"*{task_id}*"))
     assert not [key for key in stack.redis().keys("*") if task_id in key]
-    assert_done(stack, accept(stack, long_audio), 1)
+    assert_done(stack, stack.accept(long_audio), 1)
 
 
 def test_a_waiting_task_is_cancelled_too(stack: Stack, long_audio: bytes) -> None:
-    first, second = accept(stack, long_audio), accept(stack, long_audio)
+    first, second = stack.accept(long_audio), stack.accept(long_audio)
     with stack.client() as client:
         assert client.delete(f"/v1/tasks/{second}").status_code == 204
     assert_done(stack, first, 1)
@@ -156,7 +147,7 @@ def test_a_waiting_task_is_cancelled_too(stack: Stack, long_audio: bytes) -> Non
 def test_sigterm_lets_the_running_task_finish(stack: Stack, long_audio: bytes) -> None:
     unit = stack.unit("worker")
     before = unit.starts
-    task_id, waiting = accept(stack, long_audio), accept(stack, long_audio)
+    task_id, waiting = stack.accept(long_audio), stack.accept(long_audio)
     running(stack, task_id)
     ended = unit.process
     os.kill(ended.popen.pid, signal.SIGTERM)
@@ -168,7 +159,7 @@ def test_sigterm_lets_the_running_task_finish(stack: Stack, long_audio: bytes) -
 
 def test_a_hung_worker_is_taken_for_lost_and_its_late_result_is_refused(stack: Stack, long_audio: bytes) -> None:
     unit = stack.unit("worker")
-    task_id = accept(stack, long_audio)
+    task_id = stack.accept(long_audio)
     running(stack, task_id)
     os.killpg(unit.process.popen.pid, signal.SIGSTOP)
     second = Unit(lambda: stack.maie("worker"))
@@ -179,13 +170,13 @@ def test_a_hung_worker_is_taken_for_lost_and_its_late_result_is_refused(stack: S
         second.stop()
     wait_for(lambda: httpx.get(f"{stack.url}/ready").status_code == 200, 10, "the first worker")
     assert commits(stack, task_id) == "1"
-    assert_done(stack, accept(stack, long_audio), 1)
+    assert_done(stack, stack.accept(long_audio), 1)
 
 
 def test_work_beyond_its_time_limit_is_ended(own_stack: Callable[..., Stack], long_audio: bytes) -> None:
     stack = own_stack(task_timeout_floor=1, task_timeout_factor=0.001)
     stack.start("api", "worker")
-    task_id = accept(stack, long_audio)
+    task_id = stack.accept(long_audio)
     state = stack.wait_final(task_id, 10)
     assert (state["status"], state["error"]["code"], state["attempt"]) == ("FAILED", "timeout", 1)
     wait_for(lambda: httpx.get(f"{stack.url}/ready").status_code == 200, 10, "a new engine")

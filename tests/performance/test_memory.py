@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiofiles import encode, sample
+from audiofiles import MODEL, encode, sample
 from maie.domain import EngineJob, Progress, TaskOptions
 from maie.engine import Engine
 from maie.settings import Settings
-from stack import asr_model
 
 MAX_GROWTH_MIB = 600
 
@@ -23,7 +22,7 @@ def peak_mib(seconds: int, folder: Path) -> float:
     def tick(_: Progress | None) -> None:
         """Let everything go on."""
 
-    engine = Engine(Settings(profile="embedded", asr_model=asr_model()))
+    engine = Engine(Settings(profile="embedded", asr_model=MODEL))
     try:
         engine.start()
         engine.run(EngineJob("task", path, TaskOptions()), tick)

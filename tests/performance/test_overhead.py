@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from audiofiles import sample, write_wav
+from audiofiles import MODEL, sample, write_wav
 from maie.domain import EngineJob, Progress, TaskOptions
 from maie.engine import Engine
 from maie.settings import Settings
-from stack import Stack, asr_model
+from stack import Stack
 
 TRIALS = 5
 MAX_RATIO = 1.25
@@ -73,7 +73,7 @@ def two_minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_engine_against_faster_whisper(two_minutes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = Settings(profile="embedded", asr_model=asr_model(), asr_threads=2)
+    settings = Settings(profile="embedded", asr_model=MODEL, asr_threads=2)
     direct = direct_transcriber(settings)
     engine = Engine(settings)
     engine.start()
@@ -101,7 +101,7 @@ def test_service_against_faster_whisper(
 ) -> None:
     stack = own_stack(asr_threads=2)
     stack.start("worker", "api")
-    direct = direct_transcriber(Settings(profile="embedded", asr_model=asr_model(), asr_threads=2))
+    direct = direct_transcriber(Settings(profile="embedded", asr_model=MODEL, asr_threads=2))
     audio = two_minutes.read_bytes()
 
     def through_the_api() -> float:
