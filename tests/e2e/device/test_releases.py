@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from virtual import NAME, PROJECT, Device, docker, play, recap
 
-pytestmark = pytest.mark.device
+pytestmark = [pytest.mark.device, pytest.mark.timeout(1200)]
 
 MODEL = PROJECT / "files/models/maie-asr-en-v1"
 
