@@ -45,8 +45,14 @@ def test_words_survive_every_format(engine: Engine, tmp_path: Path, kind: str, r
     assert result.warnings == ()
 
 
-def test_one_second(engine: Engine, tmp_path: Path) -> None:
-    result = transcribe(engine, write_wav(tmp_path / "audio", sample()[16_000:32_000]))
+@pytest.mark.parametrize(
+    ("start", "spoken"),
+    [(1.0, "Hello everybody"), (11.1, "This is Maya"), (13.4, "This is William"), (53.4, "Okay, bye")],
+)
+def test_one_second(engine: Engine, tmp_path: Path, start: float, spoken: str) -> None:
+    first = round(start * 16_000)
+    result = transcribe(engine, write_wav(tmp_path / "audio", sample()[first : first + 16_000]))
+    assert word_error_rate([spoken], [result.transcript.text]) == 0
     assert result.metrics["input_duration_seconds"] == 1.0
     assert all(0 <= s.start <= s.end <= 1 for s in result.transcript.segments)
 
