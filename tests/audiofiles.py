@@ -51,13 +51,13 @@ def encode(path: Path, samples: Samples, rate: int, kind: str, channels: int = 1
     muxer, codec = CODECS[kind]
     if codec == "vorbis":
         channels = 2  # all that FFmpeg's own encoder can do
-    layout = {1: "mono", 2: "stereo"}[channels]
+    layout = {1: "mono", 2: "stereo", 8: "7.1"}[channels]
     with av.open(str(path), "w", format=muxer) as container:
         stream = container.add_stream(codec, rate=48_000 if codec == "libopus" else rate, layout=layout)
         if kind == "mp3":
             stream.codec_context.bit_rate = 64_000  # the encoder's own choice at 8 kHz is 8 kbit/s
         stream.codec_context.options = {"strict": "experimental"}
-        frame = av.AudioFrame.from_ndarray(np.repeat(samples[None, :], channels, axis=0), format="fltp", layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.repeat(samples, channels)[None, :], format="flt", layout=layout)
         frame.sample_rate = rate
         resampler = av.AudioResampler(format=stream.format, layout=layout, rate=stream.rate, frame_size=None)
         fifo = av.AudioFifo()

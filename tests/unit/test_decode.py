@@ -191,6 +191,12 @@ def test_seconds_are_counted_whatever_the_header_says(tmp_path: Path) -> None:
         assert audio.seconds == pytest.approx(100, abs=0.1)
 
 
+def test_eight_channels_in_planes_of_their_own(tmp_path: Path) -> None:
+    with read(encode(tmp_path / "audio", 0.4 * tone(3, 48_000), 48_000, "opus", channels=8)) as audio:
+        assert audio.seconds == pytest.approx(3, abs=0.05)
+        assert np.abs(audio.window(8_000, 40_000)).max() > 0.05
+
+
 @pytest.mark.parametrize(
     ("tag", "channels", "rate", "bits"),
     [

@@ -27,6 +27,9 @@ Samples = NDArray[np.float32]
 MAX_BAD_PACKETS = 100
 """Undecodable packets in a row after which the rest of the file is given up."""
 
+FIRST_UNSAFE_PLANES = 8
+"""Channels in planes of their own from which on PyAV 17 and 18 read beyond a frame's end and crash the process."""
+
 TOLERATED_SHORTFALL = 0.5
 """Seconds (or 2% of the audio) that a file may end before its header says so; encoders' padding stays below that."""
 
@@ -190,6 +193,8 @@ def _blocks(frames: Iterator[av.audio.frame.AudioFrame]) -> Iterator[tuple[int, 
 
 def _mono(frame: av.audio.frame.AudioFrame) -> Samples:
     """Return a frame's samples as the mean of its channels, finite and from -1 to 1."""
+    if frame.format.is_planar and frame.layout.nb_channels >= FIRST_UNSAFE_PLANES:
+        frame = _interleaved(frame)
     try:
         data = frame.to_ndarray()
     except ValueError as error:
@@ -204,6 +209,14 @@ def _mono(frame: av.audio.frame.AudioFrame) -> Samples:
         values = data.astype(np.float32) / float(1 << (8 * data.dtype.itemsize - 1))
     mono: Samples = np.clip(values, -1.0, 1.0).mean(axis=0, dtype=np.float32)
     return mono
+
+
+def _interleaved(frame: av.audio.frame.AudioFrame) -> av.audio.frame.AudioFrame:
+    """Return the same samples with the channels side by side in one plane."""
+    import av
+
+    packer = av.AudioResampler(format=frame.format.packed.name, layout=frame.layout, rate=frame.sample_rate)
+    return packer.resample(frame)[0]
 
 
 def _resample(blocks: Iterator[tuple[int, Samples]]) -> Iterator[Samples]:
