@@ -84,6 +84,13 @@ class TaskQueue:
 
     def sweep(self) -> None:
         """Put everything right that a crash of any process may have left behind; returns soon if there is nothing."""
+        try:
+            self._retire()
+        finally:
+            self._recover()
+
+    def _recover(self) -> None:
+        """Queue again what has been abandoned, and remove the litter of attempts that are over."""
         first = {task.rq_id for task in self._abandoned()} | set(self._litter())
         if first:
             # A task also looks abandoned for a moment between queue and worker, or when Redis is back after a while.
@@ -95,7 +102,6 @@ class TaskQueue:
             for rq_id in self._litter():
                 if rq_id in first:
                     self._delete_job(rq_id)
-        self._retire()
 
     def _abandoned(self) -> list[Task]:
         """The tasks that are not final, wait in no queue and are in the hands of no living worker."""
@@ -171,16 +177,23 @@ class TaskQueue:
             return
 
     def _retire(self) -> None:
-        """Delete what is past its retention, and files that belong to nothing."""
+        """Delete what is past its retention, and files that belong to nothing.
+
+        What frees memory comes first: where Redis has none left, the rest fails.
+        """
         now = time.time()
         self.store.drop_expired_reservations(now)
+        oldest_result = now - self._settings.retention_days * 86400
+        overdue = {*self.store.ended_before(oldest_result), *self.store.ended_beyond(self._settings.max_kept_tasks)}
+        for task in self.store.get_many(overdue):
+            self.forget(task)
+            overdue.remove(task.id)
+        for task_id in overdue:  # forgotten by half
+            self.store.forget(task_id)
         oldest_upload = now - self._settings.upload_retention_hours * 3600
         for task in self.store.get_many(self.store.submitted_before(oldest_upload)):
             if task.status is TaskStatus.PENDING:
                 self.end(task, failure(TaskExpired()))
-        oldest_result = now - self._settings.retention_days * 86400
-        for task in self.store.get_many(self.store.ended_before(oldest_result)):
-            self.forget(task)
         # The files first: one that is listed before the tasks are belongs to a task in that list, or to none.
         uploads, results = self.files.upload_ids(), list(self.files.old_results())
         wanted = self.store.unended_ids()

@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(15.0, gt=0, description="Seconds between two looks for abandoned tasks.")
     lease_seconds: float = Field(10.0, gt=1, description="Seconds after which a silent worker counts as lost.")
     retention_days: float = Field(7.0, gt=0, description="Days after which an ended task and its result are deleted.")
+    max_kept_tasks: int = Field(
+        10_000,
+        ge=1,
+        description="Ended tasks that are kept at most; beyond it the oldest are deleted with their results.",
+    )
     upload_retention_hours: float = Field(24.0, gt=0, description="Hours after which any upload left over is deleted.")
 
     max_upload_bytes: int = Field(500 * 1024**2, gt=0, description="Largest upload, in bytes.")

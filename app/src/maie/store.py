@@ -109,10 +109,11 @@ class TaskStore:
 
     def unended_ids(self) -> set[str]:
         """Ids of the tasks that are not final and of the uploads that are under way."""
-        pipeline = self._redis.pipeline()
-        pipeline.zrange(keys.ACTIVE, 0, -1)
+        # No transaction, which Redis refuses at its memory limit. In this order no upload that ends is missed.
+        pipeline = self._redis.pipeline(transaction=False)
         pipeline.zrange(keys.RESERVATIONS, 0, -1)
-        active, uploading = pipeline.execute()
+        pipeline.zrange(keys.ACTIVE, 0, -1)
+        uploading, active = pipeline.execute()
         return {*_texts(active), *_texts(uploading)}
 
     def uploading(self, now: float) -> int:
@@ -126,6 +127,10 @@ class TaskStore:
     def ended_before(self, moment: float) -> list[str]:
         """Ids of the tasks that ended before ``moment`` (seconds since the epoch)."""
         return _texts(self._redis.zrangebyscore(keys.ENDED, "-inf", f"({moment}"))
+
+    def ended_beyond(self, count: int) -> list[str]:
+        """Ids of all ended tasks but the ``count`` that ended last."""
+        return _texts(self._redis.zrevrange(keys.ENDED, count, -1))
 
     def submitted_before(self, moment: float) -> list[str]:
         """Ids of the tasks that are not final and were accepted before ``moment`` (seconds since the epoch)."""
@@ -173,11 +178,16 @@ class TaskStore:
         return answer.decode()  # type: ignore[return-value]
 
     def forget(self, task_id: str) -> None:
-        """Remove a task from Redis."""
-        pipeline = self._redis.pipeline()
+        """Remove a task from Redis.
+
+        At its memory limit Redis refuses whatever comes in a transaction, even what would free memory, so this is
+        none. The index that retention reads goes last: what is left half done is found again.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.zrem(keys.ACTIVE, task_id)
+        pipeline.zrem(keys.TASKS, task_id)
         pipeline.delete(keys.task(task_id))
-        for index in (keys.ACTIVE, keys.TASKS, keys.ENDED):
-            pipeline.zrem(index, task_id)
+        pipeline.zrem(keys.ENDED, task_id)
         pipeline.execute()
 
     def renew_lease(self, lease: Lease) -> None:

@@ -34,7 +34,14 @@ def create_app(settings: Settings) -> ASGIApp:
     keyring = KeyRing.read(settings.credentials_dir / "api_keys")
     service = Service.of(settings)
     metrics = ApiMetrics(service.store, settings.queue_capacity)
-    app = FastAPI(title="MAIE", version=settings.release, docs_url=None, redoc_url=None, lifespan=_lifespan)
+    app = FastAPI(
+        title="MAIE",
+        version=settings.release,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
     app.state.service = service
     app.state.metrics = metrics
     problems.install(app)

@@ -18,6 +18,9 @@ from maie.tasks import Outcome, Task
 CANCEL_SECONDS = 5.0
 """How long a cancelled task's worker has to let go of it before its files are deleted anyway."""
 
+MAX_OFFSET = 1_000_000
+"""More tasks than any deployment keeps, and a number that Redis can add to."""
+
 router = APIRouter(prefix="/v1", tags=["tasks"])
 
 
@@ -54,7 +57,7 @@ def status(task_id: str, service: ServiceOf) -> TaskDetail:
 @router.get("/tasks", responses=problems(401, 422, 500, 503))
 def tasks(
     service: ServiceOf,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> TaskPage:
     """The tasks of this deployment, newest first, without their results."""
@@ -66,9 +69,11 @@ def tasks(
 def delete(task_id: str, service: ServiceOf) -> None:
     """Cancel a task if it is not final, and delete it with all that belongs to it."""
     task = service.store.get(task_id)
-    if service.store.commit(task.id, None, "cancelled", Outcome(TaskStatus.CANCELLED)) == "committed":
-        _wait_until_released(task.id, service)
-    service.queue.forget(service.store.get(task_id))
+    if not task.status.is_final:
+        if service.store.commit(task.id, None, "cancelled", Outcome(TaskStatus.CANCELLED)) == "committed":
+            _wait_until_released(task.id, service)
+        task = service.store.get(task_id)
+    service.queue.forget(task)
 
 
 def _wait_until_released(task_id: str, service: Service) -> None:
