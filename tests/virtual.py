@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import subprocess
 import time
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Device:
         self.api = httpx.Client(
             base_url=f"https://{ADDRESS}:8000",
             headers={"X-API-Key": key},
-            verify=str(PROJECT / ".secrets/ca/ca.pem"),
+            verify=ssl.create_default_context(cafile=PROJECT / ".secrets/ca/ca.pem"),
             timeout=30,
         )
 

@@ -37,4 +37,4 @@ def device(bare_device: str) -> Device:
 @pytest.fixture(scope="session")
 def long_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some minutes of speech, so that a task lasts long enough to be hit in its middle."""
-    return write_wav(tmp_path_factory.mktemp("audio") / "long.wav", np.tile(sample(), 8))
+    return write_wav(tmp_path_factory.mktemp("audio") / "long.wav", np.tile(sample(), 4))
