@@ -17,9 +17,9 @@ KNOWN_TO_249 = {
     "Unit": "After Description PartOf StartLimitIntervalSec Wants",
     "Install": "WantedBy",
     "Service": """
-        CapabilityBoundingSet DevicePolicy EnvironmentFile ExecStart ExecStartPre ExecStop Group KillMode LimitNOFILE
-        LoadCredential LockPersonality MemoryDenyWriteExecute MemoryMax NoNewPrivileges NotifyAccess OOMPolicy
-        OOMScoreAdjust PrivateDevices PrivateNetwork PrivateTmp PrivateUsers ProcSubset ProtectClock
+        CapabilityBoundingSet CPUWeight DevicePolicy EnvironmentFile ExecStart ExecStartPre ExecStop Group KillMode
+        LimitNOFILE LoadCredential LockPersonality MemoryDenyWriteExecute MemoryMax NoNewPrivileges NotifyAccess
+        OOMPolicy OOMScoreAdjust PrivateDevices PrivateNetwork PrivateTmp PrivateUsers ProcSubset ProtectClock
         ProtectControlGroups ProtectHome ProtectHostname ProtectKernelLogs ProtectKernelModules ProtectKernelTunables
         ProtectProc ProtectSystem RemainAfterExit RemoveIPC Restart RestartSec RestrictAddressFamilies
         RestrictNamespaces RestrictRealtime RestrictSUIDSGID RuntimeDirectory RuntimeDirectoryMode StateDirectory
