@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from maie.api.app import create_app
+from maie.api.connections import Connection
 from maie.database import connect, wait_for_redis
 from maie.errors import ConfigurationError
 from maie.logs import configure_logging
@@ -80,7 +81,7 @@ def main() -> int:
             app,
             host=settings.host,
             port=settings.port,
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="on",
             log_config=None,
