@@ -31,10 +31,13 @@ MAX_FILENAME_LENGTH = 255
 ENVELOPE_BYTES = 256 * 1024
 """What a body may hold besides the file: boundaries, headers of parts, fields."""
 
-LEAST_BYTES_PER_SECOND = 1024
-"""Slower than this on average is not an upload but a place in the queue that is being kept from others."""
+LEAST_BYTES_PER_SECOND = 15_000
+"""Slower than this on average, ``upload_idle_seconds`` aside, is not an upload but a place in the queue that is being
+kept from others. A link of 128 kbit/s carries more."""
 
 RENEWAL_SECONDS = 5.0
+"""How often the place of an upload is renewed until its task is queued."""
+
 DISK_RETRY_AFTER = 60
 
 
@@ -217,8 +220,10 @@ async def _receive_body(
     received = 0
     started = renewed = time.monotonic()
     while True:
+        slowest = started + settings.upload_idle_seconds + received / LEAST_BYTES_PER_SECOND
+        patience = min(settings.upload_idle_seconds, slowest - time.monotonic())
         try:
-            message = await asyncio.wait_for(request.receive(), settings.upload_idle_seconds)
+            message = await asyncio.wait_for(request.receive(), patience)
         except asyncio.TimeoutError:
             raise UploadStalled from None
         if message["type"] == "http.disconnect":
@@ -231,8 +236,6 @@ async def _receive_body(
         if not message.get("more_body", False):
             return
         now = time.monotonic()
-        if received < (now - started - settings.upload_idle_seconds) * LEAST_BYTES_PER_SECOND:
-            raise UploadStalled
         if now - renewed > RENEWAL_SECONDS:
             renewed = now
             await still_alive()
