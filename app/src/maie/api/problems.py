@@ -55,32 +55,33 @@ def _response(
     return ProblemResponse(body.model_dump(), status_code=status, headers=headers)
 
 
-def _on_maie_error(request: Request, error: MaieError) -> ProblemResponse:
+async def _on_maie_error(request: Request, error: MaieError) -> ProblemResponse:
     return problem(error, request.url.path)
 
 
-def _on_redis_error(request: Request, error: redis.RedisError) -> ProblemResponse:
+async def _on_redis_error(request: Request, error: redis.RedisError) -> ProblemResponse:
     log.error("Redis failed", error=f"{type(error).__name__}: {error}")
     return problem(Unavailable(retry_after=REDIS_RETRY_AFTER), request.url.path)
 
 
-def _on_http_error(request: Request, error: HTTPException) -> ProblemResponse:
+async def _on_http_error(request: Request, error: HTTPException) -> ProblemResponse:
     """Routing's own errors: an unknown path, a method that the path does not have."""
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
     return _response(status, status.name.lower(), status.phrase, status.description, request.url.path, headers)
 
 
-def _on_validation_error(request: Request, error: RequestValidationError) -> ProblemResponse:
+async def _on_validation_error(request: Request, error: RequestValidationError) -> ProblemResponse:
     wrong = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
     return problem(InvalidRequest(wrong), request.url.path)
 
 
-def _on_unexpected(request: Request, _error: Exception) -> ProblemResponse:
+async def _on_unexpected(request: Request, _error: Exception) -> ProblemResponse:
     """Anything else; its text is for the log alone, where the boundary writes it."""
     return problem(MaieError(), request.url.path)
 
 
+# The handlers are coroutines, since a plain function would wait for one of the threads that slow work may all have.
 _HANDLERS: dict[type[Exception], Any] = {
     MaieError: _on_maie_error,
     redis.RedisError: _on_redis_error,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -13,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from maie.api.options import FEATURES, parse_options
 from maie.api.schemas import Accepted
 from maie.api.service import Service, ServiceOf, problems
-from maie.api.upload import Form, receive_form
+from maie.api.upload import RENEWAL_SECONDS, Form, receive_form
 from maie.domain import TaskStatus
 from maie.errors import EmptyAudio
 from maie.logs import get_logger
@@ -44,6 +47,12 @@ _BODY: dict[str, Any] = {
     },
 }
 
+_reservers = ThreadPoolExecutor(4, "reserve")
+"""Threads of their own, so that a refusal never waits behind uploads that are being written or looked at."""
+
+_probers = ThreadPoolExecutor(2, "probe")
+"""Each probe is a process of its own that decodes audio: more than two would take the machine from the engine."""
+
 router = APIRouter(tags=["tasks"])
 log = get_logger(__name__)
 
@@ -61,7 +70,7 @@ async def process(request: Request, response: Response, service: ServiceOf) -> A
     task was recorded: sending the same again can then make a second task.
     """
     task_id = str(uuid4())
-    await run_in_threadpool(service.store.reserve, task_id)
+    await asyncio.get_running_loop().run_in_executor(_reservers, service.store.reserve, task_id)
     try:
         task = await _receive(request, task_id, service)
     except BaseException:
@@ -82,8 +91,7 @@ async def _receive(request: Request, task_id: str, service: Service) -> Task:
     options = parse_options(form.fields)
     if form.size == 0:
         raise EmptyAudio("The file has no bytes.")
-    await still_alive()
-    seconds = await run_in_threadpool(probe, service.files.audio(task_id), service.settings)
+    seconds = await _probe(task_id, service, still_alive)
     return Task(
         id=task_id,
         status=TaskStatus.PENDING,
@@ -93,6 +101,20 @@ async def _receive(request: Request, task_id: str, service: Service) -> Task:
         key_id=request.state.key_id,
         submitted_at=now_iso(),
     )
+
+
+async def _probe(task_id: str, service: Service, still_alive: Callable[[], Awaitable[None]]) -> float | None:
+    """Look at the audio when it is its turn; the place in the queue is kept until then."""
+    path = service.files.audio(task_id)
+    probing = asyncio.get_running_loop().run_in_executor(_probers, probe, path, service.settings)
+    try:
+        while True:
+            await still_alive()
+            done, _ = await asyncio.wait([probing], timeout=RENEWAL_SECONDS)
+            if done:
+                return probing.result()
+    finally:
+        probing.cancel()
 
 
 def _give_up(task_id: str, service: Service) -> None:

@@ -36,7 +36,7 @@ class Service:
         return cls(settings, store, TaskQueue(store, files, settings), files)
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
