@@ -46,11 +46,11 @@ def cut_power(_: Device) -> None:
 ENDS_THE_WORKER = (kill_worker, cut_power)
 
 
-def commits(device: Device, task_id: str) -> str:
-    """Return how often an end of the task was written, or nothing where there is no such task."""
+def recorded(device: Device, task_id: str, field: str) -> str:
+    """Return what Redis holds in a field of the task, or nothing where there is no such task or field."""
     return device.shell(
         "REDISCLI_AUTH=$(cat /etc/maie/credentials/redis_password) "
-        f"redis-cli -s /run/maie-redis/redis.sock hget maie:task:{task_id} commits"
+        f"redis-cli -s /run/maie-redis/redis.sock hget maie:task:{task_id} {field}"
     )
 
 
@@ -116,9 +116,8 @@ def test_accepted_tasks_survive(
     trials = TRIALS if harm is kill_worker else 2
     stream = Stream(device, long_audio, harm)
     stream.run(trials)
-    written = {task_id: commits(device, task_id) for task_id in stream.tasks}
-    lost = [task_id for task_id, times in written.items() if not times]
-    twice = [task_id for task_id, times in written.items() if times and int(times) > 1]
+    lost = [task_id for task_id in stream.tasks if not recorded(device, task_id, "status")]
+    twice = [task_id for task_id in stream.ended if recorded(device, task_id, "commits") != "1"]
     attempts_ended = sum(task["attempt"] - 1 for task in stream.ended.values())
     incomplete = [task for task in stream.ended.values() if task["status"] != "COMPLETE"]
     with capsys.disabled():
