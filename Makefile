@@ -54,6 +54,7 @@ integration: venv ## The service with real Redis, real worker and real engine on
 
 .PHONY: molecule
 molecule: venv ## The roles on a virtual device of their own: check, converge, idempotence, verify
+	@scripts/system-packages curl
 	molecule test --all
 
 .PHONY: device
