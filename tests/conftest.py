@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from stack import Stack
+from stack import MIB, Stack, wait_for
 
 SENTENCES = (
     "The budget was approved by the whole team. We will meet again on the third of May. "
@@ -71,3 +72,20 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], bytes]
         return buffer.getvalue()
 
     return make
+
+
+@pytest.fixture
+def leaves_the_service_sound(service: Stack) -> Iterator[None]:
+    """After every test: healthy, ready, no upload left over."""
+    yield
+    assert httpx.get(f"{service.url}/health").json() == {"status": "ok"}
+    wait_for(lambda: not service.uploads(), 30, "empty uploads folder")
+    wait_for(lambda: httpx.get(f"{service.url}/ready").status_code == 200, 10, "readiness")
+
+
+@pytest.fixture(scope="session")
+def small(make_stack: Callable[..., Stack]) -> Stack:
+    """A service that takes 1 MiB and a minute of audio at most."""
+    stack = make_stack(max_upload_bytes=MIB, max_audio_seconds=60, upload_idle_seconds=1)
+    stack.start("worker", "api")
+    return stack

@@ -23,6 +23,8 @@ from audiofiles import MODEL
 KEY = "test-key-" + "k" * 32
 REDIS_PASSWORD = "redis-password"
 PR_SET_PDEATHSIG = 1
+MIB = 1024**2
+Speech = Callable[[float], bytes]
 
 
 def _die_with_parent() -> None:
@@ -239,3 +241,14 @@ class Stack:
         for unit in self.units:
             unit.stop()
         self.redis_unit.kill()
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    body = answer.json()
+    assert set(body) == {"type", "title", "status", "detail", "instance", "code"}
+    assert (body["status"], body["code"], body["instance"]) == (status, code, answer.request.url.path)
+    assert body["type"] == f"urn:maie:error:{code}"
+    assert "Traceback" not in answer.text
+    assert "/" not in body["detail"].replace("multipart/form-data", "")
+    return dict(body)

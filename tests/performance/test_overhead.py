@@ -104,16 +104,21 @@ def test_service_against_faster_whisper(
     direct = direct_transcriber(Settings(profile="embedded", asr_model=MODEL, asr_threads=2))
     audio = two_minutes.read_bytes()
 
-    def through_the_api() -> float:
-        """Seconds from the first byte sent until the service wrote the task's end; its client's polling is no part."""
-        begun = time.time()
-        answer = stack.post(audio)
-        assert answer.status_code == 202, answer.text
-        task = stack.wait_final(answer.json()["task_id"])
-        assert task["status"] == "COMPLETE", task
-        return datetime.fromisoformat(task["completed_at"].replace("Z", "+00:00")).timestamp() - begun
+    with stack.client() as client:
 
-    mine, theirs = compare(through_the_api, timed(lambda: direct(two_minutes)))
+        def through_the_api() -> float:
+            """Seconds from the first byte sent until the service wrote the task's end; polling is no part of it."""
+            begun = time.time()
+            answer = client.post("/v1/process", files={"file": ("two-minutes.wav", audio)})
+            assert answer.status_code == 202, answer.text
+            task: dict[str, Any] = {"completed_at": None}
+            while not task["completed_at"]:
+                time.sleep(0.5)  # seldom, because the client's work would count as the service's on few cores
+                task = client.get(answer.headers["Location"]).json()
+            assert task["status"] == "COMPLETE", task
+            return datetime.fromisoformat(task["completed_at"]).timestamp() - begun
+
+        mine, theirs = compare(through_the_api, timed(lambda: direct(two_minutes)))
     ratio = mine / theirs
     with capsys.disabled():
         print(f"\n2-minute file: API {mine:.2f} s, faster-whisper {theirs:.2f} s, ratio {ratio:.3f}")
