@@ -28,6 +28,14 @@ class Play:
     returncode: int
 
 
+@dataclass(frozen=True)
+class DryRun:
+    """What a dry run of ``site.yml`` printed, and the lines of ``docker diff`` that are there since."""
+
+    play: Play
+    left: set[str]
+
+
 def play(playbook: str, *arguments: str) -> Play:
     """Run a playbook against the device."""
     output, _, status = ansible_runner.run_command(

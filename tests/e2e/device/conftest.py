@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from audiofiles import sample, write_wav
-from virtual import NAME, Device, of_the_machine, play
+from virtual import NAME, Device, DryRun, docker, of_the_machine, play
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,15 @@ def bare_device(machine_before: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def device(bare_device: str) -> Device:
+def dry_run(bare_device: str) -> DryRun:
+    """``site.yml --check --diff`` on the bare device: the only moment at which it is one."""
+    before = docker("diff", bare_device).splitlines()
+    checked = play("site.yml", "--check", "--diff")
+    return DryRun(checked, set(docker("diff", bare_device).splitlines()) - set(before))
+
+
+@pytest.fixture(scope="session")
+def device(dry_run: DryRun) -> Device:
     """The device after ``site.yml``."""
     done = play("site.yml")
     assert done.returncode == 0, done.stdout
