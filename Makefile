@@ -58,7 +58,7 @@ molecule: venv ## The roles on a virtual device of their own: check, converge, i
 	molecule test --all
 
 .PHONY: device
-device: venv ## What only a whole virtual device can show: kills, a bad release, bad uploads
+device: venv ## What only a whole virtual device can show: dry run, kills, power cuts, a bad release
 	@scripts/system-packages curl
 	pytest tests -m device
 
