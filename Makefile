@@ -44,7 +44,8 @@ lint: venv ## ruff, mypy, ansible-lint, and the locks against their sources
 	scripts/lock --check
 
 .PHONY: unit
-unit: venv ## Python tests that need nothing but Python
+unit: venv ## Tests that start no service
+	@scripts/system-packages systemd:systemd-analyze
 	pytest tests/unit tests/ansible -m "not device"
 
 .PHONY: integration
