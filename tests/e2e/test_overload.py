@@ -25,7 +25,7 @@ GROWTH_BYTES = 32 * 1024**2
 WARM_UP_TASKS = 4
 ENGINE_GROWTH_BYTES = 96 * 1024**2
 """The engine's allocator keeps what its largest batch needed, and which batch that is differs from run to run: 49 MiB
-were seen. An engine that kept each task's samples would grow by more than this in a minute."""
+were seen."""
 
 
 @dataclass
