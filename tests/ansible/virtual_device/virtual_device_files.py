@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from maie_jetson import board
+from maie_jetson import board, release
 from maie_virtual import meminfo, swap
 
 FOLDER = Path(__file__).resolve().parents[3] / "files" / "virtual-device"
 POWER_CONF = FOLDER / "jetson/etc/nvpmodel/nvpmodel_p3767_0003_super.conf"
+L4T_PACKAGES = FOLDER / "jetson/usr/lib/maie-virtual/l4t-packages"
 FAN_CONF = FOLDER / "jetson/etc/nvpower/nvfancontrol/nvfancontrol_p3767_0000.conf"
 
 
@@ -39,7 +40,9 @@ def booted_device(root: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
     monkeypatch.setenv("MAIE_VIRTUAL_ROOT", str(root))
     monkeypatch.setattr("os.geteuid", lambda: 0)
     device = Device(root)
-    device.write("/etc/nvpmodel.conf", POWER_CONF.read_text())
+    device.write(board.POWER_CONF, POWER_CONF.read_text())
+    device.path("/etc/nvpmodel.conf").symlink_to(device.path(board.POWER_CONF))
+    device.write(release.PACKAGES, L4T_PACKAGES.read_text())
     device.write("/etc/nvfancontrol.conf", FAN_CONF.read_text())
     device.write("/proc/meminfo", "MemTotal:       16000000 kB\nMemFree:         1 kB\nMemAvailable:    1 kB\n"
                  "SwapTotal:       0 kB\nSwapFree:        0 kB\nHugepagesize:    2048 kB\n")  # fmt: skip

@@ -8,7 +8,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from maie_virtual import meminfo, swap
+from maie_virtual import disk, meminfo, swap
 from maie_virtual.paths import runtime
 
 VM = Path("/proc/sys/vm")
@@ -53,6 +53,7 @@ def main() -> None:
     bind(swap.table(), "/proc/swaps")
     bind(meminfo.double(), "/proc/meminfo")
 
+    disk.apply_fault()
     if importlib.util.find_spec("maie_jetson"):
         importlib.import_module("maie_jetson.board").build()
 

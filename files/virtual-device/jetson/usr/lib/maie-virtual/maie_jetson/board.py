@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from maie_jetson import hardware
+from maie_jetson import hardware, powerconf, release, storage
+from maie_virtual import disk
 from maie_virtual.faults import fault
 from maie_virtual.paths import device, runtime
 
@@ -12,7 +13,19 @@ THERMAL_ZONES = {
     "cpu-thermal": 51218, "gpu-thermal": 51593, "soc0-thermal": 50125, "soc1-thermal": 50343,
     "soc2-thermal": 51093, "tj-thermal": 51718,
 }  # fmt: skip
-COVERED = ("/sys/firmware", "/sys/devices/platform", "/sys/class/thermal", "/sys/kernel")
+HWMON = {
+    "hwmon0": {"name": "pwmfan", "pwm1": "60"},
+    "hwmon1": {"name": "ina3221", "in1_label": "VDD_IN", "in1_input": "5048", "curr1_input": "940"},
+    "hwmon2": {
+        "name": "soctherm_oc", "oc1_event_cnt": "0", "oc1_throt_en": "1", "oc2_event_cnt": "0", "oc2_throt_en": "1",
+        "oc3_event_cnt": "0", "oc3_throt_en": "1",
+    },
+}  # fmt: skip
+COVERED = (
+    "/sys/firmware", "/sys/devices/platform", "/sys/class/thermal", "/sys/class/hwmon", "/sys/kernel",
+    *storage.FOLDERS,
+)  # fmt: skip
+POWER_CONF = "/etc/nvpmodel/nvpmodel_p3767_0003_super.conf"
 SERIAL = "1421024000000"
 
 
@@ -34,7 +47,8 @@ def boot_control() -> str:
     return (
         f"TNSPEC 3767-300-0005-R.1-1-1-{name}\n"
         f"COMPATIBLE_SPEC 3767-000-0005--1--{name}\n"
-        "TEGRA_BOOT_STORAGE nvme0n1\nTEGRA_CHIPID 0x23\nTEGRA_OTA_BOOT_DEVICE /dev/mtdblock0\n"
+        f"TEGRA_BOOT_STORAGE {storage.root_disk().name}\n"
+        "TEGRA_CHIPID 0x23\nTEGRA_OTA_BOOT_DEVICE /dev/mtdblock0\n"
         "TEGRA_OTA_GPT_DEVICE /dev/mtdblock0\n"
     )
 
@@ -54,8 +68,14 @@ def write_files() -> None:
         zone.mkdir(parents=True, exist_ok=True)
         (zone / "type").write_text(f"{kind}\n")
         (zone / "temp").write_text(f"{temperature}\n")
+    for name, files in HWMON.items():
+        for file, text in files.items():
+            storage.write(device(f"/sys/class/hwmon/{name}/{file}"), text)
+    storage.write_files()
     device("/etc").mkdir(exist_ok=True)
     device("/etc/nv_boot_control.conf").write_text(boot_control())
+    conf = device(POWER_CONF)
+    conf.write_text(powerconf.with_seven_watts(conf.read_text(), fault("mode_needs_reboot") is True))
 
 
 def build() -> None:
@@ -68,3 +88,8 @@ def build() -> None:
     device("/sys/kernel/mm").mkdir()
     subprocess.run(("mount", "--bind", str(kept), "/sys/kernel/mm"), check=True)
     write_files()
+    if disk.full_folder():
+        storage.link_device_of(disk.full_folder())
+    runtime("cmdline").write_text(storage.command_line())
+    subprocess.run(("mount", "--bind", str(runtime("cmdline")), "/proc/cmdline"), check=True)
+    release.apply_faults()

@@ -43,6 +43,11 @@ def write(path: str, value: int) -> None:
         stream.write(f"{value}\n")
 
 
+def online(core: int) -> bool:
+    """Whether the power mode leaves a core on."""
+    return read(f"{CPUS}/cpu{core}/online") == 1
+
+
 def gpu_table() -> tuple[int, ...]:
     """Frequencies that the board's GPU can run at, in Hz."""
     return GPU_HZ_NOT_SUPER if fault("not_super") else GPU_HZ

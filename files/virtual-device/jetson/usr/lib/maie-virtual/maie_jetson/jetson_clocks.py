@@ -53,12 +53,13 @@ def show() -> None:
     """Print all clocks (`--show`)."""
     model = device("/sys/firmware/devicetree/base/model").read_text().rstrip("\0")
     print(f"SOC family:tegra234  Machine:{model}")
-    print(f"Online CPUs: 0-{hardware.CPU_CORES - 1}")
+    online = [core for core in range(hardware.CPU_CORES) if hardware.online(core)]
+    print(f"Online CPUs: 0-{online[-1]}")
     for core in range(hardware.CPU_CORES):
         low, high, now = (hardware.read(cpu(core, f"scaling_{which}_freq")) for which in ("min", "max", "cur"))
         print(
-            f"cpu{core}:  Online=1 Governor=schedutil MinFreq={low} MaxFreq={high} CurrentFreq={now} "
-            "IdleStates: WFI=1 c7=1 "
+            f"cpu{core}:  Online={int(core in online)} Governor=schedutil MinFreq={low} MaxFreq={high} "
+            f"CurrentFreq={now} IdleStates: WFI=1 c7=1 "
         )
     low, high, now = (hardware.read(f"{GPU}/{which}_freq") for which in ("min", "max", "cur"))
     print(f"GPU MinFreq={low} MaxFreq={high} CurrentFreq={now}")

@@ -1,6 +1,7 @@
 """Double of nvpmodel: sets and shows the power mode; keeps it in /var/lib/nvpmodel/status as the real one does.
 
-Faults: `nvpmodel_fails` (every change ends with an error), `not_super` (see hardware.gpu_table).
+Faults: `nvpmodel_fails` (every change after the boot's ends with an error), `not_super` (see hardware.gpu_table),
+`mode_needs_reboot` (the name of a mode), `mode_without_effect`.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import subprocess
 import sys
+from pathlib import Path
 
 from maie_jetson import hardware
 from maie_jetson.powerconf import Mode, PowerConf, parse
 from maie_virtual.faults import fault
-from maie_virtual.paths import device
+from maie_virtual.paths import device, runtime
 
 CONF = "/etc/nvpmodel.conf"
 STATUS = "/var/lib/nvpmodel/status"
@@ -29,17 +32,62 @@ def saved_mode(conf: PowerConf) -> int:
     return int(match[1]) if match and int(match[1]) in conf.modes else conf.default
 
 
+def applied() -> Path:
+    """The file that holds the id of the mode that the board is really in; missing until the first one of a boot."""
+    return runtime("power-mode")
+
+
+def save(mode: Mode) -> None:
+    """Remember the mode for the next boots."""
+    status = device(STATUS)
+    status.parent.mkdir(parents=True, exist_ok=True)
+    status.write_text(f"pmode:{mode.id:04}\n")
+
+
 def apply(conf: PowerConf, mode: Mode) -> None:
     """Write the mode's limits into the files of the board and remember the mode."""
+    save(mode)
+    if fault("mode_without_effect"):
+        if applied().exists():
+            return
+        mode = conf.modes[conf.default]
     for parameter, argument, value in mode.settings:
         path = conf.path(parameter, argument)
         if argument in ("MIN_FREQ", "MAX_FREQ"):
             hardware.set_within_limits(path, value)
         else:
             hardware.write(path, value)
-    status = device(STATUS)
-    status.parent.mkdir(parents=True, exist_ok=True)
-    status.write_text(f"pmode:{mode.id:04}\n")
+    applied().write_text(f"{mode.id}\n")
+
+
+def needs_reboot(conf: PowerConf, mode: Mode) -> bool:
+    """Whether the mode can't be entered now: its cores or its part of the GPU are not those that the board runs on."""
+    if not applied().exists():
+        return False
+    now = conf.modes.get(int(applied().read_text()))
+    if now is None or now.id == mode.id:
+        return False
+    fixed = [[setting for setting in each.settings if setting[1].startswith(("CORE", "TPC"))] for each in (now, mode)]
+    return fixed[0] != fixed[1] or fault("mode_needs_reboot") in (now.name, mode.name)
+
+
+def ask_for_reboot(mode: Mode, force: bool) -> int:
+    """The question of nvpmodel; whatever isn't yes changes nothing."""
+    print("NVPM WARN: Golden image context is already created")
+    if force:
+        print("Automatically rebooting to reflect the mode change")
+    else:
+        print(f"NVPM WARN: Reboot required for changing to this power mode: {mode.id}")
+        print("NVPM WARN: DO YOU WANT TO REBOOT NOW? enter YES/yes to confirm:", flush=True)
+        answer = sys.stdin.readline()
+        if answer.strip() not in ("YES", "yes"):
+            if not answer:
+                print("NVPM ERROR: bad input!", file=sys.stderr)
+            print("NVPM ERROR: optMask is 1, no request for power mode", file=sys.stderr)
+            return FAILED
+    save(mode)
+    print("NVPM WARN: rebooting", flush=True)
+    return subprocess.run(("systemctl", "reboot"), check=False).returncode
 
 
 def show_settings(conf: PowerConf, mode: Mode) -> None:
@@ -68,7 +116,7 @@ def show_configuration(conf: PowerConf) -> None:
         print(f"NVPM VERB: POWER_MODEL: ID={mode.id} NAME={mode.name}")
 
 
-def change(conf: PowerConf, number: int) -> int:
+def change(conf: PowerConf, number: int, force: bool) -> int:
     """Set a mode (`-m`, and the call at boot)."""
     if os.geteuid() != 0:
         print("NVPM ERROR: Permission denied, run as root", file=sys.stderr)
@@ -76,10 +124,12 @@ def change(conf: PowerConf, number: int) -> int:
     if number not in conf.modes:
         print(f"NVPM ERROR: invalid power mode: {number}", file=sys.stderr)
         return FAILED
-    if fault("nvpmodel_fails"):
+    if applied().exists() and fault("nvpmodel_fails"):
         print("NVPM ERROR: Error writing GPU MAX_FREQ: Device or resource busy", file=sys.stderr)
         print("NVPM ERROR: failed to set power mode!", file=sys.stderr)
         return FAILED
+    if needs_reboot(conf, conf.modes[number]):
+        return ask_for_reboot(conf.modes[number], force)
     apply(conf, conf.modes[number])
     return 0
 
@@ -107,7 +157,7 @@ def main(arguments_given: list[str]) -> int:
         return 0
     status = 0
     if arguments.mode is not None or not arguments.query:
-        status = change(conf, saved_mode(conf) if arguments.mode is None else arguments.mode)
+        status = change(conf, saved_mode(conf) if arguments.mode is None else arguments.mode, arguments.force)
     if arguments.query and status == 0:
         show(conf, arguments.verbose)
     return status

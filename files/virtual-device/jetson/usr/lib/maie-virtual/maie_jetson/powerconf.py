@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 SECTION = re.compile(r"^<\s*(PARAM|POWER_MODEL|PM_CONFIG|FAN_CONFIG)\s+(.*?)\s*>$")
 
 
+SEVEN_WATTS = 3
+SEVEN_WATTS_LIMITS = {"CORE_4": "0", "CORE_5": "0", "CPU": "960000", "GPU": "408000000"}
+
+
 @dataclass
 class Mode:
     """A power model: settings as (parameter, argument, value)."""
@@ -60,3 +64,31 @@ def parse(text: str) -> PowerConf:
     if conf.default not in conf.modes:
         raise ValueError("no default mode among the power models")
     return conf
+
+
+def section_of(text: str, number: int) -> str:
+    """The lines of one power model, up to the next section or comment; empty where there is none."""
+    found = re.search(rf"^< POWER_MODEL ID={number} .*?(?=^[<#])", text, re.MULTILINE | re.DOTALL)
+    return found[0] if found else ""
+
+
+def with_seven_watts(text: str, wanted: bool) -> str:
+    """The configuration with or without the mode 7W, which leaves four cores and so needs a reboot.
+
+    Boards with newer releases have it; everything in it but cores and clocks is as in the mode 15W.
+    """
+    there = section_of(text, SEVEN_WATTS)
+    if bool(there) == wanted:
+        return text
+    if there:
+        return text.replace(there, "")
+    lines = []
+    for line in section_of(text, 0).replace("ID=0 NAME=15W", f"ID={SEVEN_WATTS} NAME=7W").splitlines():
+        words = line.split()
+        if words[:1] == ["CPU_ONLINE"] and words[1] in SEVEN_WATTS_LIMITS:
+            line = f"{words[0]} {words[1]} {SEVEN_WATTS_LIMITS[words[1]]}"
+        elif words[1:2] == ["MAX_FREQ"] and words[0].split("_")[0] in SEVEN_WATTS_LIMITS:
+            line = f"{words[0]} {words[1]} {SEVEN_WATTS_LIMITS[words[0].split('_')[0]]}"
+        lines.append(line)
+    last = section_of(text, 2)
+    return text.replace(last, last + "\n".join(lines) + "\n")

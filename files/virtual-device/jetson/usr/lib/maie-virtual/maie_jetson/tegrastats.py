@@ -18,7 +18,7 @@ POWER = "VDD_IN 4744mW/4744mW VDD_CPU_GPU_CV 1273mW/1273mW VDD_SOC 1234mW/1234mW
 def memory_mb() -> dict[str, int]:
     """/proc/meminfo in MiB."""
     rows = (line.split() for line in device("/proc/meminfo").read_text().splitlines())
-    return {row[0].rstrip(":"): int(row[1]) // 1024 for row in rows}
+    return {row[0].rstrip(":"): round(int(row[1]) / 1024) for row in rows}
 
 
 def temperatures() -> str:
@@ -26,12 +26,16 @@ def temperatures() -> str:
     return " ".join(f"{name.removesuffix('-thermal')}@{value / 1000:g}C" for name, value in THERMAL_ZONES.items())
 
 
+def core_load(core: int) -> str:
+    """Load and clock in MHz of a core."""
+    return f"0%@{hardware.read(hardware.cpu(core, 'scaling_cur_freq')) // 1000}" if hardware.online(core) else "off"
+
+
 def line(root: bool) -> str:
     """One line; only root sees the clocks of GPU and memory."""
     memory = memory_mb()
     used, swap = memory["MemTotal"] - memory["MemAvailable"], memory["SwapTotal"]
-    cores = (hardware.read(hardware.cpu(core, "scaling_cur_freq")) // 1000 for core in range(hardware.CPU_CORES))
-    cpus = ",".join(f"0%@{mhz}" for mhz in cores)
+    cpus = ",".join(core_load(core) for core in range(hardware.CPU_CORES))
     emc = f"EMC_FREQ 0%@{hardware.read(f'{hardware.EMC}/rate') // 1_000_000} " if root else ""
     gpu = f"@[{hardware.read(f'{hardware.GPU}/cur_freq') // 1_000_000}]" if root else ""
     return (
