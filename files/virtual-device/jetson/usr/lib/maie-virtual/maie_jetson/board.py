@@ -21,10 +21,8 @@ HWMON = {
         "oc3_event_cnt": "0", "oc3_throt_en": "1",
     },
 }  # fmt: skip
-COVERED = (
-    "/sys/firmware", "/sys/devices/platform", "/sys/class/thermal", "/sys/class/hwmon", "/sys/kernel",
-    *storage.FOLDERS,
-)  # fmt: skip
+COVERED = ("/sys/firmware", "/sys/devices/platform", "/sys/class", "/sys/kernel", "/sys/block", "/sys/dev/block")
+KEPT = ("/sys/kernel/mm", "/sys/class/net")
 POWER_CONF = "/etc/nvpmodel/nvpmodel_p3767_0003_super.conf"
 SERIAL = "1421024000000"
 
@@ -68,9 +66,9 @@ def write_files() -> None:
         zone.mkdir(parents=True, exist_ok=True)
         (zone / "type").write_text(f"{kind}\n")
         (zone / "temp").write_text(f"{temperature}\n")
-    for name, files in HWMON.items():
+    for monitor, files in HWMON.items():
         for file, text in files.items():
-            storage.write(device(f"/sys/class/hwmon/{name}/{file}"), text)
+            storage.write(device(f"/sys/class/hwmon/{monitor}/{file}"), text)
     storage.write_files()
     device("/etc").mkdir(exist_ok=True)
     device("/etc/nv_boot_control.conf").write_text(boot_control())
@@ -80,13 +78,15 @@ def write_files() -> None:
 
 def build() -> None:
     """Cover the machine's own folders with empty ones of the container, keep what others read, fill them."""
-    kept = runtime("sys-kernel-mm")
-    kept.mkdir()
-    subprocess.run(("mount", "--bind", "/sys/kernel/mm", str(kept)), check=True)
+    for folder in KEPT:
+        kept = runtime(folder.strip("/").replace("/", "-"))
+        kept.mkdir()
+        subprocess.run(("mount", "--bind", folder, str(kept)), check=True)
     for folder in COVERED:
         subprocess.run(("mount", "-t", "tmpfs", "-o", "mode=0755,size=1m", "board", folder), check=True)
-    device("/sys/kernel/mm").mkdir()
-    subprocess.run(("mount", "--bind", str(kept), "/sys/kernel/mm"), check=True)
+    for folder in KEPT:
+        device(folder).mkdir()
+        subprocess.run(("mount", "--bind", str(runtime(folder.strip("/").replace("/", "-"))), folder), check=True)
     write_files()
     if disk.full_folder():
         storage.link_device_of(disk.full_folder())

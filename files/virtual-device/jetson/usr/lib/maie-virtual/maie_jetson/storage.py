@@ -13,7 +13,6 @@ from pathlib import Path
 from maie_virtual.faults import fault
 from maie_virtual.paths import device
 
-FOLDERS = ("/sys/block", "/sys/class/block", "/sys/dev/block")
 PLATFORM = "/sys/devices/platform/bus@0"
 
 
