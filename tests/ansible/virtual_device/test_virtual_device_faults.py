@@ -127,6 +127,19 @@ def test_seven_watts_come_and_go_with_the_fault(device: Device) -> None:
     assert powerconf.with_seven_watts(changed, wanted=False) == stock
 
 
+def test_relinked_board_has_only_the_old_modes(device: Device) -> None:
+    device.faults("not_super: relinked\n")
+    boot(device)
+    conf = powerconf.parse(device.read("/etc/nvpmodel.conf"))
+    assert {number: mode.name for number, mode in conf.modes.items()} == {0: "15W", 1: "7W"}
+    assert int(device.read(GPU_LIMIT)) == 624750000
+    assert int(device.read("/sys/kernel/nvpmodel_clk_cap/emc")) == 2133000000
+    assert nvpmodel.main(["-m", "2"]) == nvpmodel.FAILED
+    device.faults("{}\n")
+    boot(device)
+    assert 2 in powerconf.parse(device.read("/etc/nvpmodel.conf")).modes
+
+
 def test_mode_without_effect_is_reported_and_not_in_force(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
     device.faults("mode_without_effect: true\n")
     boot(device)

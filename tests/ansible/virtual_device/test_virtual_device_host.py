@@ -144,6 +144,7 @@ def test_unit_gets_credential_user_watchdog_sandbox_and_memory_limit(host: Host)
 def test_state_outlives_a_reboot_and_the_machine_notices_nothing(host: Host, tmp_path: Path) -> None:
     before = machine_state()
     host.run(
+        "systemctl disable --quiet nvzramconfig; swapoff --all;"
         "nvpmodel -m 2; fallocate -l 64M /swapfile; chmod 600 /swapfile; mkswap -q /swapfile;"
         "swapon /swapfile; echo '/swapfile none swap sw 0 0' >> /etc/fstab;"
         "sysctl -q -w vm.swappiness=10; echo vm.swappiness=5 > /etc/sysctl.d/90-test.conf"

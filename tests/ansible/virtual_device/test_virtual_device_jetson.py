@@ -144,7 +144,8 @@ def test_tegrastats_line(device: Device) -> None:
     device.write("/proc/meminfo", device.read("/run/maie-virtual/meminfo"))
     pattern = (
         r"\d\d-\d\d-\d{4} \d\d:\d\d:\d\d RAM \d+/15625MB \(lfb 1x4MB\) SWAP 0/0MB \(cached 0MB\) "
-        r"CPU \[(0%@\d+,){5}0%@\d+\] EMC_FREQ 0%@2133 GR3D_FREQ 0%@\[306\] (\w+@[\d.]+C )+VDD_IN \d+mW/\d+mW"
+        r"CPU \[(0%@\d+,){5}0%@\d+\] EMC_FREQ 0%@2133 GR3D_FREQ 0%@\[306\] "
+        r"cpu@51.218C soc2@51.093C soc0@50.125C gpu@51.593C tj@51.718C soc1@50.343C VDD_IN \d+mW/\d+mW"
     )
     assert re.match(pattern, tegrastats.line(root=True))
     assert "EMC_FREQ" not in tegrastats.line(root=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 
 import pytest
+from maie_jetson import zram
 from maie_virtual import meminfo, swap
 from maie_virtual.swap_programs import main_swapoff, main_swapon
 from virtual_device_files import Device
@@ -62,6 +63,22 @@ def test_all_takes_fstab_and_skips_what_is_missing(device: Device) -> None:
     assert main_swapon(["--all"]) == 255
     assert main_swapon(["--all", "--ifexists"]) == 0
     assert [(area.path, area.priority) for area in swap.active()] == [("/a", 5)]
+
+
+def test_zram_is_half_of_the_memory_in_six_parts(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
+    device.write("/proc/meminfo", "MemTotal:        7802880 kB\n")
+    zram.main()
+    zram.main()
+    rows = [line.split() for line in device.read("/run/maie-virtual/swaps").splitlines()[1:]]
+    assert rows == [[f"/dev/zram{number}", "partition", "650236", "0", "5"] for number in range(6)]
+    assert device.read("/sys/block/zram5/disksize") == f"{650240 * 1024}\n"
+    assert memory(device)["SwapTotal"] == 6 * 650236
+    swap_file(device, "/swapfile", 1)
+    assert main_swapon(["/swapfile"]) == 0
+    assert main_swapoff([row[0] for row in rows]) == 0
+    capsys.readouterr()
+    assert main_swapon(["--show=NAME,TYPE,PRIO", "--noheadings"]) == 0
+    assert capsys.readouterr().out == "/swapfile file -2\n"
 
 
 def test_only_root_changes_swap(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ class Swap:
     path: str
     size_kib: int
     priority: int
+    kind: str = "file"
 
 
 def table() -> Path:
@@ -27,12 +28,17 @@ def table() -> Path:
 def parse_table(text: str) -> list[Swap]:
     """The areas of a /proc/swaps text."""
     rows = [line.split() for line in text.splitlines()[1:]]
-    return [Swap(path, int(size), int(priority)) for path, _, size, _, priority in rows]
+    return [Swap(path, int(size), int(priority), kind) for path, kind, size, _, priority in rows]
+
+
+def tab(area: Swap) -> str:
+    """The second tab behind a short kind."""
+    return "\t" if len(area.kind) < 8 else ""
 
 
 def render_table(areas: list[Swap]) -> str:
     """The areas as /proc/swaps shows them."""
-    rows = [f"{area.path:<39} file\t\t{area.size_kib}\t\t0\t\t{area.priority}\n" for area in areas]
+    rows = [f"{area.path:<39} {area.kind}\t{tab(area)}{area.size_kib}\t\t0\t\t{area.priority}\n" for area in areas]
     return HEADER + "".join(rows)
 
 

@@ -30,7 +30,7 @@ def switch_on(path: str, priority: int | None) -> str | None:
         mode = file.stat().st_mode & 0o7777
         print(f"swapon: {path}: insecure permissions {mode:04o}, 0600 suggested.", file=sys.stderr)
     if priority is None:
-        priority = min((area.priority for area in areas), default=-1) - 1
+        priority = min([-1, *(area.priority for area in areas)]) - 1
     size_kib = (file.stat().st_size - mmap.PAGESIZE) // 1024
     store([*areas, Swap(path, size_kib, priority)])
     return None
@@ -65,7 +65,7 @@ def show(arguments: argparse.Namespace) -> None:
     rows = [
         {
             "NAME": area.path,
-            "TYPE": "file",
+            "TYPE": area.kind,
             "SIZE": str(area.size_kib * 1024) if arguments.bytes else human(area.size_kib),
             "USED": "0" if arguments.bytes else "0B",
             "PRIO": str(area.priority),

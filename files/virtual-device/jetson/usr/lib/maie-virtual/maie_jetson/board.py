@@ -24,6 +24,7 @@ HWMON = {
 COVERED = ("/sys/firmware", "/sys/devices/platform", "/sys/class", "/sys/kernel", "/sys/block", "/sys/dev/block")
 KEPT = ("/sys/kernel/mm", "/sys/class/net")
 POWER_CONF = "/etc/nvpmodel/nvpmodel_p3767_0003_super.conf"
+POWER_CONF_NOT_SUPER = "/etc/nvpmodel/nvpmodel_p3767_0003.conf"
 SERIAL = "1421024000000"
 
 
@@ -72,8 +73,16 @@ def write_files() -> None:
     storage.write_files()
     device("/etc").mkdir(exist_ok=True)
     device("/etc/nv_boot_control.conf").write_text(boot_control())
-    conf = device(POWER_CONF)
+    write_power_conf()
+
+
+def write_power_conf() -> None:
+    """The configurations of the power modes, and the link to that of the board, which nvpower.sh makes at each boot."""
+    conf, other, link = device(POWER_CONF), device(POWER_CONF_NOT_SUPER), device("/etc/nvpmodel.conf")
     conf.write_text(powerconf.with_seven_watts(conf.read_text(), fault("mode_needs_reboot") is True))
+    other.write_text(powerconf.without_super(conf.read_text()))
+    link.unlink(missing_ok=True)
+    link.symlink_to(other if fault("not_super") == "relinked" else conf)
 
 
 def build() -> None:

@@ -12,6 +12,7 @@ CPU_KHZ = (729600, 1728000)
 GPU_HZ = (306000000, 408000000, 510000000, 612000000, 714000000, 816000000, 918000000, 1020000000)
 GPU_HZ_NOT_SUPER = (306000000, 408000000, 510000000, 612000000, 624750000)
 EMC_HZ = (204000000, 3199000000)
+EMC_HZ_NOT_SUPER = (204000000, 2133000000)
 
 GPU = "/sys/devices/platform/17000000.gpu/devfreq_dev"
 EMC = "/sys/kernel/debug/bpmp/debug/clk/emc"
@@ -53,13 +54,18 @@ def gpu_table() -> tuple[int, ...]:
     return GPU_HZ_NOT_SUPER if fault("not_super") else GPU_HZ
 
 
+def emc_range() -> tuple[int, int]:
+    """(lowest, highest) frequency of the board's memory, in Hz."""
+    return EMC_HZ_NOT_SUPER if fault("not_super") else EMC_HZ
+
+
 def limits(path: str) -> tuple[int, int]:
     """(lowest, highest) value that the silicon allows for a setting."""
     if path.startswith(CPUS):
         return CPU_KHZ
     if path.startswith(GPU):
         return gpu_table()[0], gpu_table()[-1]
-    return EMC_HZ
+    return emc_range()
 
 
 def set_within_limits(path: str, value: int) -> None:
@@ -70,7 +76,7 @@ def set_within_limits(path: str, value: int) -> None:
 
 def initial_files() -> dict[str, str]:
     """Path → content of every clock file after a boot, before a power mode was applied."""
-    gpu = gpu_table()
+    gpu, emc = gpu_table(), emc_range()
     files = {
         f"{GPU}/available_frequencies": " ".join(map(str, gpu)),
         f"{GPU}/min_freq": f"{gpu[0]}",
@@ -80,9 +86,9 @@ def initial_files() -> dict[str, str]:
         "/sys/devices/platform/17000000.gpu/tpc_pg_mask": "240",
         "/sys/devices/platform/17000000.gpu/load": "0",
         "/sys/devices/platform/gpu.0/tpc_pg_mask": "240",
-        EMC_CAP: f"{EMC_HZ[1]}",
-        f"{EMC}/min_rate": f"{EMC_HZ[0]}",
-        f"{EMC}/max_rate": f"{EMC_HZ[1]}",
+        EMC_CAP: f"{emc[1]}",
+        f"{EMC}/min_rate": f"{emc[0]}",
+        f"{EMC}/max_rate": f"{emc[1]}",
         f"{EMC}/rate": "2133000000",
         f"{EMC}/mrq_rate_locked": "0",
     }

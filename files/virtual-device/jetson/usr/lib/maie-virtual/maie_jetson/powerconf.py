@@ -9,7 +9,7 @@ SECTION = re.compile(r"^<\s*(PARAM|POWER_MODEL|PM_CONFIG|FAN_CONFIG)\s+(.*?)\s*>
 
 
 SEVEN_WATTS = 3
-SEVEN_WATTS_LIMITS = {"CORE_4": "0", "CORE_5": "0", "CPU": "960000", "GPU": "408000000"}
+CORES = 6
 
 
 @dataclass
@@ -72,23 +72,35 @@ def section_of(text: str, number: int) -> str:
     return found[0] if found else ""
 
 
-def with_seven_watts(text: str, wanted: bool) -> str:
-    """The configuration with or without the mode 7W, which leaves four cores and so needs a reboot.
+def model(number: int, name: str, *, cores: int, mask: int, cpu: int, gpu: int, emc: int) -> str:
+    """The lines of a power model: cores that are on, mask of the GPU's parts, highest kHz and Hz (-1: no limit)."""
+    lines = [f"< POWER_MODEL ID={number} NAME={name} >"]
+    lines += [f"CPU_ONLINE CORE_{core} {int(core < cores)}" for core in range(CORES)]
+    lines += [f"TPC_POWER_GATING TPC_PG_MASK {mask}"]
+    for core in range(CORES):
+        lines += [f"CPU_A78_{core} MIN_FREQ 729600", f"CPU_A78_{core} MAX_FREQ {cpu}"]
+    lines += ["GPU MIN_FREQ 0", f"GPU MAX_FREQ {gpu}", f"EMC MAX_FREQ {emc}"]
+    return "\n".join(lines) + "\n\n"
 
-    Boards with newer releases have it; everything in it but cores and clocks is as in the mode 15W.
-    """
+
+def seven_watts(number: int) -> str:
+    """The mode 7W, which leaves four cores and half of the GPU on and so needs a reboot."""
+    return model(number, "7W", cores=4, mask=252, cpu=960000, gpu=408000000, emc=2133000000)
+
+
+def with_seven_watts(text: str, wanted: bool) -> str:
+    """The super configuration with or without the mode 7W; boards with newer releases have it."""
     there = section_of(text, SEVEN_WATTS)
     if bool(there) == wanted:
         return text
     if there:
         return text.replace(there, "")
-    lines = []
-    for line in section_of(text, 0).replace("ID=0 NAME=15W", f"ID={SEVEN_WATTS} NAME=7W").splitlines():
-        words = line.split()
-        if words[:1] == ["CPU_ONLINE"] and words[1] in SEVEN_WATTS_LIMITS:
-            line = f"{words[0]} {words[1]} {SEVEN_WATTS_LIMITS[words[1]]}"
-        elif words[1:2] == ["MAX_FREQ"] and words[0].split("_")[0] in SEVEN_WATTS_LIMITS:
-            line = f"{words[0]} {words[1]} {SEVEN_WATTS_LIMITS[words[0].split('_')[0]]}"
-        lines.append(line)
     last = section_of(text, 2)
-    return text.replace(last, last + "\n".join(lines) + "\n")
+    return text.replace(last, last + seven_watts(SEVEN_WATTS))
+
+
+def without_super(text: str) -> str:
+    """The configuration of a board that was flashed without the super one, with the same parameters."""
+    parameters = text[: text.index("< POWER_MODEL")]
+    usual = model(0, "15W", cores=CORES, mask=240, cpu=-1, gpu=-1, emc=-1)
+    return parameters + usual + seven_watts(1) + "< PM_CONFIG DEFAULT=0 >\n"

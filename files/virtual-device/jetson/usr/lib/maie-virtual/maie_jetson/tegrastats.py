@@ -12,6 +12,7 @@ from maie_jetson import hardware
 from maie_jetson.board import THERMAL_ZONES
 from maie_virtual.paths import device
 
+ZONES = ("cpu", "soc2", "soc0", "gpu", "tj", "soc1")
 POWER = "VDD_IN 4744mW/4744mW VDD_CPU_GPU_CV 1273mW/1273mW VDD_SOC 1234mW/1234mW"
 
 
@@ -23,7 +24,7 @@ def memory_mb() -> dict[str, int]:
 
 def temperatures() -> str:
     """The zones as tegrastats names them."""
-    return " ".join(f"{name.removesuffix('-thermal')}@{value / 1000:g}C" for name, value in THERMAL_ZONES.items())
+    return " ".join(f"{name}@{THERMAL_ZONES[f'{name}-thermal'] / 1000:g}C" for name in ZONES)
 
 
 def core_load(core: int) -> str:
