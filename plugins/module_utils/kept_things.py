@@ -194,12 +194,13 @@ def complete(wanted: dict[str, list[str]]) -> dict[str, list[str]]:
     }
 
 
-def restore(record: Record, reread: list[str]) -> list[Difference]:
+def restore(record: Record, reread: list[str], swap_unit: str) -> list[Difference]:
     """Make everything what it was and return what was different.
 
     Args:
         record: What it was.
         reread: Units that read or write kept files while they run: stopped meanwhile, if anything is different.
+        swap_unit: Unit that sets up swap areas that don't outlive a boot: started if one of those in use is missing.
 
     Raises:
         KeptError: Something could not be put back, or is not what it was although it was put back.
@@ -229,6 +230,8 @@ def restore(record: Record, reread: list[str]) -> list[Difference]:
     for kind in ("sysctls", "holds"):
         step(kind)
     step("units")
+    if swap_unit and differences(KINDS, Record({"swaps": record.values.get("swaps", {})})):
+        run("systemctl", "start", swap_unit, check=False)
     step("swaps")
     left = differences(KINDS, record)
     if left:

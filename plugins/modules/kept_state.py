@@ -72,6 +72,12 @@ options:
     type: list
     elements: str
     default: []
+  swap_unit:
+    description: >-
+      For C(restored), the unit that sets up swap areas which don't outlive a boot. It is started if an area that was in
+      use is missing.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -129,7 +135,7 @@ def restore(module: AnsibleModule, folder: Path, record: kept.Record) -> dict[st
     if module.params["state"] == "read" or module.check_mode:
         found = kept.differences(kept_things.KINDS, record)
     else:
-        found = kept_things.restore(record, module.params["reread"])
+        found = kept_things.restore(record, module.params["reread"], module.params["swap_unit"])
         kept.forget(folder)
     return {
         "changed": module.params["state"] == "restored",
@@ -156,6 +162,7 @@ def main() -> None:
             "folder": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["kept", "read", "restored"], "required": True},
             "notes": {"type": "dict", "default": {}},
+            "swap_unit": {"type": "str", "default": ""},
             **lists,
         },
         supports_check_mode=True,

@@ -168,6 +168,15 @@ def test_units_that_write_kept_files_are_stopped_meanwhile(host: Path, run_modul
     assert asked == ["stop fan.service", "daemon-reexec", "start fan.service"]
 
 
+def test_swap_that_a_unit_sets_up_is_left_to_it(host: Path, run_module: RunModule) -> None:
+    run_module(kept_state, state="kept", folder=str(host / "kept"), swaps=["/var/ours.swap"])
+    (host / "swaps").write_text(SWAPS_HEADER)
+    with (host / "bin/systemctl").open("a") as program:
+        program.write(f"case $* in zram) echo /dev/zram0 partition 64 0 5 >> {host}/swaps;; esac\n")
+    assert run_module(kept_state, state="restored", folder=str(host / "kept"), swap_unit="zram")["changed"]
+    assert (host / "swaps").read_text() == SWAPS_HEADER + "/dev/zram0 partition 64 0 5\n"
+
+
 def test_check_mode_only_tells(host: Path, run_module: RunModule) -> None:
     file = host / "root/fstab"
     file.write_text("before\n")
