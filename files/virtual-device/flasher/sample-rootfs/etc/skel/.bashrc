@@ -1,0 +1,1 @@
+# Double of the sample root file system.

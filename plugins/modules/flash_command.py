@@ -1,0 +1,172 @@
+"""Ansible module: run a long program of the flash tools as a unit of systemd, with a log that can be followed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible.module_utils import (
+    flash,  # type: ignore[attr-defined]
+    journal,  # type: ignore[attr-defined]
+)
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: flash_command
+short_description: Runs a long program, shows its steps while it runs, keeps its log, explains its failure
+description:
+  - Runs the program as a transient unit of systemd, so that it outlives a lost connection or an interrupted play.
+    When the unit is still running, nothing is started and the running one is followed to its end.
+  - An action plugin of the same name follows the log and prints the steps on the control node.
+  - In check mode nothing is started and the command is told.
+options:
+  argv:
+    description: The program and its arguments.
+    type: list
+    elements: str
+    required: true
+  name:
+    description: Names the unit, C(jetson-flash-<name>.service), and stands before each step that is shown.
+    type: str
+    required: true
+  log:
+    description: File that takes all that the program prints. It is begun anew.
+    type: path
+    required: true
+  chdir:
+    description: Folder to run in.
+    type: path
+    default: /
+  success:
+    description: Regular expression of what the log of a program that succeeded holds.
+    type: str
+    default: ""
+  seconds:
+    description: Time after which the program is stopped.
+    type: int
+    default: 3600
+  stage:
+    description: Used by the action plugin; C(start), then C(follow) from C(offset) on until C(finished).
+    type: str
+    choices: [start, follow]
+    default: start
+  offset:
+    description: Byte of the log to go on from.
+    type: int
+    default: 0
+"""
+
+EXAMPLES = r"""
+- name: Flash the board
+  flash_command:
+    name: jetson-001
+    argv: [./flash.sh, --usb-instance, "1-2", jetson-orin-nano-devkit-super, internal]
+    chdir: /var/lib/jetson-flash/36.4.3/Linux_for_Tegra
+    log: /var/log/jetson-flash/jetson-001.log
+    success: has been flashed successfully
+"""
+
+RETURN = r"""
+command:
+  description: The command as one would type it.
+  returned: always
+  type: str
+log:
+  description: The log on the host.
+  returned: always
+  type: str
+seconds:
+  description: How long the program ran, as the control node saw it.
+  returned: when it ran
+  type: float
+"""
+
+PROPERTIES = "ActiveState,SubState,Result,ExecMainStatus"
+PIECE = 1 << 20
+"""Most bytes of a log that are read at once."""
+
+
+def start(module: AnsibleModule, unit: str) -> None:
+    """Start the program unless its unit is still at work."""
+    if state(module, unit)["SubState"] in ("start", "running"):
+        module.exit_json(changed=True, attached=True)
+    # One that ended while nobody followed it stays until here.
+    forget(module, unit)
+    log = Path(module.params["log"])
+    log.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    command = ["systemd-run", "--quiet", f"--unit={unit}", "--remain-after-exit"]
+    command += [f"--property=StandardOutput=append:{log}", f"--property=StandardError=append:{log}"]
+    command += [f"--property=RuntimeMaxSec={module.params['seconds']}"]
+    command += [f"--property=WorkingDirectory={module.params['chdir']}"]
+    # The tools look at both, and a service has neither.
+    command += ["--setenv=HOME=/root", "--setenv=USER=root", "--setenv=LANG=C.UTF-8"]
+    command += ["--", *module.params["argv"]]
+    status, _, said = module.run_command(command)
+    if status != 0:
+        module.fail_json(msg=f"{module.params['argv'][0]} could not be started: {said.strip()}")
+    module.exit_json(changed=True, attached=False)
+
+
+def state(module: AnsibleModule, unit: str) -> dict[str, str]:
+    """Return the unit's properties."""
+    _, shown, _ = module.run_command(["systemctl", "show", f"--property={PROPERTIES}", unit], check_rc=True)
+    properties: dict[str, str] = journal.parse_properties(shown)
+    return properties
+
+
+def forget(module: AnsibleModule, unit: str) -> None:
+    """Take the ended unit off systemd's list."""
+    module.run_command(["systemctl", "stop", unit])
+    module.run_command(["systemctl", "reset-failed", unit])
+
+
+def follow(module: AnsibleModule, unit: str) -> None:
+    """Return what the log has gained and, once the program has ended, how."""
+    # The state first: what is written between the two is in the log then.
+    now = state(module, unit)
+    log = Path(module.params["log"])
+    with log.open("rb") as file:
+        file.seek(module.params["offset"])
+        gained = file.read(PIECE)
+    offset = module.params["offset"] + len(gained)
+    ended = now["SubState"] in ("exited", "failed", "dead") and offset == log.stat().st_size
+    result = {"changed": True, "text": gained.decode("utf-8", "replace"), "offset": offset, "finished": ended}
+    if ended:
+        forget(module, unit)
+        result["failure"] = judge(module, now, log.read_bytes().decode("utf-8", "replace"))
+    module.exit_json(**result)
+
+
+def judge(module: AnsibleModule, now: dict[str, str], log: str) -> str:
+    """Return the sentence for what went wrong; empty if nothing did."""
+    if now["Result"] == "timeout":
+        return f"It did not end within {module.params['seconds']} s and was stopped. {flash.explain(log)}"
+    if now["SubState"] == "dead":
+        return "It was stopped by somebody on the flashing host, or the host went down. Run the playbook again."
+    if now["Result"] != "success" or not flash.succeeded(log, module.params["success"]):
+        sentence: str = flash.explain(log)
+        return sentence
+    return ""
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "argv": {"type": "list", "elements": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "log": {"type": "path", "required": True},
+            "chdir": {"type": "path", "default": "/"},
+            "success": {"type": "str", "default": ""},
+            "seconds": {"type": "int", "default": 3600},
+            "stage": {"type": "str", "choices": ["start", "follow"], "default": "start"},
+            "offset": {"type": "int", "default": 0},
+        },
+        supports_check_mode=False,
+    )
+    unit = f"jetson-flash-{module.params['name']}.service"
+    (start if module.params["stage"] == "start" else follow)(module, unit)
+
+
+if __name__ == "__main__":
+    main()
