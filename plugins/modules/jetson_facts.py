@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import jetson  # type: ignore[attr-defined]
+from ansible.module_utils import block_devices, jetson, nvpmodel_conf  # type: ignore[attr-defined]
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.system_reader import SystemReader  # type: ignore[import-not-found]
 
 DOCUMENTATION = r"""
 module: jetson_facts
 short_description: Reads what a Jetson is and how it is set
 description:
-  - Returns C(ansible_facts['jetson']) with board, L4T release, power models, memory and swap.
-  - Changes nothing. Says C(is_jetson=false) on every other machine and what it could not read in C(unreadable).
+  - Returns C(ansible_facts['jetson']) with board, L4T release, CUDA, power modes, memory, storage and temperatures.
+  - Changes nothing, and reads without root whatever can be read so. What it could not read is in C(unreadable).
+  - On every other machine C(is_jetson) is false, and C(board), C(l4t) and C(power) are missing.
 options:
   root:
-    description: Folder that stands for C(/), for recorded systems.
+    description: Folder that stands for C(/), for recorded systems. What programs printed is in its C(recorded/).
     type: path
     default: /
   paths:
-    description: Folders whose file systems are looked at; one that is not there yet stands for its nearest parent.
+    description:
+      - Folders whose file systems are looked at, besides C(/).
+      - One that is not there yet stands for its nearest parent.
     type: list
     elements: path
     default: [/]
 """
 
 EXAMPLES = r"""
-- name: Read what this board is
+- name: Read what this board is, and where its data goes
   jetson_facts:
+    paths: [/var/lib]
 """
 
 RETURN = r"""
@@ -40,88 +44,96 @@ ansible_facts:
   type: dict
   contains:
     jetson:
-      description: >-
-        is_jetson; board (model, compatible, tnspec, super); l4t (release, date, kernel_variant, jetpack, packages,
-        package_releases, consistent); power (conf, default, models, current, gpu_limit_hz); memory (total_bytes,
-        available_bytes); swap; disk (path, total_bytes, free_bytes); unreadable.
+      description: What was read. Whatever is not known is null.
       type: dict
+      contains:
+        is_jetson: {description: Whether there is an L4T release., type: bool}
+        board:
+          description: >-
+            C(model) and C(compatible) of the device tree, C(tnspec) of the flashing, C(super) (whether the board has
+            the super configuration), C(module) (such as p3767-0005), C(name) (orin-nano, orin-nx, agx-orin, xavier,
+            thor).
+          type: dict
+          returned: on a Jetson
+        l4t:
+          description: >-
+            C(release), C(date), C(kernel_variant), C(jetpack), C(packages) (the nvidia-l4t ones with their versions),
+            C(package_releases) (the releases that these come from), C(consistent) (whether that is this one alone),
+            C(held) (those that upgrades leave alone).
+          type: dict
+          returned: on a Jetson
+        power:
+          description: >-
+            C(conf), C(default), C(models) (id, name, cores, gpu_max_hz, emc_max_hz; -1 is uncapped), C(current) (id,
+            name), C(gpu_limit_hz) and C(emc_limit_hz) (what the board really allows now; 0 is no limit), C(clocks)
+            (gpu and emc with min_hz, max_hz, current_hz, override; root alone can read them), C(clocks_pinned).
+          type: dict
+          returned: on a Jetson
+        cuda: {description: Version of the installed CUDA runtime., type: str}
+        cudnn: {description: Version of the installed cuDNN., type: str}
+        tensorrt: {description: Version of the installed TensorRT., type: str}
+        python: {description: Version of the system's Python., type: str}
+        memory: {description: C(total_bytes) and C(available_bytes)., type: dict}
+        swap: {description: 'C(path), C(kind), C(size_bytes) and C(used_bytes) of each.', type: list, elements: dict}
+        zram: {description: 'C(active), and C(total_bytes) of what it can hold before compression.', type: dict}
+        disk:
+          description: >-
+            C(/) and each of the paths with C(total_bytes), C(free_bytes), C(device) and C(kind) (nvme, sd, emmc, usb,
+            disk, virtual, unknown).
+          type: list
+          elements: dict
+        thermal: {description: 'C(name) and C(celsius); null of a part that is off.', type: list, elements: dict}
+        over_current: {description: 'Over-current events since the boot, by counter.', type: dict}
+        unreadable: {description: 'What is there but could not be read, and why.', type: list, elements: str}
 """
 
-
-class Reader:
-    """Reads files under a root and remembers those that are there but can't be read."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.unreadable: list[str] = []
-
-    def raw(self, path: str) -> bytes:
-        """Return the file's bytes, empty if there is none."""
-        try:
-            return (self.root / path.lstrip("/")).read_bytes()
-        except FileNotFoundError:
-            return b""
-        except OSError as error:
-            self.unreadable.append(f"{path}: {error.strerror}")
-            return b""
-
-    def text(self, path: str) -> str:
-        """Return the file's text, empty if there is none."""
-        return self.raw(path).decode("utf-8", "replace")
-
-    def output(self, *command: str) -> str:
-        """Return what a program prints; empty if it is absent, hangs or fails, or if this is a recorded system."""
-        if self.root != Path("/"):
-            return self.text(f"/recorded/{'_'.join(command[:2]).replace('/', '_')}")
-        try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False
-            )
-        except FileNotFoundError:
-            return ""
-        except (OSError, subprocess.TimeoutExpired) as error:
-            self.unreadable.append(f"{command[0]}: {error}")
-            return ""
-        if done.returncode != 0 and command[0] == "nvpmodel":
-            self.unreadable.append(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout
+PACKAGES = ("nvidia-jetpack", "nvidia-l4t-*", "cuda-cudart-*", "libcudnn*", "libnvinfer*")
+PACKAGE_LINE = "${Package}\t${Version}\t${db:Status-Want}\t${db:Status-Status}\n"
 
 
-def board_facts(read: Reader) -> dict[str, Any]:
-    """Return model, compatible names and flash specification of the board."""
+def board_facts(read: SystemReader) -> dict[str, Any]:
+    """Return what the board is and how it was flashed."""
     base = "/sys/firmware/devicetree/base"
     model = jetson.parse_device_tree_strings(read.raw(f"{base}/model"))
     compatible = jetson.parse_device_tree_strings(read.raw(f"{base}/compatible"))
     tnspec = jetson.parse_tnspec(read.text("/etc/nv_boot_control.conf"))
+    module = jetson.module_of(tnspec, compatible)
     return {
         "model": model[0] if model else None,
         "compatible": compatible,
         "tnspec": tnspec,
         "super": jetson.flashed_super(tnspec, compatible),
+        "module": module,
+        "name": jetson.family_of(module),
     }
 
 
-def l4t_facts(read: Reader, release: dict[str, str]) -> dict[str, Any]:
+def l4t_facts(release: dict[str, str], packages: dict[str, jetson.Package]) -> dict[str, Any]:
     """Return the L4T release and whether the installed packages all belong to it."""
-    listing = read.output("dpkg-query", "-W", "-f", "${Package}\t${Version}\t${db:Status-Status}\n", "nvidia-l4t-*")
-    packages = jetson.parse_packages(listing)
-    releases = jetson.package_releases(packages)
+    own = jetson.l4t_packages(packages)
+    releases = jetson.package_releases(own)
     return {
         **release,
-        "jetpack": jetson.JETPACK_OF_L4T.get(release["release"]),
-        "packages": packages,
+        "jetpack": jetson.jetpack_of(release["release"], packages),
+        "packages": {name: package.version for name, package in own.items()},
         "package_releases": releases,
         "consistent": releases in ([], [release["release"]]),
+        "held": sorted(name for name, package in own.items() if package.held),
     }
 
 
-def power_facts(read: Reader) -> dict[str, Any]:
-    """Return the power models of this board's configuration, the current one, and the GPU's real limit."""
+def first_number(read: SystemReader, paths: tuple[str, ...]) -> int | None:
+    """Return the first number that one of the files holds."""
+    return next((number for number in map(read.number, paths) if number is not None), None)
+
+
+def power_facts(read: SystemReader) -> dict[str, Any]:
+    """Return the power modes of this board's configuration, the current one, and what the board really allows."""
     conf = "/etc/nvpmodel.conf"
-    models = jetson.parse_power_models(read.text(conf))
+    models = nvpmodel_conf.parse_power_models(read.text(conf))
     names = {model.id: model.name for model in models.models}
-    current = jetson.parse_current_mode(read.output("nvpmodel", "-q"))
-    limits = [read.text(path).strip() for path in models.gpu_limit_paths]
+    current = nvpmodel_conf.parse_current_mode(read.output("nvpmodel", "-q"))
+    clocks = nvpmodel_conf.parse_clocks(read.output("jetson_clocks", "--show"))
     return {
         "conf": conf if models.models else None,
         "default": names.get(models.default_id) if models.default_id is not None else None,
@@ -136,41 +148,76 @@ def power_facts(read: Reader) -> dict[str, Any]:
             for model in models.models
         ],
         "current": {"id": current[0], "name": current[1]} if current else None,
-        "gpu_limit_hz": next((int(limit) for limit in limits if limit.isdigit()), None),
+        "gpu_limit_hz": first_number(read, models.gpu_limit_paths),
+        "emc_limit_hz": first_number(read, models.emc_limit_paths),
+        "clocks": {name: asdict(clock) for name, clock in clocks.items()},
+        "clocks_pinned": nvpmodel_conf.clocks_pinned(clocks),
     }
 
 
-def disk_facts(paths: list[str]) -> list[dict[str, Any]]:
-    """Return size and free space of the file systems that hold the paths."""
+def storage_of(read: SystemReader, mount: block_devices.Mount | None) -> tuple[str | None, str]:
+    """Return a mount's device and the kind of the disk that is below it."""
+    if mount is None:
+        return None, "unknown"
+    folder = read.resolved(f"/sys/dev/block/{mount.number}")
+    if folder is None and mount.source.startswith("/dev/"):
+        # Btrfs has a device number of its own; its source names the partition.
+        folder = read.resolved(f"/sys/class/block/{mount.source.rpartition('/')[2]}")
+    if folder is None:
+        return mount.source, block_devices.VIRTUAL
+    device = f"/dev/{folder.rpartition('/')[2]}"
+    # An encrypted or logical volume lies on a disk, which may again be one.
+    while below := read.matches(f"{folder}/slaves/*"):
+        folder = read.resolved(below[0]) or folder
+    disk = block_devices.disk_of(folder)
+    return device, block_devices.kind_of(disk, read.text(f"{disk}/device/type"))
+
+
+def disk_facts(read: SystemReader, paths: list[str]) -> list[dict[str, Any]]:
+    """Return the file systems that hold ``/`` and the paths."""
+    mounts = block_devices.parse_mountinfo(read.text("/proc/self/mountinfo"))
     facts = []
-    for path in paths:
-        there = Path(path)
-        while not there.exists():
-            there = there.parent
-        usage = os.statvfs(there)
-        facts.append(
-            {
-                "path": path,
-                "total_bytes": usage.f_frsize * usage.f_blocks,
-                "free_bytes": usage.f_frsize * usage.f_bavail,
-            }
-        )
+    for path in dict.fromkeys(["/", *paths]):
+        there = read.nearest(path)
+        total, free = read.usage(there)
+        device, kind = storage_of(read, block_devices.mount_of(there, mounts))
+        facts.append({"path": path, "total_bytes": total, "free_bytes": free, "device": device, "kind": kind})
     return facts
+
+
+def thermal_facts(read: SystemReader) -> list[dict[str, Any]]:
+    """Return the thermal zones; one without a name is none."""
+    zones = ((read.text(f"{zone}/type").strip(), zone) for zone in read.matches("/sys/class/thermal/thermal_zone*"))
+    return [{"name": name, "celsius": jetson.celsius(read.number(f"{zone}/temp"))} for name, zone in zones if name]
+
+
+def over_current_facts(read: SystemReader) -> dict[str, int]:
+    """Return the counters of over-current events by their names."""
+    counters = {path.rpartition("/")[2]: read.number(path) for path in read.matches("/sys/class/hwmon/*/oc*_event_cnt")}
+    return {name: events for name, events in counters.items() if events is not None}
 
 
 def collect(root: Path, paths: list[str]) -> dict[str, Any]:
     """Return all facts of the system under ``root``."""
-    read = Reader(root)
+    read = SystemReader(root)
     memory = jetson.parse_meminfo(read.text("/proc/meminfo"))
+    swaps = read.text("/proc/swaps")
     release = jetson.parse_tegra_release(read.text("/etc/nv_tegra_release"))
+    # dpkg-query fails as soon as one of the patterns matches nothing.
+    packages = jetson.parse_packages(read.output("dpkg-query", "-W", "-f", PACKAGE_LINE, *PACKAGES, may_fail=True))
     facts: dict[str, Any] = {
         "is_jetson": release is not None,
+        **{part: jetson.stack_version(part, packages) for part in jetson.STACK},
+        "python": jetson.parse_python_version(read.output("python3", "--version")),
         "memory": {"total_bytes": memory.get("MemTotal"), "available_bytes": memory.get("MemAvailable")},
-        "swap": jetson.parse_swaps(read.text("/proc/swaps")),
-        "disk": disk_facts(paths),
+        "swap": jetson.parse_swaps(swaps),
+        "zram": jetson.zram_of(swaps),
+        "disk": disk_facts(read, paths),
+        "thermal": thermal_facts(read),
+        "over_current": over_current_facts(read),
     }
     if release is not None:
-        facts |= {"board": board_facts(read), "l4t": l4t_facts(read, release), "power": power_facts(read)}
+        facts |= {"board": board_facts(read), "l4t": l4t_facts(release, packages), "power": power_facts(read)}
     return {**facts, "unreadable": read.unreadable}
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from pathlib import Path
+from typing import Any
 
-from ansible.module_utils import jetson  # type: ignore[attr-defined]
+from ansible.module_utils import jetson, nvpmodel_conf  # type: ignore[attr-defined]
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.system_reader import SystemReader  # type: ignore[import-not-found]
 
 DOCUMENTATION = r"""
 module: nvpmodel
 short_description: Sets the power mode of a Jetson by its name
 description:
   - Finds the mode in the board's own nvpmodel configuration, since ids differ between boards and JetPack releases.
-  - Asks for the current mode first, sets only what differs, and afterwards compares the clock that the GPU really
-    allows with the mode's, since a board without the super configuration reports a mode that it does not reach.
+  - Asks for the current mode first and sets only what differs. A mode that is reported but does not hold is set anew.
+  - Afterwards compares the clocks that GPU and memory really allow with the mode's. If they are not the mode's, the
+    former mode is set again and the module fails.
+  - Refuses, before anything is changed, a mode that the board would report without reaching it, because it was flashed
+    without the super configuration.
   - Never answers the program's question for a reboot. A mode that needs one is kept for the next boot, and
-    C(reboot_required) is true.
+    C(reboot_required) is true until then.
 options:
   mode:
     description: Name of the mode (C(MAXN_SUPER), C(25W)) or, as a number, its id on this board.
@@ -37,98 +43,213 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-mode:
-  description: Name and id of the mode that holds now, or after the reboot.
-  returned: always
+before:
+  description: C(id) and C(name) of the mode that nvpmodel reported before.
+  returned: on success
+  type: dict
+after:
+  description: C(id) and C(name) of the mode that holds now or, with C(reboot_required), from the next boot on.
+  returned: on success
   type: dict
 gpu_limit_hz:
   description: The clock that the GPU allows now.
   returned: when it can be read
   type: int
+emc_limit_hz:
+  description: The clock that the memory allows now; 0 where it has no limit.
+  returned: when it can be read
+  type: int
 reboot_required:
   description: Whether the mode holds from the next boot only.
-  returned: always
+  returned: on success
   type: bool
 """
 
-CONF = Path("/etc/nvpmodel.conf")
-BOOT_CONTROL = Path("/etc/nv_boot_control.conf")
-STATUS = Path("/var/lib/nvpmodel/status")
+ROOT = Path("/")
+CONF = "/etc/nvpmodel.conf"
+STATUS = "/var/lib/nvpmodel/status"
+# nvpmodel reports what it keeps, be it in force or not. What waits for a boot is noted where a boot forgets it.
+WAITING = "/run/maie-nvpmodel"
+TIMEOUT = 120
 NOT_SUPER = (
     "This board was flashed without the super configuration: flash it with jetson-orin-nano-devkit-super to get the "
     "25W and MAXN_SUPER modes."
 )
+SUPER_MODES = {"25W", "40W", "MAXN_SUPER"}
+HAS_SUPER = {"orin-nano", "orin-nx"}
+
+
+class Refused(Exception):
+    """Why the mode can't be had, as a sentence for the operator."""
 
 
 def run(*command: str) -> str:
-    """Return all that a program prints, whatever its exit status: nvpmodel's says little."""
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.stdout
+    """Return all that a program prints, whatever its exit status: nvpmodel's says little. It never gets an answer."""
+    # Into a file, since a pipe stays open for as long as any child of the program lives.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as printed:
+        try:
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                timeout=TIMEOUT,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise Refused(f"{command[0]} is not installed; NVIDIA's packages are not whole.") from None
+        except subprocess.TimeoutExpired:
+            raise Refused(f"'{' '.join(command)}' did not end within {TIMEOUT} s; reboot the board.") from None
+        printed.seek(0)
+        return printed.read()
 
 
-def read(path: Path) -> str:
-    """Return a file's text, empty if there is none."""
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+class Board:
+    """The board as its files and nvpmodel show it."""
+
+    def __init__(self) -> None:
+        self.read = SystemReader(ROOT)
+        self.models = nvpmodel_conf.parse_power_models(self.read.text(CONF))
+        if not self.models.models:
+            raise Refused(f"{CONF} defines no power mode; this is not a Jetson, or NVIDIA's packages are not whole.")
+
+    def current(self) -> tuple[int, str]:
+        """Return id and name of the mode that nvpmodel reports."""
+        printed = run("nvpmodel", "-q")
+        current = nvpmodel_conf.parse_current_mode(printed)
+        if current is None:
+            raise Refused(f"'nvpmodel -q' names no mode: {printed.strip()}")
+        return current
+
+    def limits(self) -> nvpmodel_conf.Limits:
+        """Return what GPU and memory really allow now."""
+
+        def first(paths: tuple[str, ...]) -> int | None:
+            return next((number for number in map(self.read.number, paths) if number is not None), None)
+
+        tables = (self.read.text(path).split() for path in self.models.gpu_table_paths)
+        table = next((table for table in tables if table), [])
+        ceiling = max((int(step) for step in table if step.isdigit()), default=None)
+        return nvpmodel_conf.Limits(first(self.models.gpu_limit_paths), first(self.models.emc_limit_paths), ceiling)
+
+    def lacks_super(self) -> bool:
+        """Whether this is a board that can be flashed with the super configuration and was not."""
+        compatible = jetson.parse_device_tree_strings(self.read.raw("/sys/firmware/devicetree/base/compatible"))
+        tnspec = jetson.parse_tnspec(self.read.text("/etc/nv_boot_control.conf"))
+        family = jetson.family_of(jetson.module_of(tnspec, compatible))
+        return family in HAS_SUPER and jetson.flashed_super(tnspec, compatible) is False
+
+    def find(self, wanted: str) -> nvpmodel_conf.PowerModel:
+        """Return the wanted mode; refuse one that the board does not have, or has in name only."""
+        model = self.models.find(wanted)
+        if model is None:
+            why = NOT_SUPER if wanted.upper() in SUPER_MODES and self.lacks_super() else ""
+            raise Refused(f"There is no power mode {wanted!r} on this board; it has {self.models.describe()}. {why}")
+        limits = self.limits()
+        if model.name.upper().endswith("_SUPER") and self.lacks_super():
+            raise Refused(f"This board would report {model.name} without reaching it. {NOT_SUPER}")
+        lacking = nvpmodel_conf.gpu_lacks(self.models, model, limits)
+        if lacking:
+            raise Refused(
+                f"This board would report {model.name} without reaching it: its GPU ends at "
+                f"{limits.gpu_ceiling_hz / 1e6:.0f} MHz, and the mode is for {lacking / 1e6:.0f} MHz. {NOT_SUPER}"
+            )
+        return model
+
+    def problem(self, model: nvpmodel_conf.PowerModel) -> str | None:
+        """Return what is wrong with the real limits under this mode, or None."""
+        return nvpmodel_conf.limit_problem(self.models, model, self.limits())
+
+    def kept(self) -> int | None:
+        """Return the id of the mode that the next boot brings, None where nothing was ever set."""
+        return nvpmodel_conf.parse_persisted_mode(self.read.text(STATUS))
+
+    def waits(self, reported_id: int, mode_id: int) -> bool:
+        """Whether the next boot brings this mode, and it is not in force before."""
+        return self.kept() == mode_id and (reported_id != mode_id or self.read.number(WAITING) == mode_id)
+
+    def holds(self, reported_id: int, model: nvpmodel_conf.PowerModel) -> bool:
+        """Whether the mode is reported, in force and kept."""
+        return reported_id == model.id and self.kept() in (None, model.id) and self.problem(model) is None
+
+    def keep_for_boot(self, mode_id: int) -> None:
+        """Let the next boot bring this mode."""
+        for path, text in (
+            (STATUS, nvpmodel_conf.persist_mode(self.read.text(STATUS), mode_id)),
+            (WAITING, f"{mode_id}\n"),
+        ):
+            self.read.path(path).parent.mkdir(parents=True, exist_ok=True)
+            self.read.path(path).write_text(text, encoding="utf-8")
+
+    def is_in(self, mode: tuple[int, str]) -> bool:
+        """Whether the board reports a mode and really is in it."""
+        model = self.models.find(str(mode[0]))
+        return self.current() == mode and (model is None or self.problem(model) is None)
+
+    def put_back(self, mode: tuple[int, str], status: str) -> str:
+        """Bring back the mode that was before, and what :data:`STATUS` said; return a sentence about how it went."""
+        if not self.is_in(mode):
+            run("nvpmodel", "-m", str(mode[0]))
+        if status:
+            self.read.path(STATUS).write_text(status, encoding="utf-8")
+        else:
+            self.read.path(STATUS).unlink(missing_ok=True)
+        if self.is_in(mode):
+            return f"The board is in its former mode {mode[1]}."
+        return f"Its former mode {mode[1]} could not be set again; reboot the board."
 
 
-def gpu_limit(models: jetson.PowerModels) -> int | None:
-    """Return the clock in hertz that the GPU allows now, or None where it can't be read."""
-    texts = (read(Path(path)).strip() for path in models.gpu_limit_paths)
-    return next((int(text) for text in texts if text.isdigit()), None)
-
-
-def not_super() -> str:
-    """Return the sentence that the board lacks the super configuration, empty unless the board itself says so."""
-    tnspec = jetson.parse_tnspec(read(BOOT_CONTROL))
-    return NOT_SUPER if jetson.flashed_super(tnspec, []) is False else ""
-
-
-def find_mode(module: AnsibleModule, models: jetson.PowerModels, wanted: str) -> jetson.PowerModel:
-    """Return the wanted mode; fail where the board has none of that name, or has it in name only."""
-    model = models.find(wanted)
-    if model is None:
-        lack = f"There is no power mode {wanted!r} on this board; it has {models.describe()}."
-        module.fail_json(msg=f"{lack} {not_super()}".strip())
-    if model.name.upper().endswith("_SUPER") and not_super():
-        module.fail_json(msg=f"This board would report {model.name} without reaching it. {not_super()}")
-    return model
-
-
-def check_limit(module: AnsibleModule, models: jetson.PowerModels, model: jetson.PowerModel) -> int | None:
-    """Return the GPU's limit; fail if it is not the mode's."""
-    real = gpu_limit(models)
-    problem = jetson.limit_problem(models, model, real) if real is not None else None
-    if problem:
-        module.fail_json(
-            msg=f"nvpmodel reports {model.name}, but {problem}. Was the board flashed with the super configuration?",
-            gpu_limit_hz=real,
-        )
-    return real
-
-
-def unit_is_active(unit: str) -> bool:
-    """Whether systemd has this unit running."""
+def pinned(unit: str) -> bool:
+    """Whether systemd has the unit that pins the clocks running."""
     return bool(unit) and run("systemctl", "is-active", unit).strip() == "active"
 
 
-def set_mode(model: jetson.PowerModel, clocks_unit: str) -> str:
-    """Ask nvpmodel for the mode, with the clocks released meanwhile; return what it printed."""
-    pinned = unit_is_active(clocks_unit)
-    if pinned:
-        run("systemctl", "stop", clocks_unit)
-    try:
-        return run("nvpmodel", "-m", str(model.id))
-    finally:
-        if pinned:
-            run("systemctl", "start", clocks_unit)
+def change(board: Board, model: nvpmodel_conf.PowerModel, before: tuple[int, str]) -> bool:
+    """Bring the board into the mode; return whether it takes a reboot. Raises Refused, with the former mode back."""
+    status = board.read.text(STATUS)
+    printed = run("nvpmodel", "-m", str(model.id))
+    if nvpmodel_conf.asks_for_reboot(printed):
+        board.keep_for_boot(model.id)
+        return True
+    after = board.current()
+    problem = board.problem(model)
+    if after[0] == model.id and problem is None:
+        board.read.path(WAITING).unlink(missing_ok=True)
+        return False
+    if after[0] != model.id:
+        why = f"nvpmodel did not take the mode {model.name}; it is {after[1]} now: {printed.strip()}"
+    else:
+        why = (
+            f"nvpmodel reports the mode {model.name}, but it has no effect: {problem}. Reboot the board and try again."
+        )
+    raise Refused(why if before[0] == model.id else f"{why} {board.put_back(before, status)}")
+
+
+def bring_about(module: AnsibleModule, result: dict[str, Any]) -> None:
+    """Fill in the result; raises Refused."""
+    board = Board()
+    model = board.find(module.params["mode"])
+    before = board.current()
+    waits = board.waits(before[0], model.id)
+    result |= {
+        "changed": not waits and not board.holds(before[0], model),
+        "reboot_required": waits,
+        "before": {"id": before[0], "name": before[1]},
+        "after": {"id": model.id, "name": model.name},
+        "diff": {"before": f"power mode: {before[1]}\n", "after": f"power mode: {model.name}\n"},
+    }
+    if result["changed"] and not module.check_mode:
+        unit = module.params["clocks_unit"]
+        released = pinned(unit)
+        if released:
+            run("systemctl", "stop", unit)
+        try:
+            result["reboot_required"] = change(board, model, before)
+        finally:
+            if released:
+                run("systemctl", "start", unit)
+    limits = board.limits()
+    result |= {"gpu_limit_hz": limits.gpu_hz, "emc_limit_hz": limits.emc_hz}
 
 
 def main() -> None:
@@ -137,39 +258,12 @@ def main() -> None:
         argument_spec={"mode": {"type": "str", "required": True}, "clocks_unit": {"type": "str", "default": ""}},
         supports_check_mode=True,
     )
-    models = jetson.parse_power_models(read(CONF))
-    if not models.models:
-        module.fail_json(msg=f"{CONF} defines no power mode; this is not a Jetson, or NVIDIA's packages are not whole.")
-    model = find_mode(module, models, module.params["mode"])
-    printed = run("nvpmodel", "-q")
-    current = jetson.parse_current_mode(printed)
-    if current is None:
-        module.fail_json(msg=f"'nvpmodel -q' names no mode: {printed.strip()}")
-    result = {
-        "changed": current[0] != model.id,
-        "mode": {"id": model.id, "name": model.name},
-        "reboot_required": False,
-        "diff": {"before": f"power mode: {current[1]}\n", "after": f"power mode: {model.name}\n"},
-    }
-    if not result["changed"]:
-        module.exit_json(**result, gpu_limit_hz=check_limit(module, models, model))
-    if jetson.parse_persisted_mode(read(STATUS)) == model.id:
-        result |= {"changed": False, "reboot_required": True}
-        module.exit_json(**result, gpu_limit_hz=gpu_limit(models))
-    if module.check_mode:
-        module.exit_json(**result, gpu_limit_hz=gpu_limit(models))
-
-    printed = set_mode(model, module.params["clocks_unit"])
-    if jetson.asks_for_reboot(printed):
-        STATUS.parent.mkdir(parents=True, exist_ok=True)
-        STATUS.write_text(jetson.persist_mode(read(STATUS), model.id), encoding="utf-8")
-        result["reboot_required"] = True
-        module.exit_json(**result, gpu_limit_hz=gpu_limit(models))
-    after = jetson.parse_current_mode(run("nvpmodel", "-q"))
-    if after is None or after[0] != model.id:
-        is_now = after[1] if after else "unknown"
-        module.fail_json(msg=f"nvpmodel did not take the mode {model.name}; it is {is_now} now: {printed.strip()}")
-    module.exit_json(**result, gpu_limit_hz=check_limit(module, models, model))
+    result: dict[str, Any] = {}
+    try:
+        bring_about(module, result)
+    except Refused as reason:
+        module.fail_json(msg=str(reason).strip(), changed=False)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

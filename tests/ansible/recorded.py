@@ -1,57 +1,20 @@
-"""Files of boards, shortened to what is read of them."""
+"""The recorded systems: each folder below ``recorded/`` is a root, with its SOURCE and its facts as expected."""
 
 from __future__ import annotations
 
-RELEASE_36_4_3 = """\
-# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64, DATE: Wed Jan  8 01:49:37 UTC 2025
-# KERNEL_VARIANT: oot
-TARGET_USERSPACE_LIB_DIR=nvidia
-TARGET_USERSPACE_LIB_DIR_PATH=usr/lib/aarch64-linux-gnu/nvidia
-"""
-RELEASE_35_4_1 = (
-    "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64, DATE: Tue Aug  1 2023\n"
-)
+import shutil
+from pathlib import Path
 
-ORIN_NANO_SUPER = """\
-< PARAM TYPE=FILE NAME=CPU_ONLINE >
-CORE_0 /sys/devices/system/cpu/cpu0/online
-< PARAM TYPE=CLOCK NAME=GPU >
-MAX_FREQ /sys/devices/17000000.ga10b/devfreq/17000000.ga10b/max_freq
-MAX_FREQ_KNEXT /sys/devices/platform/17000000.gpu/devfreq_dev/max_freq
-<PARAM TYPE=CLOCK NAME=EMC >
-MAX_FREQ /sys/kernel/nvpmodel_emc_cap/emc_iso_cap
-# a comment
-< POWER_MODEL ID=0 NAME=15W >
-CPU_ONLINE CORE_0 1
-CPU_ONLINE CORE_1 1
-GPU_POWER_CONTROL_ENABLE GPU_PWR_CNTL_EN on
-GPU MAX_FREQ 612000000
-EMC MAX_FREQ 2133000000
-< POWER_MODEL ID=1 NAME=25W >
-CPU_ONLINE CORE_0 1
-CPU_ONLINE CORE_1 0
-GPU MAX_FREQ 918000000
-EMC MAX_FREQ 3199000000
-< POWER_MODEL ID=2 NAME=MAXN_SUPER >
-GPU MAX_FREQ -1
-EMC MAX_FREQ -1
-< PM_CONFIG DEFAULT=1 >
-"""
-ORIN_NANO = """\
-< POWER_MODEL ID=0 NAME=15W >
-GPU MAX_FREQ -1
-EMC MAX_FREQ 0
-< POWER_MODEL ID=1 NAME=7W >
-GPU MAX_FREQ 408000000
-EMC MAX_FREQ 2133000000
-< PM_CONFIG DEFAULT=0 >
-"""
-AGX_ORIN = """\
-< POWER_MODEL ID=0 NAME=MAXN >
-GPU MAX_FREQ -1
-< POWER_MODEL ID=1 NAME=MODE_15W >
-GPU MAX_FREQ 420750000
-< POWER_MODEL ID=2 NAME=MODE_30W >
-GPU MAX_FREQ 624750000
-< PM_CONFIG DEFAULT=2 >
-"""
+FOLDER = Path(__file__).parent / "recorded"
+SYSTEMS = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
+
+
+def text(system: str, path: str) -> str:
+    """Return a recorded file's text."""
+    return (FOLDER / system / path.lstrip("/")).read_text()
+
+
+def copy(system: str, to: Path) -> Path:
+    """Copy a recorded system to a folder, to be changed there."""
+    shutil.copytree(FOLDER / system, to, symlinks=True)
+    return to

@@ -1,0 +1,107 @@
+"""Reads a system's files, links and programs' outputs: the running one, or a recorded one below a folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+OUTPUTS = "/recorded"
+"""Folder of a recorded system that holds what its programs printed, each file named after the first two words."""
+
+
+class SystemReader:
+    """Reads below a root, and keeps a sentence for whatever is there but can't be read.
+
+    Args:
+        root: ``/`` for the running system.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.unreadable: list[str] = []
+
+    def path(self, path: str) -> Path:
+        """Return where an absolute path of the system lies."""
+        return self.root / path.lstrip("/")
+
+    def raw(self, path: str) -> bytes:
+        """Return the file's bytes, empty if there is none."""
+        try:
+            return self.path(path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return b""
+        except OSError as error:
+            # The thermal zone of a part that is switched off answers "try again", for as long as it is off.
+            if error.errno != errno.EAGAIN:
+                self.unreadable.append(f"{path}: {error.strerror}")
+            return b""
+
+    def text(self, path: str) -> str:
+        """Return the file's text, empty if there is none."""
+        return self.raw(path).decode("utf-8", "replace")
+
+    def number(self, path: str) -> int | None:
+        """Return the whole number that the file holds, None if it holds none."""
+        text = self.text(path).strip()
+        return int(text) if text.lstrip("-").isdigit() else None
+
+    def matches(self, pattern: str) -> list[str]:
+        """Return the paths of the system that match a glob pattern, the shorter first: ``zone2`` before ``zone10``."""
+        found = (f"/{path.relative_to(self.root)}" for path in self.root.glob(pattern.lstrip("/")))
+        return sorted(found, key=lambda path: (len(path), path))
+
+    def resolved(self, path: str) -> str | None:
+        """Return the path behind all links, None if nothing is there."""
+        there = self.path(path)
+        return f"/{there.resolve().relative_to(self.root.resolve())}" if there.exists() else None
+
+    def output(self, *command: str, may_fail: bool = False) -> str:
+        """Return what a program prints; empty if it is absent or hangs. A failure is noted unless it is expected."""
+        if self.root != Path("/"):
+            return self.text(f"{OUTPUTS}/{'_'.join(command[:2])}")
+        search = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+                env={**os.environ, "PATH": search, "LC_ALL": "C"},
+            )
+        except FileNotFoundError:
+            return ""
+        except (OSError, subprocess.TimeoutExpired) as error:
+            self.unreadable.append(f"{' '.join(command)}: {error}")
+            return ""
+        if done.returncode != 0 and not may_fail:
+            printed = (done.stderr.strip() or done.stdout.strip() or f"ended with {done.returncode}").splitlines()
+            self.unreadable.append(f"{' '.join(command)}: {printed[-1]}")
+        return done.stdout
+
+    def usage(self, path: str) -> tuple[int, int]:
+        """Return size and free space in bytes of the file system at a path that exists; ``(0, 0)`` if not recorded."""
+        if self.root == Path("/"):
+            usage = os.statvfs(path)
+            return usage.f_frsize * usage.f_blocks, usage.f_frsize * usage.f_bavail
+        rows = [line.split() for line in self.output("df", "-B1").splitlines()[1:]]
+        holding = [row for row in rows if len(row) == 6 and is_below(path, row[5])]
+        row = max(holding, key=lambda row: len(row[5]), default=None)
+        return (int(row[1]), int(row[3])) if row else (0, 0)
+
+    def nearest(self, path: str) -> str:
+        """Return the path behind all links, or its nearest parent that exists; a recorded system has all folders."""
+        if self.root != Path("/"):
+            return path
+        there = Path(path).resolve()
+        while not there.exists():
+            there = there.parent
+        return str(there)
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether a path is a folder itself or lies in it."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
