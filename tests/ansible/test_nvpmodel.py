@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nvpmodel
 import pytest
-from nvpmodel_board import ASKS_FOR_REBOOT, FAILS, HANGS, TAKES_NO_EFFECT, UNIT, Board, MakeBoard
+from nvpmodel_board import ASKS_FOR_REBOOT, EMC, FAILS, GPU, HANGS, TAKES_NO_EFFECT, UNIT, Board, MakeBoard
 from plugin_runner import RunModule
 
 SUPER = "orin-nano-super-36.4.3"
@@ -167,6 +168,28 @@ def test_a_program_that_fails_is_a_failure_with_its_words(make_board: MakeBoard,
     )
 
 
+def test_a_mode_that_is_not_taken_is_told_where_no_limit_can_be_read(
+    make_board: MakeBoard, run_module: RunModule
+) -> None:
+    make_board(SUPER, change="exit 0", without=(GPU, EMC))
+    result = run_module(nvpmodel, mode="MAXN_SUPER")
+    assert result["msg"].startswith("nvpmodel did not take the mode MAXN_SUPER; it is 25W now:")
+
+
+@pytest.fixture
+def _somebody_says_yes(tmp_path: Path) -> Iterator[None]:
+    """Let whoever asks on the tests' own standard input get "yes"."""
+    answers = tmp_path / "answers"
+    answers.write_text("yes\n" * 9)
+    kept = os.dup(0)
+    with answers.open() as stream:
+        os.dup2(stream.fileno(), 0)
+    yield
+    os.dup2(kept, 0)
+    os.close(kept)
+
+
+@pytest.mark.usefixtures("_somebody_says_yes")
 @pytest.mark.parametrize("reports_kept_mode", [True, False])
 def test_the_reboot_question_is_not_answered_but_kept_for_the_next_boot(
     make_board: MakeBoard, run_module: RunModule, reports_kept_mode: bool
@@ -192,6 +215,8 @@ def test_a_mode_that_waits_for_a_boot_is_taken_back(make_board: MakeBoard, run_m
     assert (result["changed"], result["reboot_required"]) == (True, False)
     assert board.status.read_text() == "pmode:0001\n"
     assert not run_module(nvpmodel, mode="25W")["changed"]
+    assert not run_module(nvpmodel, mode="MAXN_SUPER")["reboot_required"]
+    assert not run_module(nvpmodel, mode="MAXN_SUPER")["reboot_required"]
 
 
 def test_a_program_that_hangs_is_given_up(
