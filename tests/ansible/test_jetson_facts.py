@@ -141,6 +141,14 @@ def test_a_zone_whose_part_is_off_has_no_temperature_and_is_not_unreadable(
     assert facts["unreadable"] == []
 
 
+def test_the_thermal_zones_stand_in_their_order(tmp_path: Path) -> None:
+    for number in range(12):
+        zone = tmp_path / f"sys/class/thermal/thermal_zone{number}"
+        zone.mkdir(parents=True)
+        (zone / "type").write_text(f"zone-{number}\n")
+    assert [zone["name"] for zone in facts_of(tmp_path)["thermal"]] == [f"zone-{number}" for number in range(12)]
+
+
 def test_what_can_not_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = copy("orin-nano-35.4.1", tmp_path / "system")
     cap = root / "sys/kernel/nvpmodel_emc_cap/emc_iso_cap"

@@ -115,6 +115,8 @@ def test_a_mode_without_effect_is_found_out_and_the_former_one_put_back(
     make_board: MakeBoard, run_module: RunModule
 ) -> None:
     board = make_board(SUPER, change=TAKES_NO_EFFECT)
+    board.status.write_text("pmode:0001 fmode:fan_mode_quiet\n")
+    board.state_before = board.state()
     message = refused(board, run_module(nvpmodel, mode="MAXN_SUPER"), asked=["2", "1"])
     assert message == (
         "nvpmodel reports the mode MAXN_SUPER, but it has no effect: the GPU allows 918 MHz, not the 1020 MHz that it "
