@@ -22,6 +22,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = "maie-virtual"
+# Made for a host whose programs are emulated; init loads it into systemd.
+EMULATION = HERE / "emulation" / "namespaces.c"
+EMULATION_LIBRARY = "usr/lib/maie-virtual/emulation/namespaces.so"
 OVERLAYS = {"jetson": ("base", "jetson"), "x86": ("base",)}
 PACKAGES = (
     "acl", "ca-certificates", "dbus", "iproute2", "kmod", "procps", "python3", "python3-apt", "python3-venv",
@@ -163,6 +166,20 @@ def make_base(tag: str, architecture: str, release: str, sources: str, options: 
             subprocess.run(importing, check=True, stdin=stream, stdout=sys.stderr)
 
 
+def is_emulated(architecture: str) -> bool:
+    """Whether programs of an architecture are emulated here by qemu-user, which lacks what EMULATION makes up for."""
+    return architecture == "arm64" and output_of("dpkg", "--print-architecture").strip() != architecture
+
+
+def emulation_library() -> bytes:
+    """EMULATION, compiled."""
+    with tempfile.TemporaryDirectory(prefix="maie-virtual-") as folder:
+        library = Path(folder, "namespaces.so")
+        options = ("-O2", "-Wall", "-Werror", "-fPIC", "-shared", "-nostdlib")
+        subprocess.run(("aarch64-linux-gnu-gcc", *options, "-o", str(library), str(EMULATION)), check=True)
+        return library.read_bytes()
+
+
 def make_kind(tag: str, base: str, overlay: bytes) -> None:
     """The base with the overlay unpacked and set up, committed under `tag`."""
     name = tag.replace(":", "-") + f"-{os.getpid()}"
@@ -189,14 +206,18 @@ def main() -> int:
     distribution, release = system["ID"], system["VERSION_CODENAME"]
     sources = control_node_sources(distribution)
     options = apt_options(output_of("apt-config", "dump"))
-    overlay = overlay_tar(overlay_files(arguments.kind))
+    files = overlay_files(arguments.kind)
+    emulated = is_emulated(arguments.architecture)
     base_digest = digest(arguments.architecture, release, sources, options, *PACKAGES, *LEFT_OUT)
     base = f"{REPOSITORY}:base-{arguments.architecture}-{base_digest}"
-    tag = f"{REPOSITORY}:{arguments.kind}-{arguments.architecture}-{digest(base, overlay, Path(__file__).read_bytes())}"
+    content = (base, overlay_tar(files), Path(__file__).read_bytes(), EMULATION.read_bytes() if emulated else b"")
+    tag = f"{REPOSITORY}:{arguments.kind}-{arguments.architecture}-{digest(*content)}"
     if arguments.action == "build" and not have_image(tag):
         if not have_image(base):
             make_base(base, arguments.architecture, release, sources, options)
-        make_kind(tag, base, overlay)
+        if emulated:
+            files[EMULATION_LIBRARY] = (emulation_library(), 0o644)
+        make_kind(tag, base, overlay_tar(files))
     print(tag)
     return 0
 

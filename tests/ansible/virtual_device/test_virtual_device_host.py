@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +78,10 @@ class Host:
         command = ("docker", "exec", "--interactive", NAME, "tee", path)
         subprocess.run(command, input=text, text=True, check=True, capture_output=True)
 
+    def restart(self) -> None:
+        assert docker("restart", NAME).returncode == 0
+        self.wait_until_up()
+
     def wait_until_up(self) -> None:
         self.run("/usr/lib/maie-virtual/up 60")
 
@@ -141,6 +147,17 @@ def test_unit_gets_credential_user_watchdog_sandbox_and_memory_limit(host: Host)
     host.run("systemctl stop probe")
 
 
+def test_units_and_swap_are_those_of_a_stock_board(host: Host) -> None:
+    assert host.run("systemctl get-default; systemctl is-active graphical.target") == "graphical.target\nactive"
+    assert host.run("systemctl is-active gdm cups.socket snapd nvargus-daemon nvgetty").split() == ["active"] * 5
+    assert host.run("systemctl is-enabled cups.path avahi-daemon nvzramconfig").split() == ["enabled"] * 3
+    sizes = host.run("swapon --noheadings --bytes --show=NAME,SIZE").splitlines()
+    assert [line.split()[0] for line in sizes] == [f"/dev/zram{number}" for number in range(6)]
+    assert {line.split()[1] for line in sizes} == {str(650236 * 1024)}
+    assert host.run("dpkg-query -W -f '${Version}' nvidia-l4t-kernel") == "5.15.148-tegra-36.4.3-20250107174145"
+    assert host.run("ls /sys/class/net") == "eth0\nlo"
+
+
 def test_state_outlives_a_reboot_and_the_machine_notices_nothing(host: Host, tmp_path: Path) -> None:
     before = machine_state()
     host.run(
@@ -183,8 +200,21 @@ def test_failed_unit_is_named(host: Host) -> None:
     host.run("rm /etc/systemd/system/broken.service; systemctl reset-failed; systemctl daemon-reload")
 
 
-def test_fault_of_the_inventory_reaches_the_programs(host: Host) -> None:
-    host.play(PLAYBOOK, "-e", '{"virtual_host_faults": {"nvpmodel_fails": true}}')
+def test_faults_of_the_inventory_reach_programs_and_files(host: Host) -> None:
+    faults = {"nvpmodel_fails": True, "l4t_release": "36.4.7", "root_on_sd": True, "disk_full": "/srv"}
+    host.run("echo there > /srv/file")
+    host.play(PLAYBOOK, "-e", json.dumps({"virtual_host_faults": faults}))
     assert docker("exec", NAME, "nvpmodel", "-m", "0").returncode != 0
-    host.play(PLAYBOOK)
+    host.restart()
+    assert host.run("dpkg-query -W -f '${Version}' nvidia-l4t-core") == "36.4.7-20250918154033"
+    assert "REVISION: 4.7," in host.run("cat /etc/nv_tegra_release")
+    for folder in ("/", "/srv"):
+        number = int(host.run(f"stat -c %d {folder}"))
+        link = f"/sys/dev/block/{os.major(number)}:{os.minor(number)}"
+        assert host.run(f"basename $(readlink -f {link})") == "mmcblk0p1"
+    assert host.run("df --output=avail /srv | tail -1; cat /srv/file").split() == ["0", "there"]
+    assert docker("exec", NAME, "sh", "-c", "echo x > /srv/more").returncode != 0
+    host.write("/etc/maie-virtual/faults.yml", "{}\n")
+    host.restart()
     assert docker("exec", NAME, "nvpmodel", "-m", "0").returncode == 0
+    assert host.run("echo x > /srv/more; cat /sys/block/nvme0n1/nvme0n1p1/partition") == "1"

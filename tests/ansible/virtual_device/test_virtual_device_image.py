@@ -84,6 +84,12 @@ def test_plain_host_has_nothing_of_the_board() -> None:
     assert not [name for name in image.overlay_files("x86") if "jetson" in name or "nv" in Path(name).name]
 
 
+def test_only_a_host_of_another_architecture_is_emulated() -> None:
+    own = image.output_of("dpkg", "--print-architecture").strip()
+    assert not image.is_emulated(own)
+    assert image.is_emulated("arm64") == (own != "arm64")
+
+
 @pytest.mark.parametrize(("first", "second"), [(("ab", "c"), ("a", "bc")), (("a",), ("b",))])
 def test_name_follows_the_content(first: tuple[str, ...], second: tuple[str, ...]) -> None:
     assert image.digest(*first) == image.digest(*first)
