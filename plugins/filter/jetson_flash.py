@@ -103,6 +103,16 @@ def flash_homeless(names: list[str], hostvars: Mapping[str, Any]) -> list[str]:
     return [name for name in plugged_in if not hostvars[name].get("jetson_flash_flasher")]
 
 
+def flash_fetch_argv(archive: Mapping[str, Any], folder: str, attempts: int) -> list[str]:
+    """Return the command that downloads an archive, or the rest of it, to ``<folder>/cache/<its name>.part``.
+
+    It goes on where an attempt stopped, its own or one of an earlier run, and ends well when there is no rest.
+    """
+    target = f"{folder}/cache/{archive['url'].rsplit('/', 1)[-1]}.part"
+    command = ["wget", "--continue", f"--tries={attempts}", "--waitretry=10", "--timeout=60", "--progress=dot:mega"]
+    return [*command, f"--output-document={target}", archive["url"]]
+
+
 def flash_argv(item: dict[str, Any], erase_all: bool, rootfs_size: str) -> list[str]:
     """Return the flash tool's command for a board of the plan, to be run in ``Linux_for_Tegra``.
 
@@ -183,6 +193,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by name."""
         return {
+            "flash_fetch_argv": flash_fetch_argv,
             "flash_homeless": flash_homeless,
             "flash_plan": flash_plan,
             "flash_argv": flash_argv,

@@ -42,16 +42,16 @@ RECOVERY_AGAIN = "cut the board's power, bridge FC REC to GND, give it power aga
 
 FAILURES = (
     Failure(
-        r"curl: \(22\).* 40[134]|curl: \(22\).*error: 40[134]",
+        r"ERROR 40[134]:",
         "The server refuses the download (see the log): NVIDIA moves its files and asks for a login now and then. "
         "Set jetson_flash_bsp_url and jetson_flash_rootfs_url to where they are, or put the files into the cache.",
     ),
     Failure(
-        r"curl: \((5|6|7|28|35|60)\)",
+        r"unable to resolve host address|failed: (Connection|No route|Network)|certificate verif|cannot verify",
         "The flashing host can't reach the download server: check its network, its proxy and its certificates.",
     ),
     Failure(
-        r"curl: \((18|56)\)|transfer closed with .* bytes remaining",
+        r"(Connection closed|Read error) at byte|Giving up\.",
         "The download was cut off; what arrived is kept. Run the playbook again, it goes on from there.",
     ),
     Failure(

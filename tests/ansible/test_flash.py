@@ -15,9 +15,10 @@ from plugin_runner import RunModule
 PROJECT = Path(__file__).parents[2]
 
 LOGS = {
-    "curl: (22) The requested URL returned error: 404": "asks for a login",
-    "curl: (6) Could not resolve host: developer.nvidia.com": "can't reach the download server",
-    "curl: (18) transfer closed with 651123 bytes remaining to read": "goes on from there",
+    "2026-11-22 22:50:01 ERROR 404: Not Found.": "asks for a login",
+    "wget: unable to resolve host address 'developer.nvidia.com'": "can't reach the download server",
+    "Connecting to 192.0.2.1:443... failed: Connection refused.": "can't reach the download server",
+    "2026-11-22 22:50:01 (9.5 MB/s) - Connection closed at byte 1200. Giving up.": "goes on from there",
     "cp: error writing 'system.img': No space left on device": "disk is full",
     "Error, too many devices in RCM mode\nFor signing and flashing, only one": "one board plugged in",
     "No devices to flash\nCleaning up...": "not in recovery mode any more",
