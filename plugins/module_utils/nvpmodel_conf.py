@@ -101,7 +101,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock as ``jetson_clocks --show`` prints it; ``override`` is None where it prints none (JetPack 7 on Orin)."""
+    """A clock as ``jetson_clocks --show`` prints it; ``override`` is None where there is none (JetPack 7 on Orin)."""
 
     min_hz: int
     max_hz: int
@@ -192,12 +192,13 @@ def parse_clocks(show_output: str) -> dict[str, Clock]:
 
 
 def clocks_pinned(clocks: dict[str, Clock]) -> bool | None:
-    """Whether GPU and memory are kept at their highest clocks; None where the clocks are not known."""
-    if not {"gpu", "emc"} <= clocks.keys():
+    """Whether GPU and memory are kept at their highest clocks; None where what is known does not tell."""
+    gpu, emc = clocks.get("gpu"), clocks.get("emc")
+    if gpu and gpu.min_hz < gpu.max_hz:
+        return False
+    if gpu is None or emc is None:
         return None
-    gpu, emc = clocks["gpu"], clocks["emc"]
-    emc_pinned = emc.override if emc.override is not None else emc.min_hz == emc.max_hz
-    return gpu.min_hz == gpu.max_hz and emc_pinned
+    return emc.min_hz == emc.max_hz if emc.override is None else emc.override
 
 
 def gpu_lacks(models: PowerModels, model: PowerModel, limits: Limits) -> int | None:

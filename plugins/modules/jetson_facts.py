@@ -66,7 +66,7 @@ ansible_facts:
           description: >-
             C(conf), C(default), C(models) (id, name, cores, gpu_max_hz, emc_max_hz; -1 is uncapped), C(current) (id,
             name), C(gpu_limit_hz) and C(emc_limit_hz) (what the board really allows now; 0 is no limit), C(clocks)
-            (gpu and emc with min_hz, max_hz, current_hz, override; root alone can read them), C(clocks_pinned).
+            (gpu and emc with min_hz, max_hz, current_hz, override; emc can be read by root alone), C(clocks_pinned).
           type: dict
           returned: on a Jetson
         cuda: {description: Version of the installed CUDA runtime., type: str}
@@ -127,13 +127,23 @@ def first_number(read: SystemReader, paths: tuple[str, ...]) -> int | None:
     return next((number for number in map(read.number, paths) if number is not None), None)
 
 
+def gpu_clock(read: SystemReader, models: nvpmodel_conf.PowerModels) -> dict[str, nvpmodel_conf.Clock]:
+    """Return the GPU's clock as its own files tell it, which everybody may read; empty if there are none."""
+    for path in models.gpu_limit_paths:
+        folder = path.rpartition("/")[0]
+        low, high, now = (read.number(f"{folder}/{name}_freq") for name in ("min", "max", "cur"))
+        if low is not None and high is not None and now is not None:
+            return {"gpu": nvpmodel_conf.Clock(low, high, now, None)}
+    return {}
+
+
 def power_facts(read: SystemReader) -> dict[str, Any]:
     """Return the power modes of this board's configuration, the current one, and what the board really allows."""
     conf = "/etc/nvpmodel.conf"
     models = nvpmodel_conf.parse_power_models(read.text(conf))
     names = {model.id: model.name for model in models.models}
     current = nvpmodel_conf.parse_current_mode(read.output("nvpmodel", "-q"))
-    clocks = nvpmodel_conf.parse_clocks(read.output("jetson_clocks", "--show"))
+    clocks = nvpmodel_conf.parse_clocks(read.output("jetson_clocks", "--show")) or gpu_clock(read, models)
     return {
         "conf": conf if models.models else None,
         "default": names.get(models.default_id) if models.default_id is not None else None,

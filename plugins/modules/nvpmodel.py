@@ -217,7 +217,8 @@ def change(board: Board, model: nvpmodel_conf.PowerModel, before: tuple[int, str
         board.read.path(WAITING).unlink(missing_ok=True)
         return False
     if after[0] != model.id:
-        why = f"nvpmodel did not take the mode {model.name}; it is {after[1]} now: {printed.strip()}"
+        said = "; ".join(printed.splitlines())
+        why = f"nvpmodel did not take the mode {model.name} and reports {after[1]}; it said {said!r}."
     else:
         why = (
             f"nvpmodel reports the mode {model.name}, but it has no effect: {problem}. Reboot the board and try again."

@@ -48,7 +48,7 @@ def test_the_facts_of_a_recorded_system(system: str) -> None:
         ("orin-nx-16-super-36.4.3", "p3767-0000", "orin-nx", True, "6.2", "40W", 1173, 3199, False, "nvme"),
         (
             "orin-nx-8-on-nx-16-tree-36.4.4",
-            *("p3767-0001", "orin-nx", True, "6.2.1", "MAXN_SUPER", 1173, 3199, None, "nvme"),
+            *("p3767-0001", "orin-nx", True, "6.2.1", "MAXN_SUPER", 1173, 3199, False, "nvme"),
         ),
         ("agx-orin-36.4.3", "p3701-0005", "agx-orin", False, "6.2", "MODE_50W", 816, 3199, False, "emmc"),
         ("agx-thor-38.4.0", "p3834-0008", "thor", False, "7.1", "MAXN", 1575, 4266, True, "nvme"),

@@ -165,7 +165,7 @@ def test_a_program_that_fails_is_a_failure_with_its_words(make_board: MakeBoard,
     board = make_board(SUPER, change=FAILS)
     message = refused(board, run_module(nvpmodel, mode="MAXN_SUPER"), asked=["2"])
     assert message == (
-        "nvpmodel did not take the mode MAXN_SUPER; it is 25W now: NVPM ERROR: failed to set power mode! "
+        "nvpmodel did not take the mode MAXN_SUPER and reports 25W; it said 'NVPM ERROR: failed to set power mode!'. "
         "The board is in its former mode 25W."
     )
 
@@ -175,7 +175,7 @@ def test_a_mode_that_is_not_taken_is_told_where_no_limit_can_be_read(
 ) -> None:
     make_board(SUPER, change="exit 0", without=(GPU, EMC))
     result = run_module(nvpmodel, mode="MAXN_SUPER")
-    assert result["msg"].startswith("nvpmodel did not take the mode MAXN_SUPER; it is 25W now:")
+    assert result["msg"].startswith("nvpmodel did not take the mode MAXN_SUPER and reports 25W; it said ''.")
 
 
 @pytest.fixture

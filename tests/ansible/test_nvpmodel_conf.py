@@ -188,6 +188,8 @@ EMC = "EMC MinFreq=204000000 MaxFreq=3199000000 CurrentFreq=3199000000"
         (f"{GPU_PINNED}EMC MinFreq=3199000000 MaxFreq=3199000000 CurrentFreq=3199000000\n", True),
         (f"{GPU_PINNED.replace('GPU', 'gpu-gpc-0')}{EMC} FreqOverride=1\n", True),
         (GPU_PINNED, None),
+        (GPU_FREE, False),
+        (f"{EMC} FreqOverride=1\n", None),
         ("Error: Run this script(/usr/bin/jetson_clocks) as a root user\n", None),
     ],
 )

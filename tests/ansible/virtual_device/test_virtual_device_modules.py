@@ -99,7 +99,10 @@ def state(root: Path) -> dict[str, bytes]:
     [
         ("not_super: true\n", "flashed without the super configuration"),
         ("mode_without_effect: true\n", "the GPU allows 918 MHz, not the 1020 MHz that it has."),
-        ("nvpmodel_fails: true\n", "nvpmodel did not take the mode MAXN_SUPER; it is 25W now:"),
+        (
+            "nvpmodel_fails: true\n",
+            "it said 'NVPM ERROR: Error writing GPU MAX_FREQ",
+        ),
     ],
 )
 def test_a_fault_is_told_and_nothing_is_other_than_before(
