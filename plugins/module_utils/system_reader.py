@@ -97,7 +97,7 @@ class SystemReader:
         if self.root != Path("/"):
             return path
         there = Path(path).resolve()
-        while not there.exists():
+        while not _is_there(there):
             there = there.parent
         return str(there)
 
@@ -105,3 +105,11 @@ class SystemReader:
 def is_below(path: str, folder: str) -> bool:
     """Whether a path is a folder itself or lies in it."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _is_there(path: Path) -> bool:
+    """Whether the path exists, as far as the caller may look."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return False

@@ -175,6 +175,20 @@ def test_the_system_at_hand(tmp_path: Path, run_module: RunModule) -> None:
     assert facts["python"].startswith("3.")
 
 
+def test_a_path_that_must_not_be_looked_at_stands_for_its_parent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = Path.exists
+
+    def exists(path: Path) -> bool:
+        if path.name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return really(path)
+
+    monkeypatch.setattr(Path, "exists", exists)
+    assert jetson_facts.SystemReader(Path("/")).nearest(str(tmp_path / "closed")) == str(tmp_path)
+
+
 def test_a_program_that_fails_is_told_with_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "jetson_clocks"
     program.write_text("#!/bin/sh\necho 'Error: Run this script as a root user'\nexit 1\n")
