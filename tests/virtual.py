@@ -36,11 +36,11 @@ class DryRun:
     left: set[str]
 
 
-def play(playbook: str, *arguments: str) -> Play:
-    """Run a playbook against the device."""
+def play(playbook: str, *arguments: str, inventory: Path = INVENTORY) -> Play:
+    """Run a playbook against the devices of an inventory."""
     output, _, status = ansible_runner.run_command(
         "ansible-playbook",
-        cmdline_args=["-i", str(INVENTORY), playbook, *arguments],
+        cmdline_args=["-i", str(inventory), playbook, *arguments],
         host_cwd=str(PROJECT),
         quiet=True,
         timeout=600,
@@ -48,9 +48,9 @@ def play(playbook: str, *arguments: str) -> Play:
     return Play(output, status)
 
 
-def recap(output: str) -> dict[str, int]:
-    """Return the counts of the device's line in a play recap."""
-    line = re.findall(rf"^{NAME} +: (.*)$", re.sub(r"\x1b\[[0-9;]*m", "", output), re.MULTILINE)[-1]
+def recap(output: str, name: str = NAME) -> dict[str, int]:
+    """Return the counts of a device's line in a play recap."""
+    line = re.findall(rf"^{name} +: (.*)$", re.sub(r"\x1b\[[0-9;]*m", "", output), re.MULTILINE)[-1]
     return {key: int(count) for key, count in re.findall(r"(\w+)=(\d+)", line)}
 
 

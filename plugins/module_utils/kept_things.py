@@ -93,11 +93,14 @@ def read_unit(unit: str) -> bool | None:
 def put_units(values: Values) -> None:
     """Start and stop units. What doesn't start is found by who compares afterwards."""
     stop = [unit for unit, active in values.items() if not active]
-    start = [unit for unit, active in values.items() if active]
+    services = [unit for unit, active in values.items() if active and unit.endswith(".service")]
+    triggers = [unit for unit, active in values.items() if active and not unit.endswith(".service")]
     if stop:
         run("systemctl", "stop", *stop)
-    if start:
-        run("systemctl", "start", *start, check=False)
+    # A socket can't start any more once its service runs.
+    for start in (triggers, services):
+        if start:
+            run("systemctl", "start", *start, check=False)
 
 
 def read_sysctl(name: str) -> str | None:

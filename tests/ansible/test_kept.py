@@ -157,6 +157,18 @@ def test_units_holds_settings_and_swap_come_back(host: Path, run_module: RunModu
     assert (host / "swaps").read_text() == SWAPS_HEADER + "/dev/zram0 file 64 0 5\n"
 
 
+def test_sockets_start_before_their_services(host: Path, run_module: RunModule) -> None:
+    units = ["avahi.service", "avahi.socket"]
+    for unit in units:
+        (host / "units" / unit).write_text("active")
+    run_module(kept_state, state="kept", folder=str(host / "kept"), units=units)
+    for unit in units:
+        (host / "units" / unit).write_text("inactive")
+    run_module(kept_state, state="restored", folder=str(host / "kept"))
+    started = [line for line in (host / "asked").read_text().splitlines() if line.startswith("start")]
+    assert started == ["start avahi.socket", "start avahi.service"]
+
+
 def test_units_that_write_kept_files_are_stopped_meanwhile(host: Path, run_module: RunModule) -> None:
     (host / "units/fan.service").write_text("active")
     file = host / "root/status"
