@@ -22,9 +22,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = "maie-virtual"
-# Made for a host whose programs are emulated; init loads it into systemd.
-EMULATION = HERE / "emulation" / "namespaces.c"
-EMULATION_LIBRARY = "usr/lib/maie-virtual/emulation/namespaces.so"
+# Compiled for a host whose programs are emulated; init loads it into systemd.
+LIBRARY = "usr/lib/maie-virtual/emulation/namespaces.so"
 OVERLAYS = {"jetson": ("base", "jetson"), "x86": ("base",)}
 PACKAGES = (
     "acl", "ca-certificates", "dbus", "iproute2", "kmod", "procps", "python3", "python3-apt", "python3-venv",
@@ -115,10 +114,10 @@ def control_node_files() -> dict[str, str]:
     }
 
 
-def overlay_files(kind: str) -> dict[str, tuple[bytes, int]]:
+def overlay_files(kind: str, emulated: bool = False) -> dict[str, tuple[bytes, int]]:
     """Path in the device → (content, mode) of the overlay folders of a kind and of what is taken over."""
     files = {path: (text.encode(), 0o644) for path, text in control_node_files().items()}
-    for folder in OVERLAYS[kind]:
+    for folder in OVERLAYS[kind] + (("emulated",) if emulated else ()):
         for file in sorted((HERE / folder).rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
                 mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
@@ -167,16 +166,16 @@ def make_base(tag: str, architecture: str, release: str, sources: str, options: 
 
 
 def is_emulated(architecture: str) -> bool:
-    """Whether programs of an architecture are emulated here by qemu-user, which lacks what EMULATION makes up for."""
+    """Whether programs of an architecture are emulated here by qemu-user, which lacks what LIBRARY makes up for."""
     return architecture == "arm64" and output_of("dpkg", "--print-architecture").strip() != architecture
 
 
-def emulation_library() -> bytes:
-    """EMULATION, compiled."""
+def compiled_library(source: bytes) -> bytes:
+    """LIBRARY from its source."""
     with tempfile.TemporaryDirectory(prefix="maie-virtual-") as folder:
         library = Path(folder, "namespaces.so")
-        options = ("-O2", "-Wall", "-Werror", "-fPIC", "-shared", "-nostdlib")
-        subprocess.run(("aarch64-linux-gnu-gcc", *options, "-o", str(library), str(EMULATION)), check=True)
+        options = ("-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-nostdlib", "-x", "c", "-")
+        subprocess.run(("aarch64-linux-gnu-gcc", *options, "-o", str(library)), input=source, check=True)
         return library.read_bytes()
 
 
@@ -206,17 +205,17 @@ def main() -> int:
     distribution, release = system["ID"], system["VERSION_CODENAME"]
     sources = control_node_sources(distribution)
     options = apt_options(output_of("apt-config", "dump"))
-    files = overlay_files(arguments.kind)
     emulated = is_emulated(arguments.architecture)
+    files = overlay_files(arguments.kind, emulated)
     base_digest = digest(arguments.architecture, release, sources, options, *PACKAGES, *LEFT_OUT)
     base = f"{REPOSITORY}:base-{arguments.architecture}-{base_digest}"
-    content = (base, overlay_tar(files), Path(__file__).read_bytes(), EMULATION.read_bytes() if emulated else b"")
-    tag = f"{REPOSITORY}:{arguments.kind}-{arguments.architecture}-{digest(*content)}"
+    content = digest(base, overlay_tar(files), Path(__file__).read_bytes())
+    tag = f"{REPOSITORY}:{arguments.kind}-{arguments.architecture}-{content}"
     if arguments.action == "build" and not have_image(tag):
         if not have_image(base):
             make_base(base, arguments.architecture, release, sources, options)
         if emulated:
-            files[EMULATION_LIBRARY] = (emulation_library(), 0o644)
+            files[LIBRARY] = (compiled_library(files[LIBRARY.replace(".so", ".c")][0]), 0o644)
         make_kind(tag, base, overlay_tar(files))
     print(tag)
     return 0

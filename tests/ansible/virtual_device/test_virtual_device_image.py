@@ -88,6 +88,8 @@ def test_only_a_host_of_another_architecture_is_emulated() -> None:
     own = image.output_of("dpkg", "--print-architecture").strip()
     assert not image.is_emulated(own)
     assert image.is_emulated("arm64") == (own != "arm64")
+    added = set(image.overlay_files("x86", emulated=True)) - set(image.overlay_files("x86"))
+    assert added == {"etc/systemd/system/service.d/emulated.conf", image.LIBRARY.replace(".so", ".c")}
 
 
 @pytest.mark.parametrize(("first", "second"), [(("ab", "c"), ("a", "bc")), (("a",), ("b",))])
