@@ -10,7 +10,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-INTERVAL_SECONDS = 2.0
+INTERVALS_SECONDS = (0.3, 0.7, 1.0, 2.0)
+"""Pauses between two looks at the log; the last one is kept."""
 
 SHOWN = (
     re.compile(r"^\*\s+(Step \d+: .+?)\s*\*?$"),
@@ -18,7 +19,7 @@ SHOWN = (
     re.compile(r"^(Starting to flash to \w+|Formatting \w+ partition \S+|Writing \S+ partition.*)"),
     re.compile(r"^(Successfully flash(?:ed)? .+?|Flash is successful|Reboot device|Flash failure)\.?$"),
     re.compile(r"^\*{3} (The target \S+ has been flashed successfully)\.? \*{3}$"),
-    re.compile(r"^\[\s*[\d.]+ \] (Flashing the device|Boot Rom communication|Sending \S+|Writing partition \S+.*)$"),
+    re.compile(r"^\[\s*[\d.]+ \] (Flashing the device|Boot Rom communication|Sending \S+|Writing partition \S+).*$"),
     re.compile(r"^((?:Error|ERROR|FATAL)\b.*)$"),
     re.compile(r"^(Finish generating flash package|L4T BSP package installation completed!|Success!)\.?"),
 )
@@ -69,9 +70,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {**told, "changed": True, "msg": f"Would run {told['command']}"}
         started = time.monotonic()
         answer = self._execute_module("flash_command", {**arguments, "stage": "start"}, task_vars=task_vars)
-        offset, progress = 0, Progress()
+        offset, progress, pauses = 0, Progress(), [*INTERVALS_SECONDS]
         while not answer.get("failed") and not answer.get("finished"):
-            time.sleep(INTERVAL_SECONDS)
+            time.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
             follow = {**arguments, "stage": "follow", "offset": offset}
             answer = self._execute_module("flash_command", follow, task_vars=task_vars)
             offset = answer.get("offset", offset)

@@ -100,10 +100,12 @@ def start(module: AnsibleModule, unit: str) -> None:
     command += [f"--property=WorkingDirectory={module.params['chdir']}"]
     # The tools look at both, and a service has neither.
     command += ["--setenv=HOME=/root", "--setenv=USER=root", "--setenv=LANG=C.UTF-8"]
-    command += ["--", *module.params["argv"]]
+    program, *arguments = module.params["argv"]
+    # systemd-run looks for a relative one where it is called itself.
+    command += ["--", str(Path(module.params["chdir"], program)) if "/" in program else program, *arguments]
     status, _, said = module.run_command(command)
     if status != 0:
-        module.fail_json(msg=f"{module.params['argv'][0]} could not be started: {said.strip()}")
+        module.fail_json(msg=f"{program} could not be started: {said.strip()}")
     module.exit_json(changed=True, attached=False)
 
 

@@ -12,8 +12,9 @@ find_board() {
 send_image() {
     local percent
     tar --create --numeric-owner --xattrs --file "$board/image.part" --directory "$1" .
+    echo "[   1.0010 ] Writing partition APP with system.img"
     for percent in $(seq 10 10 100); do
-        printf '[ %2d.%04d ] Writing partition APP with system.img [ %d%% ]\n' $((percent / 10)) "$percent" "$percent"
+        printf '[................................................] %03d%%\r' "$percent"
         sleep 0.3
         if [ "$percent" = 50 ] && [ -s "$board/breaks" ]; then
             cat "$board/breaks"
