@@ -152,6 +152,17 @@ def test_mode_without_effect_is_reported_and_not_in_force(device: Device, capsys
     assert int(device.read(GPU_LIMIT)) == 918000000
 
 
+def test_limits_stay_where_they_were_when_the_fault_came(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
+    boot(device)
+    assert nvpmodel.main(["-m", "0"]) == 0
+    device.faults("mode_without_effect: true\n")
+    assert nvpmodel.main(["-m", "2"]) == 0
+    nvpmodel.main(["-q"])
+    assert capsys.readouterr().out == "NV Power Mode: MAXN_SUPER\n2\n"
+    assert int(device.read(GPU_LIMIT)) == 612000000
+    assert int(device.read("/sys/kernel/nvpmodel_clk_cap/emc")) == 2133000000
+
+
 STATUS_FILE = """Package: nvidia-l4t-core
 Status: hold ok installed
 Version: 36.4.3-20250107174145
