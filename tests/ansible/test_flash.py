@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import flash
+import flash_command
 import jetson_flash as filters
 import jetson_usb
 import pytest
@@ -88,6 +90,27 @@ def test_every_row_of_the_table_is_tried() -> None:
 def test_an_unknown_failure_is_told_by_its_last_words() -> None:
     assert "the log ends with: something new" in flash.explain("so far so good\nsomething new\n\n")
     assert "nothing at all" in flash.explain("")
+
+
+@pytest.mark.parametrize(
+    ("properties", "log", "part"),
+    [
+        ({"Result": "success", "SubState": "exited"}, "Flash is successful\n", ""),
+        ({"Result": "success", "SubState": "exited"}, "Cleaning up...\n", "the log ends with: Cleaning up..."),
+        (
+            {"Result": "exit-code", "SubState": "failed"},
+            "Flash is successful\nNo devices to flash\n",
+            "not in recovery",
+        ),
+        ({"Result": "timeout", "SubState": "failed"}, "BootRom is not running\n", "did not end within 60 s"),
+        ({"Result": "success", "SubState": "dead"}, "Flash is successful\n", "stopped by somebody"),
+    ],
+)
+def test_a_program_is_judged_by_its_end_and_by_its_log(properties: dict[str, str], log: str, part: str) -> None:
+    module = SimpleNamespace(params={"success": "Flash is successful", "seconds": 60})
+    sentence = flash_command.judge(module, properties, log)
+    assert part in sentence
+    assert bool(part) == bool(sentence)
 
 
 def test_progress_shows_steps_once_and_every_tenth_per_cent() -> None:

@@ -164,6 +164,12 @@ class Bench:
         (self.folder / "values.json").write_text(json.dumps(values))
         return self.run("playbooks/flash.yml", "-e", f"@{self.folder / 'values.json'}", *arguments)
 
+    def start_program(self, name: str, program: str) -> subprocess.Popen[str]:
+        """Start a shell program on the flashing host as the role starts its own."""
+        arguments = {"name": name, "argv": ["sh", "-c", program], "log": f"/var/log/jetson-flash/{name}.log"}
+        command = ["ansible", "-i", str(INVENTORY), FLASHER, "-b", "-m", "flash_command", "-a", json.dumps(arguments)]
+        return subprocess.Popen(command, cwd=PROJECT, text=True, stdout=subprocess.PIPE)
+
     def log_in(self, board: str, command: str) -> str:
         """Run a command on a board over SSH, trusting only the host key that the play has learnt."""
         address = docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", board)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 
 import jsonschema
@@ -123,6 +124,20 @@ def test_the_tree_is_whole(bench: Bench) -> None:
     assert bench.shell(f"stat -c '%u %g %a' {TREE}/rootfs/etc/special") == "33 44 2750"
     read = f"import os; print(os.getxattr('{TREE}/rootfs/etc/special', 'user.maie').decode())"
     assert bench.shell(f'python3 -c "{read}"') == "kept"
+
+
+def test_an_interrupted_play_does_not_interrupt_its_program(bench: Bench) -> None:
+    program = "echo ran >>/root/ran; sleep 8; echo 30%"
+    first = bench.start_program("try", program)
+    while bench.shell("cat /root/ran 2>/dev/null || true") != "ran":
+        assert first.poll() is None
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=30)
+    second = bench.start_program("try", program)
+    told, _ = second.communicate(timeout=60)
+    assert second.returncode == 0
+    assert "try: 30 %" in told
+    assert bench.shell("cat /root/ran") == "ran"
 
 
 def test_a_second_run_does_only_what_is_missing(bench: Bench) -> None:
