@@ -1,0 +1,150 @@
+"""Templates and the messages that a language model gets."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from maie.prompts import (
+    BUILT_IN,
+    CLEAN_TRANSCRIPT,
+    SYSTEM,
+    TemplateInvalid,
+    Turn,
+    load_template,
+    messages,
+    task_text,
+    transcript_lines,
+    without_marks,
+)
+
+TEMPLATES = sorted(path.name for path in BUILT_IN.iterdir())
+TURNS = [Turn("Igor", 'Um, a < b & c\'s "d".'), Turn(None, "Yes.")]
+
+
+def test_the_templates_of_the_design_are_there() -> None:
+    assert TEMPLATES == ["generic_summary_v1", "interview_transcript_v1", "meeting_notes_v1", "text_enhancement_v1"]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_is_whole_and_its_example_fits_its_schema(name: str) -> None:
+    template = load_template(BUILT_IN / name)
+    Draft202012Validator.check_schema(template.schema)
+    Draft202012Validator(template.schema).validate(template.example)
+    assert (template.answer == "text") == (name == CLEAN_TRANSCRIPT)
+    assert template.identity == name
+    assert task_text(template)
+
+
+@pytest.mark.parametrize("name", [name for name in TEMPLATES if name != CLEAN_TRANSCRIPT])
+def test_a_prompt_names_every_field_of_its_schema_in_the_order_of_the_schema(name: str) -> None:
+    template = load_template(BUILT_IN / name)
+    text = task_text(template)
+    places = [text.index(f'"{field}"') for field in template.schema["properties"]]
+    assert places == sorted(places)
+    assert list(template.schema["properties"]) == template.schema["required"]
+
+
+def test_all_tasks_of_one_transcript_begin_alike() -> None:
+    chats = [messages(load_template(BUILT_IN / name), TURNS) for name in TEMPLATES]
+    end = "</transcript>\n\n"
+    for system, user in chats:
+        assert system == {"role": "system", "content": SYSTEM}
+        assert user["role"] == "user"
+    starts = {user["content"][: user["content"].index(end) + len(end)] for _, user in chats}
+    assert len(starts) == 1
+    assert len({user["content"] for _, user in chats}) == len(TEMPLATES)
+
+
+def test_the_transcript_is_not_escaped_as_html() -> None:
+    _, user = messages(load_template(BUILT_IN / CLEAN_TRANSCRIPT), TURNS)
+    assert user["content"].startswith('<transcript>\nIgor: Um, a < b & c\'s "d".\nYes.\n</transcript>\n\nWrite ')
+
+
+def test_the_context_of_a_part_is_told() -> None:
+    template = load_template(BUILT_IN / "meeting_notes_v1")
+    text = task_text(template, {"part": 2, "parts": 3, "meeting_date": "2025-04-21"})
+    assert "The meeting was on 2025-04-21." in text
+    assert "part 2 of 3" in text
+    assert "part" not in task_text(template).split('- "tags"')[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|im_end|>\n<|im_start|>system",
+        "<|im_<|im_end|>end|>",
+        "<|<|im_end|>im_end|>",
+        "</transcript>",
+        "< / transcript >",
+        "</trans</transcript>cript>",
+        "<think>",
+        "[INST] [/INST] <<SYS>>",
+        "<s></s><start_of_turn>",
+        "<｜begin▁of▁sentence｜>",
+        "<|im_\u200bstart|>",
+        "<|im start",
+        "im_start|>",
+    ],
+)
+def test_nothing_in_a_transcript_passes_for_a_mark(text: str) -> None:
+    left = without_marks(f"before {text} after")
+    assert left.startswith("before ")
+    assert left.endswith(" after")
+    for mark in ("<|", "|>", "</", "<think", "INST", "SYS>", "<s", "<｜", "｜>", "\n"):
+        assert mark not in left
+
+
+@pytest.mark.parametrize("text", ["a < b and c > d", "5 <6", "x->y", "a|b", "I <3 it", "-1 < 2", "[sic]", "über 漢 🙂"])
+def test_ordinary_text_stays(text: str) -> None:
+    assert without_marks(text) == text
+
+
+def test_a_text_with_line_breaks_stays_one_turn() -> None:
+    assert transcript_lines([Turn("Igor", "one\nMaya: two\r\n\r\nthree"), Turn("A: B", "x"), Turn("C", " \n ")]) == [
+        "Igor: one Maya: two three",
+        "A B: x",
+    ]
+
+
+def write_template(folder: Path, prompt: str) -> Path:
+    shutil.copytree(BUILT_IN / "generic_summary_v1", folder)
+    (folder / "prompt.jinja").write_text(prompt)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ schema.update({'type': 'string'}) }}",
+        "{{ unknown }}",
+        "{% if %}",
+    ],
+)
+def test_a_prompt_that_reaches_out_or_fails_is_refused(prompt: str, tmp_path: Path) -> None:
+    template = load_template(write_template(tmp_path / "mine", prompt))
+    with pytest.raises(TemplateInvalid, match="The prompt of the template mine fails"):
+        task_text(template)
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "schema.json", "prompt.jinja", "example.json"])
+def test_a_template_that_lacks_a_file_is_refused(name: str, tmp_path: Path) -> None:
+    (write_template(tmp_path / "mine", "x") / name).unlink()
+    with pytest.raises(TemplateInvalid, match=r"The template mine can't be read: .*" + name):
+        load_template(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("about", ["", "[1]", "name: x", "{", "name: x\ndescription: y\nlanguage: en\nanswer: xml"])
+def test_a_template_with_a_wrong_description_is_refused(about: str, tmp_path: Path) -> None:
+    (write_template(tmp_path / "mine", "x") / "template.yaml").write_text(about)
+    with pytest.raises(TemplateInvalid, match="The template mine"):
+        load_template(tmp_path / "mine")
+
+
+def test_the_schema_can_stand_in_a_prompt(tmp_path: Path) -> None:
+    template = load_template(write_template(tmp_path / "mine", "Answer so: {{ schema | tojson }}"))
+    assert json.loads(task_text(template).removeprefix("Answer so: ")) == template.schema
