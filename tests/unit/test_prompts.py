@@ -64,6 +64,11 @@ def test_the_transcript_is_not_escaped_as_html() -> None:
     assert user["content"].startswith('<transcript>\nIgor: Um, a < b & c\'s "d".\nYes.\n</transcript>\n\nWrite ')
 
 
+def test_the_context_is_not_escaped_either() -> None:
+    template = load_template(BUILT_IN / "meeting_notes_v1")
+    assert "The meeting was on <a & b>." in task_text(template, {"meeting_date": "<a & b>"})
+
+
 def test_the_context_of_a_part_is_told() -> None:
     template = load_template(BUILT_IN / "meeting_notes_v1")
     text = task_text(template, {"part": 2, "parts": 3, "meeting_date": "2025-04-21"})
@@ -82,6 +87,7 @@ def test_the_context_of_a_part_is_told() -> None:
         "< / transcript >",
         "</trans</transcript>cript>",
         "<think>",
+        "<th<think>ink>",
         "[INST] [/INST] <<SYS>>",
         "<s></s><start_of_turn>",
         "<｜begin▁of▁sentence｜>",
@@ -96,6 +102,10 @@ def test_nothing_in_a_transcript_passes_for_a_mark(text: str) -> None:
     assert left.endswith(" after")
     for mark in ("<|", "|>", "</", "<think", "INST", "SYS>", "<s", "<｜", "｜>", "\n"):
         assert mark not in left
+
+
+def test_nothing_unseen_stays_between_the_letters() -> None:
+    assert without_marks("<\u200b|im_start|\u200b> a\x00b\x1bc\u202ed\ufeffe") == "abcde"
 
 
 @pytest.mark.parametrize("text", ["a < b and c > d", "5 <6", "x->y", "a|b", "I <3 it", "-1 < 2", "[sic]", "über 漢 🙂"])
