@@ -11,6 +11,8 @@ from pathlib import Path
 
 from maie_training.audio import NOISE_KINDS
 from maie_training.corpus import Plan, Recording, plan_meeting, plan_sentence, render, write_item
+from maie_training.meetings import NAME_CHOICES, Wording
+from maie_training.pattern_sets import PATTERN_CHOICES
 from maie_training.speech import SpeechError, require_synthesiser
 from maie_training.splits import SIDES, Split
 from maie_training.voices import VOICE_SETS
@@ -34,6 +36,19 @@ def add_material_options(parser: argparse.ArgumentParser) -> None:
         default=(2, 4),
         help="topics of a meeting; each takes about a minute",
     )
+    parser.add_argument(
+        "--meeting-patterns",
+        choices=PATTERN_CHOICES,
+        default="known",
+        help="of meetings: those that the recogniser knows, more than those, or only ones kept from training",
+    )
+    parser.add_argument(
+        "--meeting-names",
+        choices=NAME_CHOICES,
+        default="fixed",
+        help="of meetings: from a fixed list, or made up anew, and then with more words than the recogniser knows",
+    )
+    parser.add_argument("--named", action="store_true", help="the chair and volunteers are named aloud in meetings")
 
 
 def plans(arguments: argparse.Namespace, count: int, meetings: int) -> Iterator[Plan]:
@@ -45,6 +60,7 @@ def plans(arguments: argparse.Namespace, count: int, meetings: int) -> Iterator[
         snr_db=arguments.snr,
         noise=arguments.noise,
         topics=(arguments.topics[0], arguments.topics[1]),
+        wording=Wording(arguments.meeting_patterns, arguments.meeting_names, arguments.named),
     )
     for number in range(count):
         yield plan_sentence(arguments.seed, number, split, recording)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from maie_training import audio
 from maie_training.audio import NoiseKind
-from maie_training.meetings import MeetingComposer, Notes, Turn
+from maie_training.meetings import Meeting, MeetingComposer, Turn, Wording
+from maie_training.notes import Notes
 from maie_training.sentences import Writer
 from maie_training.speech import SAMPLE_RATE, Samples, synthesise
 from maie_training.splits import Split
@@ -25,7 +26,8 @@ _ROOM_SECONDS = 0.5
 class Recording:
     """How speech is recorded: which voices speak, how often they stumble, in how much noise.
 
-    ``snr_db`` None means no noise; ``filler_rate`` is the share of sentences with a disfluency.
+    ``snr_db`` None means no noise; ``filler_rate`` is the share of sentences with a disfluency;
+    ``wording`` holds for meetings only.
     """
 
     voices: VoiceSet = "train"
@@ -33,6 +35,7 @@ class Recording:
     snr_db: float | None = None
     noise: NoiseKind = "white"
     topics: tuple[int, int] = (2, 4)
+    wording: Wording = field(default_factory=Wording)
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,14 @@ class Plan:
     turns: list[Turn]
     voices: dict[str, Voice]
     gaps: list[float]
-    notes: Notes | None
+    meeting: Meeting | None
     recording: Recording
     split: Split
+
+    @property
+    def notes(self) -> Notes | None:
+        """The notes of a meeting; a single sentence has none."""
+        return self.meeting.notes if self.meeting else None
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ def plan_meeting(seed: int, number: int, split: Split, recording: Recording) -> 
     """Decide the content of the ``number``-th meeting of a seed."""
     item_id = f"meeting-{seed}-{number:05d}"
     rng = _generator(seed, item_id)
-    meeting = MeetingComposer(rng, split, recording.filler_rate, recording.topics).compose()
+    meeting = MeetingComposer(rng, split, recording.filler_rate, recording.topics, recording.wording).compose()
     people = meeting.notes.participants
     voices = dict(zip(people, draw_voices(rng, recording.voices, len(people)), strict=True))
     gaps = [
@@ -85,7 +93,7 @@ def plan_meeting(seed: int, number: int, split: Split, recording: Recording) -> 
         for turn in meeting.turns
         for place in range(len(turn.sentences))
     ]
-    return Plan(item_id, "meeting", seed, meeting.turns, voices, gaps, meeting.notes, recording, split)
+    return Plan(item_id, "meeting", seed, meeting.turns, voices, gaps, meeting, recording, split)
 
 
 def render(plan: Plan) -> Item:
@@ -128,6 +136,7 @@ def _with_noise(samples: Samples, pieces: list[tuple[int, Samples]], plan: Plan)
 def _reference(plan: Plan, turns: list[dict[str, Any]], duration: float) -> dict[str, Any]:
     recording = plan.recording
     noisy = recording.snr_db is not None
+    wording = {"wording": asdict(recording.wording)} if recording.wording != Wording() else {}
     return {
         "id": plan.item_id,
         "kind": plan.kind,
@@ -152,6 +161,7 @@ def _reference(plan: Plan, turns: list[dict[str, Any]], duration: float) -> dict
         "filler_rate": recording.filler_rate,
         "noise": {"kind": recording.noise, "snr_db": recording.snr_db} if noisy else None,
         "split": asdict(plan.split),
+        **wording,
     }
 
 

@@ -41,6 +41,10 @@ class Recogniser:
 
     def transcribe(self, item: Item, path: str) -> str:
         """Return the text of an item; ``path`` is ``plain``, ``sequential`` or ``batched``."""
+        return " ".join(self.segments(item, path))
+
+    def segments(self, item: Item, path: str = "batched") -> list[str]:
+        """Return the texts of an item's segments, in their order."""
         common: dict[str, Any] = {
             "language": "en",
             "beam_size": _BEAM,
@@ -51,7 +55,7 @@ class Recogniser:
         else:
             vad = path == "sequential"
             segments, _ = self.model.transcribe(item.samples, vad_filter=vad, **common)
-        return " ".join(segment.text.strip() for segment in segments)
+        return [segment.text.strip() for segment in segments]
 
 
 def measure(recogniser: Recogniser, plans: Iterable[Plan], path: str) -> dict[str, Any]:

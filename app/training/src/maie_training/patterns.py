@@ -118,6 +118,12 @@ VOLUNTEERS = (
     "I take the action item to {task} by {due}.",
 )
 
+# How the chair answers a volunteer, where people are named aloud: in sentences of OPINIONS.
+THANKS = (
+    "I agree with {name}, the {document} is {adjective}.",
+    "{name} is right, we can not wait until {month}.",
+)
+
 TOPIC_OPENERS = (
     "Let us start with {topic}.",
     "The next topic is {topic}.",

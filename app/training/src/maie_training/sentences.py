@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from maie_training import patterns
-from maie_training.disfluency import disfluent
+from maie_training.disfluency import Habits, disfluent
+from maie_training.senseless import random_sentence, scrambled
 from maie_training.slots import SlotFiller, has_slots
 from maie_training.splits import Split
+from maie_training.vocabulary import Vocabulary
 
 _MOST_TRIES = 200_000
 _Drawn = TypeVar("_Drawn")
@@ -27,14 +29,23 @@ class Sentence:
 class Writer:
     """Writes sentences with one random generator.
 
-    ``filler_rate`` is the probability that a sentence is spoken with a disfluency.
+    ``filler_rate`` is the probability that a sentence is spoken with a disfluency, ``habits`` which
+    ones there are, ``known`` the words to fill patterns with.
     """
 
-    def __init__(self, rng: random.Random, split: Split, filler_rate: float = 0.3) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        split: Split,
+        filler_rate: float = 0.3,
+        known: Vocabulary | None = None,
+        habits: Habits | None = None,
+    ) -> None:
         self.rng = rng
         self.split = split
         self.filler_rate = filler_rate
-        self.slots = SlotFiller(rng, split)
+        self.habits = habits
+        self.slots = SlotFiller(rng, split, known)
 
     def choose(self, group: Sequence[str]) -> str:
         """Return one of the group's patterns that the split allows.
@@ -58,7 +69,7 @@ class Writer:
 
     def spoken(self, clean: str) -> Sentence:
         """Return the sentence with what a speaker adds to it."""
-        return Sentence(disfluent(clean, self.rng, self.filler_rate), clean)
+        return Sentence(disfluent(clean, self.rng, self.filler_rate, self.habits), clean)
 
     def write(self, group: Sequence[str], given: Mapping[str, str] | None = None) -> Sentence:
         """Return a sentence from one of the group's patterns, with some slots given."""
@@ -79,6 +90,13 @@ class Writer:
             if has_slots(pattern) and self.split.allows("pattern", pattern)
         ]
         return self.write(usable)
+
+    def senseless(self) -> Sentence:
+        """Return a sentence that makes no sense, all of random words or with some among its own."""
+        rng, side, names = self.rng, self.split.names, sorted(self.slots.words.names)
+        if rng.random() < 0.5:
+            return self.spoken(random_sentence(rng, side, names))
+        return self.spoken(scrambled(self.single().clean, rng, side, names))
 
     def short_answer(self) -> Sentence:
         """Return a phrase without slots, the same on both sides of every split."""

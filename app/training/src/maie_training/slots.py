@@ -7,35 +7,38 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 
-from maie_training import spoken, words
+from maie_training import spoken, vocabulary, words
 from maie_training.splits import Split
+from maie_training.vocabulary import Vocabulary
 from maie_training.words import Verb
 
 _SLOT = re.compile(r"\{([a-z_]+)(\d?)\}")
 
 
 class SlotFiller:
-    """Draws slot values with one random generator, from the names that the split allows."""
+    """Draws slot values with one random generator.
 
-    def __init__(self, rng: random.Random, split: Split) -> None:
+    Without a vocabulary they are the fixed words, with the names that the split allows.
+    """
+
+    def __init__(self, rng: random.Random, split: Split, known: Vocabulary | None = None) -> None:
         self.rng = rng
-        self.first_names = [name for name in words.FIRST_NAMES if split.allows("name", name)]
-        self.surnames = [name for name in words.SURNAMES if split.allows("name", name)]
+        self.words = known = known or vocabulary.fixed(split)
         self._draws: Mapping[str, Callable[[], str]] = {
-            "name": lambda: rng.choice(self.first_names),
-            "full": lambda: f"{rng.choice(self.first_names)} {rng.choice(self.surnames)}",
-            "project": lambda: rng.choice(words.PROJECTS),
-            "company": lambda: rng.choice(words.COMPANIES),
-            "city": lambda: rng.choice(words.CITIES),
+            "name": lambda: rng.choice(known.first_names),
+            "full": lambda: f"{rng.choice(known.first_names)} {rng.choice(known.surnames)}",
+            "project": lambda: rng.choice(known.projects),
+            "company": lambda: rng.choice(known.companies),
+            "city": lambda: rng.choice(known.cities),
             "team": lambda: rng.choice(words.TEAMS),
-            "document": lambda: rng.choice(words.DOCUMENTS),
-            "component": lambda: rng.choice(words.COMPONENTS),
-            "supply": lambda: rng.choice(words.SUPPLIES),
-            "event": lambda: rng.choice(words.EVENTS),
-            "topic": lambda: rng.choice(words.TOPICS),
-            "kind": lambda: rng.choice(words.MEETING_KINDS),
-            "problem": lambda: rng.choice(words.PROBLEMS),
-            "proposal": lambda: rng.choice(words.PROPOSALS),
+            "document": lambda: rng.choice(known.documents),
+            "component": lambda: rng.choice(known.components),
+            "supply": lambda: rng.choice(known.supplies),
+            "event": lambda: rng.choice(known.events),
+            "topic": lambda: rng.choice(known.topics),
+            "kind": lambda: rng.choice(known.kinds),
+            "problem": lambda: rng.choice(known.problems),
+            "proposal": lambda: rng.choice(known.proposals),
             "adjective": lambda: rng.choice(words.ADJECTIVES),
             "task": lambda: self.task(lambda verb: verb.base),
             "task_past": lambda: self.task(lambda verb: verb.past),
@@ -55,6 +58,12 @@ class SlotFiller:
             "due": lambda: self.spoken_date(self.day()),
             "due_cap": lambda: _capital(self.spoken_date(self.day())),
             "today": lambda: spoken.full_date(self.day()),
+            "figure": self._figure,
+            "share": self._share,
+            "version": lambda: f"{rng.randint(0, 19)}.{rng.randint(0, 30)}",
+            "time": lambda: f"{rng.randint(7, 19)}:{rng.randrange(0, 60, 5):02d}",
+            "price": self._price,
+            "digits": lambda: " ".join(str(rng.randint(100, 9999)) for _ in range(rng.randint(1, 3))),
         }
 
     def fill(self, pattern: str, given: Mapping[str, str] | None = None) -> str:
@@ -94,20 +103,21 @@ class SlotFiller:
         choose = self.rng.choice
         kind = self.rng.randrange(8)
         if kind <= 2:
-            return f"{form(choose(words.DOCUMENT_VERBS))} the {choose(words.DOCUMENTS)}"
+            return f"{form(choose(self.words.document_verbs))} the {choose(self.words.documents)}"
         if kind <= 4:
-            return f"{form(choose(words.COMPONENT_VERBS))} the {choose(words.COMPONENTS)}"
+            return f"{form(choose(self.words.component_verbs))} the {choose(self.words.components)}"
         if kind == 5:
-            return f"{form(choose(words.EVENT_VERBS))} the {choose(words.EVENTS)}"
+            return f"{form(choose(words.EVENT_VERBS))} the {choose(self.words.events)}"
         contact = form(choose(words.CONTACT_VERBS))
         if kind == 6:
             return f"{contact} the {choose(words.TEAMS)} team"
-        return f"{contact} {choose(words.COMPANIES)}"
+        return f"{contact} {choose(self.words.companies)}"
 
     def _participle(self) -> str:
-        verbs: Sequence[tuple[Verb, ...]] = (words.DOCUMENT_VERBS, words.COMPONENT_VERBS)
+        known = self.words
+        verbs: Sequence[Sequence[Verb]] = (known.document_verbs, known.component_verbs)
         table = self.rng.choice(verbs)
-        things = words.DOCUMENTS if table is words.DOCUMENT_VERBS else words.COMPONENTS
+        things = known.documents if table is known.document_verbs else known.components
         # The one verb of the tables whose participle is not its past form.
         verb = self.rng.choice([verb for verb in table if verb.base != "rewrite"])
         return f"{verb.past} the {self.rng.choice(things)}"
@@ -115,6 +125,18 @@ class SlotFiller:
     def _money(self) -> str:
         amount = self.rng.randint(2, 95) * self.rng.choice((10, 100, 1000))
         return f"{spoken.cardinal(amount)} {self.rng.choice(('dollars', 'euros'))}"
+
+    def _figure(self) -> str:
+        number = self.rng.choice((self.rng.randint(10, 999), self.rng.randint(1000, 99_999)))
+        return self.rng.choice((f"{number}", f"{number:,}"))
+
+    def _share(self) -> str:
+        fraction = self.rng.choice(("", "", f".{self.rng.randint(1, 9)}"))
+        return f"{self.rng.randint(2, 99)}{fraction}{self.rng.choice((' %', '%', ' percent'))}"
+
+    def _price(self) -> str:
+        amount = self.rng.randint(2, 950) * self.rng.choice((10, 50, 100))
+        return self.rng.choice((f"${amount:,}", f"{amount} dollars", f"{amount:,} euros"))
 
 
 def _capital(text: str) -> str:

@@ -1,0 +1,238 @@
+"""``maie-evaluate-llm``: make fresh held-out meetings from a seed and measure a language model on them.
+
+Prints one JSON object. The exit status is 0 when all graded figures are within their limits, 1 when
+one is not, 2 when nothing could be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+from jsonschema import Draft202012Validator
+from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, Turn, load_template, messages, transcript_lines
+from tokenizers import Tokenizer
+
+from maie_training.corpus import Recording, plan_meeting, render
+from maie_training.evaluate import Recogniser
+from maie_training.llm.tokenizer import END, END_OF_TEXT, chat_text
+from maie_training.llm.views import Speakers, View, view_meeting
+from maie_training.meetings import Meeting, MeetingComposer, Wording
+from maie_training.scores import Kept, Matches, action_items, texts
+from maie_training.speech import SpeechError, require_synthesiser
+from maie_training.splits import Split
+from maie_training.wer import word_error_rate
+
+_NOTES = "meeting_notes_v1"
+_CONTEXT = 4_096
+
+
+class LanguageModel:
+    """A CTranslate2 model folder that answers chats on the processor, greedily."""
+
+    def __init__(self, folder: Path, threads: int, batch: int) -> None:
+        self.generator = ctranslate2.Generator(str(folder), device="cpu", compute_type="int8", intra_threads=threads)
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.batch = batch
+        self.tokens, self.seconds = 0, 0.0
+
+    def answer(self, prompts: Sequence[str]) -> list[str]:
+        """Return the answers to prompts, in their order."""
+        started = time.monotonic()
+        results = self.generator.generate_batch(
+            [self.tokenizer.encode(prompt).tokens for prompt in prompts],
+            max_batch_size=self.batch,
+            max_length=_CONTEXT // 2,
+            sampling_topk=1,
+            include_prompt_in_result=False,
+            end_token=[END, END_OF_TEXT],
+        )
+        self.seconds += time.monotonic() - started
+        self.tokens += sum(len(result.sequences_ids[0]) for result in results)
+        return [self.tokenizer.decode(result.sequences_ids[0]) for result in results]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Meetings to measure on; ``graded`` says that its figures have limits."""
+
+    split: Split
+    wording: Wording
+    speakers: Speakers
+    graded: bool = True
+    heard: bool = False
+
+
+_NEW = Split("heldout", "heldout")
+MATERIAL = {
+    "new_names_labels": Material(_NEW, Wording("wide", "invented", True), "labels"),
+    "new_names_no_speakers": Material(_NEW, Wording("wide", "invented", True), "none"),
+    "known_words": Material(Split("heldout"), Wording(), "names"),
+    "unseen_patterns": Material(_NEW, Wording("unseen", "invented", True), "labels", graded=False),
+    "unnamed_no_speakers": Material(Split("heldout"), Wording(), "none", graded=False),
+    "heard": Material(Split("heldout"), Wording(named=True), "none", heard=True),
+}
+
+
+def _meetings(seed: int, name: str, material: Material, count: int) -> Iterator[Meeting]:
+    for number in range(count):
+        rng = random.Random(f"evaluate/{seed}/{name}/{number}")
+        yield MeetingComposer(rng, material.split, wording=material.wording).compose()
+
+
+def _views(seed: int, name: str, count: int) -> Iterator[View]:
+    """Yield meetings as they were said."""
+    material = MATERIAL[name]
+    for number, meeting in enumerate(_meetings(seed, name, material, count)):
+        yield view_meeting(meeting, random.Random(f"view/{seed}/{number}"), material.speakers)
+
+
+def _heard_views(seed: int, name: str, count: int, recogniser: Recogniser) -> Iterator[View]:
+    """Yield meetings as the recogniser heard them: a line for each of its segments."""
+    material = MATERIAL[name]
+    recording = Recording(voices="heldout", wording=material.wording)
+    for number in range(count):
+        plan = plan_meeting(seed, number, material.split, recording)
+        if plan.meeting is None:
+            raise ValueError(f"{plan.item_id} is no meeting")
+        said = view_meeting(plan.meeting, random.Random(number), material.speakers)
+        segments = recogniser.segments(render(plan))
+        yield replace(said, turns=[Turn(None, text) for text in segments])
+
+
+def measure(model: LanguageModel, views: Sequence[View]) -> dict[str, Any]:
+    """Return the figures of clean transcripts and notes of these views."""
+    clean, notes = load_template(BUILT_IN / CLEAN_TRANSCRIPT), load_template(BUILT_IN / _NOTES)
+    prompts = [chat_text(messages(template, view.turns, view.context)) for template in (clean, notes) for view in views]
+    answers = model.answer(prompts)
+    return {**_transcripts(views, answers[: len(views)]), **_notes(notes.schema, views, answers[len(views) :])}
+
+
+def _transcripts(views: Sequence[View], answers: Sequence[str]) -> dict[str, Any]:
+    kept, lines_kept, wrong = Kept(), 0, []
+    wanted, found = [], []
+    for view, answer in zip(views, answers, strict=True):
+        right = "\n".join(view.clean)
+        lines = answer.splitlines()
+        speakers = [turn.speaker for turn in view.turns]
+        as_many = len(lines) == len(speakers)
+        if as_many and all(line.startswith(f"{name}: ") for line, name in zip(lines, speakers, strict=True) if name):
+            lines_kept += 1
+        kept.count("\n".join(transcript_lines(view.turns)), right, answer)
+        wanted.append(right)
+        found.append(answer)
+        if word_error_rate([right], [answer]) > 0:
+            wrong.append({"wanted": right, "answer": answer})
+    return {
+        "meetings": len(views),
+        "words": sum(len(text.split()) for text in wanted),
+        "clean_wer": round(word_error_rate(wanted, found), 5),
+        "transcripts_without_error": len(views) - len(wrong),
+        "lines_kept": lines_kept,
+        "names_and_numbers": kept.wanted,
+        "names_and_numbers_kept": round(kept.share, 5),
+        "names_and_numbers_invented": kept.invented,
+        "wrong_transcripts": wrong,
+    }
+
+
+def _notes(schema: dict[str, Any], views: Sequence[View], answers: Sequence[str]) -> dict[str, Any]:
+    validator = Draft202012Validator(schema)
+    valid, wrong = 0, []
+    whose, what, decisions, people = Matches(), Matches(), Matches(), Matches()
+    right = {"title": 0, "meeting_date": 0, "agenda": 0, "summary": 0}
+    for view, answer in zip(views, answers, strict=True):
+        wanted = asdict(view.notes)
+        found: Any = {"action_items": [], "decisions": [], "participants": []}
+        try:
+            value = json.loads(answer)
+        except ValueError:
+            value = None
+        if validator.is_valid(value):
+            valid, found = valid + 1, value
+        whose.count(action_items(wanted), action_items(found))
+        what.count(action_items(wanted, assignee=False), action_items(found, assignee=False))
+        decisions.count(texts(wanted["decisions"]), texts(found["decisions"]))
+        people.count(wanted["participants"], found["participants"])
+        for field in right:
+            right[field] += wanted[field] == found.get(field)
+        if wanted != found:
+            wrong.append({"wanted": wanted, "answer": answer})
+    return {
+        "notes_valid": round(valid / len(views), 5),
+        "action_items": whose.wanted,
+        "action_items_f1": round(whose.f1, 4),
+        "action_items_f1_without_assignee": round(what.f1, 4),
+        "decisions_f1": round(decisions.f1, 4),
+        "participants_f1": round(people.f1, 4),
+        **{f"{field}_right": count for field, count in right.items()},
+        "notes_without_error": len(views) - len(wrong),
+        "wrong_notes": wrong,
+    }
+
+
+def within(figures: dict[str, Any], arguments: argparse.Namespace, heard: bool) -> bool:
+    """Say whether the figures of one graded material keep the limits."""
+    most_wer = arguments.most_heard_wer if heard else arguments.most_wer
+    least_f1 = arguments.least_heard_f1 if heard else arguments.least_f1
+    return (
+        figures["clean_wer"] <= most_wer
+        and figures["notes_valid"] >= arguments.least_valid
+        and figures["action_items_f1"] >= least_f1
+        and (heard or figures["names_and_numbers_kept"] >= arguments.least_kept)
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the evaluation."""
+    parser = argparse.ArgumentParser(prog="maie-evaluate-llm", description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="folder of the CTranslate2 model")
+    parser.add_argument("--asr-model", type=Path, help="folder of a recogniser, for the material that is heard")
+    parser.add_argument("--seed", type=int, default=20260)
+    parser.add_argument("--meetings", type=int, default=100, help="meetings of each material")
+    parser.add_argument("--heard", type=int, default=10, help="meetings through the recogniser")
+    parser.add_argument("--material", nargs="+", choices=MATERIAL, default=list(MATERIAL))
+    parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: all")
+    parser.add_argument("--batch", type=int, default=8, help="prompts answered at a time")
+    parser.add_argument("--examples", type=int, default=2, help="wrong answers shown of each kind")
+    parser.add_argument("--most-wer", type=float, default=0.03, help="limit for clean transcripts")
+    parser.add_argument("--least-kept", type=float, default=0.99, help="limit for names and numbers")
+    parser.add_argument("--least-f1", type=float, default=0.9, help="limit for action items")
+    parser.add_argument("--least-valid", type=float, default=1.0, help="limit for notes that fit the schema")
+    parser.add_argument("--most-heard-wer", type=float, default=0.05, help="limit on what was heard")
+    parser.add_argument("--least-heard-f1", type=float, default=0.85, help="limit on what was heard")
+    arguments = parser.parse_args(argv)
+    results: dict[str, dict[str, Any]] = {}
+    try:
+        model = LanguageModel(arguments.model, arguments.threads, arguments.batch)
+        for name in arguments.material:
+            if not MATERIAL[name].heard:
+                views = list(_views(arguments.seed, name, arguments.meetings))
+            elif arguments.asr_model:
+                require_synthesiser()
+                recogniser = Recogniser(arguments.asr_model, arguments.threads)
+                views = list(_heard_views(arguments.seed, name, arguments.heard, recogniser))
+            else:
+                continue
+            results[name] = measure(model, views)
+    except (SpeechError, OSError, RuntimeError, ValueError) as error:
+        print(f"maie-evaluate-llm: {error}", file=sys.stderr)
+        return 2
+    for figures in results.values():
+        for kind in ("wrong_transcripts", "wrong_notes"):
+            figures[kind] = figures[kind][: arguments.examples]
+    speed = round(model.tokens / model.seconds) if model.seconds else None
+    json.dump({"seed": arguments.seed, "tokens_per_second": speed, "results": results}, sys.stdout, indent=2)
+    print()
+    graded = [
+        within(result, arguments, MATERIAL[name].heard) for name, result in results.items() if MATERIAL[name].graded
+    ]
+    return 0 if all(graded) else 1
