@@ -185,6 +185,10 @@ class Bench:
         """SHA-256 of an archive as it should be."""
         return hashlib.sha256((self.folder / "web" / name).read_bytes()).hexdigest()
 
+    def part(self, name: str, share: float) -> int:
+        """So many bytes are that share of an archive."""
+        return int((self.folder / "web" / name).stat().st_size * share)
+
     def results(self) -> dict[str, dict[str, object]]:
         """The boards' results as the last run wrote them."""
         return {path.stem: json.loads(path.read_text()) for path in (self.folder / "artifacts").glob("*.json")}
