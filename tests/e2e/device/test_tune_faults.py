@@ -112,6 +112,13 @@ def test_a_host_that_is_no_jetson_is_skipped(inventory: Path) -> None:
     assert snapshot(PLAIN) == before
 
 
+def test_a_profile_that_needs_cuda_is_refused_without_it(inventory: Path) -> None:
+    boot({})
+    checked = play("playbooks/preflight.yml", "--limit", BOARD, "-e", "maie_profile=jetson", inventory=inventory)
+    assert checked.returncode != 0
+    assert f"{BOARD} shall run the profile jetson and has no CUDA" in told(checked)
+
+
 def test_a_mode_without_effect_is_found_out_and_put_back(inventory: Path) -> None:
     boot({"mode_without_effect": True})
     before = snapshot()
