@@ -18,6 +18,7 @@ from maie.prompts import (
     messages,
     task_text,
     transcript_lines,
+    whole_sentences,
     without_marks,
 )
 
@@ -118,6 +119,31 @@ def test_a_text_with_line_breaks_stays_one_turn() -> None:
         "Igor: one Maya: two three",
         "A B: x",
     ]
+
+
+def lines_of(*texts: tuple[str | None, str], most_words: int = 6) -> list[tuple[str | None, str]]:
+    turns = whole_sentences([Turn(speaker, text) for speaker, text in texts], most_words)
+    return [(turn.speaker, turn.text) for turn in turns]
+
+
+def test_what_was_cut_within_a_sentence_is_joined_again() -> None:
+    cut = [(None, "One two. We need,"), (None, "no, sorry, we go. Yes?"), (None, "Fine.")]
+    assert lines_of(*cut) == [(None, "One two."), (None, "We need, no, sorry, we go."), (None, "Yes?"), (None, "Fine.")]
+
+
+def test_the_words_of_two_speakers_are_never_joined() -> None:
+    assert lines_of(("A", "we need,"), ("B", "no."), ("B", "Yes.")) == [("A", "we need,"), ("B", "no."), ("B", "Yes.")]
+
+
+def test_lines_are_of_bounded_length() -> None:
+    assert lines_of((None, "a b c. d e f. g h i.")) == [(None, "a b c. d e f."), (None, "g h i.")]
+    assert lines_of(*[(None, "a b c d")] * 7) == [(None, " ".join(["a b c d"] * 3))] * 2 + [(None, "a b c d")]
+    assert lines_of((None, "a b c d e f g h.")) == [(None, "a b c d e f g h.")]
+
+
+def test_no_word_is_lost_by_joining() -> None:
+    texts = [(None, "a. b"), (None, " c\nd "), ("X", ""), ("X", "e (f!) g"), ("X", 'h "i."'), ("X", "j")]
+    assert " ".join(text for _, text in lines_of(*texts)).split() == 'a. b c d e (f!) g h "i." j'.split()
 
 
 def write_template(folder: Path, prompt: str) -> Path:

@@ -39,6 +39,9 @@ _MARK = re.compile(
 _HALF_MARK = re.compile(r"<+\s*(?=[|｜/])|(?<=[|｜])\s*>+")
 _UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufff9-\ufffb]")
 
+_SENTENCE_END = re.compile(r"[.?!…][\"'”’)]*$")
+_SENTENCES = re.compile(r"(?<=[.?!…])\s+")
+
 
 class TemplateInvalid(Exception):
     """A template can't be used; the message names the template and the cause."""
@@ -109,6 +112,36 @@ def without_marks(text: str) -> str:
         before = text
         text = _HALF_MARK.sub("", _MARK.sub("", text))
     return " ".join(text.split())
+
+
+def whole_sentences(turns: Iterable[Turn], most_words: int = 60) -> list[Turn]:
+    """Return the same words in turns that end where sentences end, as far as punctuation tells.
+
+    A recogniser cuts within sentences too, and what was said wrong and then again stands on both sides of such a cut:
+    a model that cleans needs both in one line. Only turns of one speaker are joined, and lines have at most
+    ``most_words`` words, or one sentence; without punctuation a line has twice as many at most.
+    """
+    joined: list[Turn] = []
+    for turn in turns:
+        text = " ".join(turn.text.split())
+        if joined and joined[-1].speaker == turn.speaker and not _SENTENCE_END.search(joined[-1].text):
+            across = f"{_SENTENCES.split(joined[-1].text)[-1]} {_SENTENCES.split(text)[0]}"
+            if len(across.split()) <= 2 * most_words:
+                joined[-1] = Turn(turn.speaker, f"{joined[-1].text} {text}")
+                continue
+        joined.append(Turn(turn.speaker, text))
+    return [Turn(turn.speaker, line) for turn in joined for line in _lines(_SENTENCES.split(turn.text), most_words)]
+
+
+def _lines(sentences: Iterable[str], most_words: int) -> list[str]:
+    """Return the sentences in lines of at most so many words."""
+    lines: list[str] = []
+    for sentence in sentences:
+        if lines and len(f"{lines[-1]} {sentence}".split()) <= most_words:
+            lines[-1] += f" {sentence}"
+        else:
+            lines.append(sentence)
+    return lines
 
 
 def transcript_lines(turns: Iterable[Turn]) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import ctranslate2
 from jsonschema import Draft202012Validator
-from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, Turn, load_template, messages, transcript_lines
+from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, Turn, load_template, messages, transcript_lines, whole_sentences
 from tokenizers import Tokenizer
 
 from maie_training.corpus import Recording, plan_meeting, render
@@ -96,7 +96,7 @@ def _views(seed: int, name: str, count: int) -> Iterator[View]:
 
 
 def _heard_views(seed: int, name: str, count: int, recogniser: Recogniser) -> Iterator[View]:
-    """Yield meetings as the recogniser heard them: a line for each of its segments."""
+    """Yield meetings as the recogniser heard them, its segments joined to whole sentences."""
     material = MATERIAL[name]
     recording = Recording(voices="heldout", wording=material.wording)
     for number in range(count):
@@ -105,7 +105,7 @@ def _heard_views(seed: int, name: str, count: int, recogniser: Recogniser) -> It
             raise ValueError(f"{plan.item_id} is no meeting")
         said = view_meeting(plan.meeting, random.Random(number), material.speakers)
         segments = recogniser.segments(render(plan))
-        yield replace(said, turns=[Turn(None, text) for text in segments])
+        yield replace(said, turns=whole_sentences(Turn(None, text) for text in segments))
 
 
 def measure(model: LanguageModel, views: Sequence[View]) -> dict[str, Any]:
