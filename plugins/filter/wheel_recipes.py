@@ -1,0 +1,82 @@
+"""Filters of the role wheelhouse."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+PIECE = 1 << 20
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            total.update(piece)
+    return total.hexdigest()
+
+
+def digest(path: str) -> str:
+    """Return the SHA-256 of a file, or of a folder's files by name and content.
+
+    Raises:
+        AnsibleFilterError: There is nothing.
+    """
+    root = Path(path)
+    if root.is_file():
+        return sha256(root)
+    if not root.is_dir():
+        raise AnsibleFilterError(f"The recipe names {path}, which does not exist on the control node.")
+    total = hashlib.sha256()
+    for file in sorted(root.rglob("*")):
+        if file.is_file():
+            total.update(f"{sha256(file)}  {file.relative_to(root)}\n".encode())
+    return total.hexdigest()
+
+
+def wheel_inputs(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a recipe decides on the wheel: its files by their digests, not by their paths."""
+    source = dict(recipe["source"])
+    if source.get("folder"):
+        source["folder"] = digest(source["folder"])
+    proof = {**recipe["proof"], "files": {name: digest(path) for name, path in recipe["proof"]["files"].items()}}
+    patches = [digest(path) for path in recipe["patches"]]
+    inputs = {**recipe, "source": source, "patches": patches, "proof": proof}
+    return {name: value for name, value in inputs.items() if name != "memory_per_job_mb"}
+
+
+def wheel_fingerprint(recipe: dict[str, Any], builder: dict[str, Any]) -> str:
+    """Return the SHA-256 of all that goes into a wheel, 64 hexadecimal digits.
+
+    Args:
+        recipe: The description of the build; the files that it names count by their content.
+        builder: What the machine adds: architecture, L4T, CUDA, cuDNN, compiler, Python ABI, torch.
+    """
+    inputs = {"recipe": wheel_inputs(recipe), "builder": builder}
+    canonical = json.dumps(inputs, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def wheel_jobs(machine: dict[str, int], memory_per_job_mb: int, swap_mb: int = 0) -> int:
+    """Return how many compilers may run at once on a machine of so many ``cores``; 0 if not even one.
+
+    Args:
+        machine: ``cores``, and ``available_mb`` of memory.
+        memory_per_job_mb: What one may need.
+        swap_mb: What may be added.
+    """
+    return min(machine["cores"], (machine["available_mb"] + swap_mb) // memory_per_job_mb)
+
+
+class FilterModule:
+    """Tells Ansible the filters."""
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """Return the filters by name."""
+        return {"wheel_inputs": wheel_inputs, "wheel_fingerprint": wheel_fingerprint, "wheel_jobs": wheel_jobs}

@@ -1,0 +1,150 @@
+"""Ansible module: build a wheel in a unit of systemd whose log can be followed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils import (
+    build_log,  # type: ignore[attr-defined]
+    journal,  # type: ignore[attr-defined]
+)
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: wheel_build
+short_description: Builds a wheel step by step, shows how far it is, explains its failure
+description:
+  - Runs the steps of C(plan.json) in a transient unit of systemd, so that a build outlives a lost connection and an
+    interrupted play. When the unit is still at work, nothing is started and the build is followed to its end.
+  - A build that was killed goes on in the same folder at the next run, with what it had compiled.
+  - An action plugin of the same name follows the log and prints the progress on the control node.
+options:
+  name: {description: 'Name of the wheel, before each line that is shown.', type: str, required: true}
+  folder: {description: 'Folder of the build, with C(plan.json) and the programs.', type: path, required: true}
+  seconds: {description: Time after which the build is stopped., type: int, default: 86400}
+  stage:
+    description: Used by the action plugin; C(start), then C(follow) from C(offset) on until C(finished).
+    type: str
+    choices: [start, follow]
+    default: start
+  offset: {description: Byte of the log to go on from., type: int, default: 0}
+"""
+
+EXAMPLES = r"""
+- name: Build it
+  wheel_build:
+    name: ctranslate2
+    folder: /var/tmp/maie-build/ctranslate2-0a1b2c3d4e5f
+"""
+
+RETURN = r"""
+result:
+  description: What the build wrote down - C(wheel), C(sha256), C(steps) with their seconds, C(peak_mb), C(proof).
+  returned: when it succeeded
+  type: dict
+"""
+
+PROPERTIES = "ActiveState,SubState,Result,ExecMainStatus"
+PIECE = 1 << 20
+EXPLAINED = 1 << 18
+"""Bytes at the end of a log in which the cause of a failure is looked for."""
+
+
+def state(module: AnsibleModule, unit: str) -> dict[str, str]:
+    """Return the unit's properties."""
+    _, shown, _ = module.run_command(["systemctl", "show", f"--property={PROPERTIES}", unit], check_rc=True)
+    properties: dict[str, str] = journal.parse_properties(shown)
+    return properties
+
+
+def forget(module: AnsibleModule, unit: str) -> None:
+    """Take the ended unit off systemd's list."""
+    module.run_command(["systemctl", "stop", unit])
+    module.run_command(["systemctl", "reset-failed", unit])
+
+
+def start(module: AnsibleModule, unit: str, folder: Path) -> None:
+    """Start the build unless it is at work or has ended well."""
+    log = folder / "build.log"
+    offset = log.stat().st_size if log.exists() else 0
+    if state(module, unit)["SubState"] in ("start", "running"):
+        module.exit_json(changed=True, offset=max(0, offset - PIECE), attached=True)
+    if (folder / "result.json").exists():
+        module.exit_json(changed=True, finished=True, failure="", result=read_result(folder))
+    forget(module, unit)
+    command = ["systemd-run", "--quiet", f"--unit={unit}", "--remain-after-exit"]
+    command += [f"--property=StandardOutput=append:{log}", f"--property=StandardError=append:{log}"]
+    command += [f"--property=RuntimeMaxSec={module.params['seconds']}", f"--property=WorkingDirectory={folder}"]
+    # Compilers that fill the memory are to die before what the machine needs.
+    command += ["--property=OOMScoreAdjust=500", "--property=Nice=5"]
+    command += ["--setenv=HOME=/root", "--setenv=LANG=C.UTF-8"]
+    command += ["--", "/usr/bin/python3", str(folder / "run_build.py"), str(folder)]
+    status, _, said = module.run_command(command)
+    if status != 0:
+        module.fail_json(msg=f"The build of {module.params['name']} could not be started: {said.strip()}")
+    module.exit_json(changed=True, offset=offset, attached=False)
+
+
+def follow(module: AnsibleModule, unit: str, folder: Path) -> None:
+    """Return what the log has gained and, once the build has ended, how."""
+    # The state first: what is written between the two is in the log then.
+    now = state(module, unit)
+    log = folder / "build.log"
+    gained, size = b"", 0
+    if log.exists():
+        with log.open("rb") as file:
+            file.seek(module.params["offset"])
+            gained = file.read(PIECE)
+        size = log.stat().st_size
+    offset = module.params["offset"] + len(gained)
+    ended = now["SubState"] in ("exited", "failed", "dead") and offset >= size
+    answer: dict[str, Any] = {"text": gained.decode("utf-8", "replace"), "offset": offset, "finished": ended}
+    if ended:
+        forget(module, unit)
+        answer["failure"] = judge(module, now, folder)
+        answer["result"] = {} if answer["failure"] else read_result(folder)
+    module.exit_json(changed=True, **answer)
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """Return what the build wrote down."""
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return result
+
+
+def judge(module: AnsibleModule, now: dict[str, str], folder: Path) -> str:
+    """Return what went wrong; empty if nothing did."""
+    if now["Result"] == "timeout":
+        return f"It did not end within {module.params['seconds']} s and was stopped; what was compiled is kept."
+    if (folder / "result.json").exists() and now["Result"] == "success":
+        return ""
+    failed = folder / "failed.json"
+    if not failed.exists():
+        return "It was stopped on the builder, or the builder went down. Run again: it goes on where it was."
+    step = json.loads(failed.read_text())
+    with (folder / "build.log").open("rb") as log:
+        log.seek(max(step["offset"], log.seek(0, 2) - EXPLAINED))
+        sentence: str = build_log.explain(step["name"], log.read().decode("utf-8", "replace"))
+    return sentence
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "folder": {"type": "path", "required": True},
+            "seconds": {"type": "int", "default": 86400},
+            "stage": {"type": "str", "choices": ["start", "follow"], "default": "start"},
+            "offset": {"type": "int", "default": 0},
+        },
+        supports_check_mode=False,
+    )
+    folder = Path(module.params["folder"])
+    (start if module.params["stage"] == "start" else follow)(module, f"maie-build-{folder.name}.service", folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""Ansible module: bring the exact source of a wheel into a folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import NoReturn
+
+from ansible.module_utils import (
+    downloads,  # type: ignore[attr-defined]
+    wheelhouse,  # type: ignore[attr-defined]
+)
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: wheel_source
+short_description: Brings the exact source of a wheel into a folder
+description:
+  - A git commit with its submodules, or an archive by its SHA-256; then patches. What is not exactly that is refused.
+  - A folder that is complete is left as it is, so that a build goes on in it.
+options:
+  dest: {description: The folder of the source., type: path, required: true}
+  git: {description: URL of a repository., type: str}
+  commit: {description: The commit, 40 hexadecimal digits., type: str}
+  tag: {description: A tag that must name this commit., type: str}
+  archive: {description: 'URL of a tar or zip archive, or of a wheel, which is kept as it is.', type: str}
+  index: {description: 'A release in the package index that pip is set to, such as C(name==1.0).', type: str}
+  finder: {description: 'The program unearth, which finds C(index).', type: path}
+  binary: {description: 'Take the wheel of C(index) instead of the source.', type: bool, default: false}
+  sha256: {description: 'SHA-256 of C(archive) or C(index).', type: str}
+  downloads: {description: Folder that keeps archives., type: path, required: true}
+  patches: {description: Patch files on the host., type: list, elements: path, default: []}
+"""
+
+EXAMPLES = r"""
+- name: Fetch the source
+  wheel_source:
+    dest: /var/tmp/build/source
+    git: https://example.org/project.git
+    commit: 226c95d94e660c48b11c62e108886b7ef76d589d
+    downloads: /var/tmp/downloads
+"""
+
+RETURN = r"""
+archive: {description: The verified archive, returned: for an archive, type: str}
+"""
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def fail(module: AnsibleModule, sentence: str) -> NoReturn:
+    """Leave with the sentence; nothing that could be taken for a source is left."""
+    shutil.rmtree(module.params["dest"], ignore_errors=True)
+    module.fail_json(msg=sentence)
+    raise AssertionError
+
+
+def git(module: AnsibleModule, *arguments: str) -> tuple[int, str, str]:
+    """Run git in the source's folder and return status, output and what it complained of."""
+    command = ["git", "-C", module.params["dest"], "-c", "advice.detachedHead=false", *arguments]
+    status, printed, said = module.run_command(command, environ_update={"GIT_TERMINAL_PROMPT": "0"})
+    return status, printed.strip(), said.strip()
+
+
+def check_out(module: AnsibleModule) -> None:
+    """Make the folder a checkout of the commit, submodules included."""
+    url, commit, tag = (module.params[name] for name in ("git", "commit", "tag"))
+    Path(module.params["dest"]).mkdir(parents=True)
+    git(module, "init", "--quiet")
+    git(module, "remote", "add", "origin", url)
+    if tag:
+        status, printed, said = git(module, "ls-remote", "origin", f"refs/tags/{tag}", f"refs/tags/{tag}^{{}}")
+        if status != 0:
+            fail(module, f"{url} can't be reached: {said}")
+        # The line of an annotated tag's commit comes after that of the tag itself.
+        named = printed.splitlines()[-1].split()[0] if printed else "no commit"
+        if named != commit:
+            fail(module, f"The tag {tag} of {url} names {named} and not {commit}: it was moved. Nothing is built.")
+    status, _, said = git(module, "fetch", "--quiet", "--depth", "1", "origin", commit)
+    if status != 0:
+        # A server may refuse commits that no branch or tag names.
+        status, _, said = git(module, "fetch", "--quiet", "--tags", "origin")
+    if status != 0:
+        fail(module, f"{url} can't be fetched: {said}")
+    status, _, said = git(module, "checkout", "--quiet", "--detach", commit)
+    if status != 0:
+        fail(module, f"{url} has no commit {commit}: {said}")
+    status, _, said = git(module, "submodule", "update", "--quiet", "--init", "--recursive", "--depth", "1")
+    if status != 0:
+        fail(module, f"A submodule of {url} can't be fetched: {said}")
+
+
+def unpack(module: AnsibleModule) -> str:
+    """Fetch the archive, unless it is there, and unpack it; return its path."""
+    dest, sha256 = Path(module.params["dest"]), module.params["sha256"]
+    url = module.params["archive"] or find(module)
+    path = Path(module.params["downloads"]) / sha256 / url.rpartition("/")[2].partition("#")[0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file() or wheelhouse.sha256(path) != sha256:
+        try:
+            downloads.fetch(url.partition("#")[0], path, sha256)
+        except downloads.Refused as refusal:
+            fail(module, f"{refusal} Nothing is built.")
+    dest.mkdir(parents=True)
+    if path.suffix == ".whl":
+        shutil.copy2(path, dest)
+    else:
+        # Zip and all kinds of tar; what it holds is known by its SHA-256.
+        shutil.unpack_archive(path, dest)
+    inside = list(dest.iterdir())
+    if len(inside) == 1 and inside[0].is_dir():
+        # Release archives have one folder at their top.
+        aside = inside[0].rename(dest.with_name(f"{dest.name}.top"))
+        dest.rmdir()
+        aside.rename(dest)
+    return str(path)
+
+
+def find(module: AnsibleModule) -> str:
+    """Return the URL of a release in the index that pip is set to."""
+    command = [module.params["finder"], "--link-only"]
+    command += ["--only-binary" if module.params["binary"] else "--no-binary"]
+    _, index, _ = module.run_command([str(Path(command[0]).with_name("pip")), "config", "get", "global.index-url"])
+    if index.strip():
+        command += ["--index-url", index.strip()]
+    status, printed, said = module.run_command([*command, module.params["index"]])
+    url = re.search(r"https?://\S+?(?=[\"',\s]|$)", printed)
+    if status != 0 or url is None:
+        fail(module, f"The package index has no {module.params['index']}: {(said or printed).strip()[-500:]}")
+    return url[0]
+
+
+def apply(module: AnsibleModule) -> None:
+    """Apply the patches in their order."""
+    for patch in module.params["patches"]:
+        command = ["patch", "--batch", "--strip=1", f"--input={patch}"]
+        status, printed, said = module.run_command(command, cwd=module.params["dest"])
+        if status != 0:
+            fail(module, f"The patch {Path(patch).name} does not fit the source: {(printed + said).strip()[-500:]}")
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "dest": {"type": "path", "required": True},
+            "git": {"type": "str"},
+            "commit": {"type": "str"},
+            "tag": {"type": "str"},
+            "archive": {"type": "str"},
+            "index": {"type": "str"},
+            "finder": {"type": "path"},
+            "binary": {"type": "bool", "default": False},
+            "sha256": {"type": "str"},
+            "downloads": {"type": "path", "required": True},
+            "patches": {"type": "list", "elements": "path", "default": []},
+        },
+        required_one_of=[("git", "archive", "index")],
+        mutually_exclusive=[("git", "archive", "index")],
+        required_by={"git": ("commit",), "archive": ("sha256",), "index": ("sha256", "finder")},
+        supports_check_mode=True,
+    )
+    dest = Path(module.params["dest"])
+    if module.params["commit"] and not COMMIT.fullmatch(module.params["commit"]):
+        module.fail_json(msg=f"{module.params['commit']} is no full commit: it must have 40 hexadecimal digits.")
+    # Written last: without it, or with another wish in it, what is there is worth nothing.
+    stamp = dest.with_name(f"{dest.name}.complete")
+    wish = {name: module.params[name] for name in ("git", "commit", "archive", "index", "sha256")}
+    wish["patches"] = [wheelhouse.sha256(Path(patch)) for patch in module.params["patches"]]
+    there = json.loads(stamp.read_text()) if stamp.is_file() and dest.is_dir() else {"wish": None}
+    if there["wish"] == wish:
+        module.exit_json(changed=False, archive=there["archive"])
+    if module.check_mode:
+        module.exit_json(changed=True)
+    stamp.unlink(missing_ok=True)
+    shutil.rmtree(dest, ignore_errors=True)
+    archive = ""
+    if module.params["git"]:
+        check_out(module)
+    else:
+        archive = unpack(module)
+    apply(module)
+    stamp.write_text(json.dumps({"wish": wish, "archive": archive}))
+    module.exit_json(changed=True, archive=archive)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Ansible module: look a wheel up in the wheelhouse, or publish one that is complete."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from ansible.module_utils import wheelhouse  # type: ignore[attr-defined]
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: wheel_store
+short_description: Looks a wheel up in the wheelhouse, or publishes one
+description:
+  - An artefact is the folder C(<wheelhouse>/<name>/<fingerprint>) with the wheel, C(SHA256SUMS), C(manifest.json) and
+    the log of its build. It appears by one rename, when it is complete.
+  - Every file is verified whenever it is looked up; an artefact that has changed is refused, never used or replaced.
+options:
+  wheelhouse: {description: The folder of all artefacts., type: path, required: true}
+  name: {description: Name of the recipe., type: str, required: true}
+  fingerprint: {description: What the artefact is named after., type: str, required: true}
+  state:
+    description: C(read) looks it up; C(incoming) makes the empty folder that an artefact is put together in;
+      C(published) adds manifest and sums to that folder and lets it appear.
+    type: str
+    choices: [read, incoming, published]
+    default: read
+  manifest: {description: What the wheel was made of; for C(published)., type: dict, default: {}}
+  wheel_sha256: {description: What the wheel must be; for C(published)., type: str, default: ""}
+"""
+
+EXAMPLES = r"""
+- name: Look for the wheel
+  wheel_store:
+    wheelhouse: .cache/wheelhouse
+    name: ctranslate2
+    fingerprint: 0a1b...
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+found: {description: Whether the artefact is there and whole., returned: always, type: bool}
+folder: {description: Its folder., returned: always, type: str}
+incoming: {description: The folder that it is put together in., returned: always, type: str}
+wheel: {description: C(path), C(name) and C(sha256) of the wheel., returned: when found, type: dict}
+"""
+
+
+def publish(module: AnsibleModule, incoming: Path, target: Path) -> None:
+    """Complete the incoming artefact and let it appear; leave if it must not."""
+    wheels = list(incoming.glob("*.whl"))
+    if len(wheels) != 1:
+        module.fail_json(msg=f"{incoming} holds {len(wheels)} wheels instead of one: nothing was published.")
+    arrived = wheelhouse.sha256(wheels[0])
+    if arrived != module.params["wheel_sha256"]:
+        module.fail_json(
+            msg=f"{wheels[0].name} arrived with SHA-256 {arrived}, the builder made {module.params['wheel_sha256']}: "
+            "it was damaged on its way. Nothing was published; run again."
+        )
+    text = json.dumps(module.params["manifest"], indent=2, sort_keys=True, ensure_ascii=False)
+    (incoming / wheelhouse.MANIFEST).write_text(text + "\n", encoding="utf-8")
+    wheelhouse.publish(incoming, target)
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "wheelhouse": {"type": "path", "required": True},
+            "name": {"type": "str", "required": True},
+            "fingerprint": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["read", "incoming", "published"], "default": "read"},
+            "manifest": {"type": "dict", "default": {}},
+            "wheel_sha256": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    root, name, key = Path(module.params["wheelhouse"]), module.params["name"], module.params["fingerprint"]
+    target, incoming = root / name / key, root / wheelhouse.INCOMING / f"{name}-{key}"
+    result = {"changed": False, "folder": str(target), "incoming": str(incoming)}
+    if module.params["state"] != "read" and not module.check_mode and not target.exists():
+        result["changed"] = True
+        if module.params["state"] == "incoming":
+            shutil.rmtree(incoming, ignore_errors=True)
+            incoming.mkdir(parents=True)
+        else:
+            publish(module, incoming, target)
+    if not target.exists():
+        module.exit_json(**result, found=False)
+    try:
+        wheel = wheelhouse.inspect(target)
+    except wheelhouse.NotWhole as error:
+        module.fail_json(
+            msg=f"The artefact {name} {key[:12]} in the wheelhouse is damaged: {error}. Nothing was installed. Remove "
+            f"{target} and build again, or bring it back from a copy."
+        )
+    module.exit_json(**result, found=True, wheel=wheel)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""A wheel that does not do what its recipe says fails its proof, and so the build, and is never published."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FILES = Path(__file__).parents[2] / "roles/wheelhouse/files"
+WANTED = {"version": "1.0", "imports": ["probe"], "gpu_architectures": [], "lock": "", "script": "", "arguments": []}
+
+
+def build(folder: Path, **wanted: Any) -> subprocess.CompletedProcess[str]:
+    """Run the steps of a build that packs a small wheel."""
+    with zipfile.ZipFile(folder / "probe-1.0+cu126-py3-none-any.whl", "w") as wheel:
+        info = "probe-1.0+cu126.dist-info"
+        wheel.writestr("probe/__init__.py", "")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: probe\nVersion: 1.0+cu126\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    steps = [
+        {"name": "package", "run": 'cp *.whl "$DIST"'},
+        {"name": "proof", "run": f"{sys.executable} {FILES / 'prove.py'} {folder}"},
+    ]
+    plan = {
+        "steps": steps,
+        "environment": {"DIST": f"{folder}/dist"},
+        "swap": None,
+        "proof": {"name": "probe", "python": sys.executable, **WANTED, **wanted},
+    }
+    (folder / "plan.json").write_text(json.dumps(plan))
+    command = [sys.executable, str(FILES / "run_build.py"), str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_wheel_that_works(tmp_path: Path) -> None:
+    done = build(tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert set(result["steps"]) == {"package", "proof"}
+    assert result["peak_mb"] > 5
+    assert result["proof"] == {"version": "1.0+cu126", "gpu_code": {}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cause"),
+    [
+        ({"version": "1.1"}, "says version 1.0+cu126, wanted is 1.1"),
+        ({"gpu_architectures": ["sm_87"]}, "no GPU code for sm_87; it has none"),
+        ({"imports": ["probe.kernels"]}, "No module named 'probe.kernels'"),
+    ],
+)
+def test_a_wheel_that_does_not(tmp_path: Path, wanted: dict[str, Any], cause: str) -> None:
+    done = build(tmp_path, **wanted)
+    assert done.returncode == 1
+    assert cause in done.stderr
+    assert not (tmp_path / "result.json").exists()
+    assert json.loads((tmp_path / "failed.json").read_text())["name"] == "proof"
