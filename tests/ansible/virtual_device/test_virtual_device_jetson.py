@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
@@ -138,6 +139,19 @@ def test_clocks_need_root_and_a_stored_file(device: Device, monkeypatch: pytest.
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert jetson_clocks.main([]) == 1
     assert int(device.read(f"{GPU}/min_freq")) < gpu_limit(device)
+
+
+@pytest.mark.parametrize(("answer", "status"), [("", 1), ("N\n", 1), ("Y\n", 0)])
+def test_stored_clocks_are_overwritten_only_if_somebody_says_so(
+    device: Device, monkeypatch: pytest.MonkeyPatch, answer: str, status: int
+) -> None:
+    store = device.path("/l4t_dfs.conf")
+    assert jetson_clocks.main(["--store", str(store)]) == 0
+    free = store.read_text()
+    assert jetson_clocks.main([]) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    assert jetson_clocks.main(["--store", str(store)]) == status
+    assert (store.read_text() == free) is bool(status)
 
 
 def test_tegrastats_line(device: Device) -> None:

@@ -20,6 +20,7 @@ BOARD = "jetson-tune-02"
 PLAIN = "plain-tune-01"
 SNAPSHOT = PROJECT / "molecule/tune/snapshot"
 GPU_LIMIT = "/sys/devices/platform/17000000.gpu/devfreq_dev/max_freq"
+CLOCKS = "maie-jetson-clocks.service"
 # What these tests are not about and takes long.
 LESS = {"jetson_tune_jtop": False, "jetson_tune_hold_bsp": False, "jetson_tune_disabled_services": []}
 WITHOUT = ("-e", json.dumps(LESS))
@@ -153,6 +154,29 @@ def test_a_first_run_that_was_killed_is_put_back(inventory: Path) -> None:
     again = tune(inventory, playbook="untune")
     assert recap(again.stdout, BOARD)["changed"] == 0
     assert "was never tuned, or everything has been put back already" in told(again)
+
+
+def test_clocks_are_pinned_again_after_each_boot(inventory: Path) -> None:
+    def pinned() -> bool:
+        return "FreqOverride=1" in shell("jetson_clocks --show | grep ^EMC")
+
+    boot({})
+    before = snapshot()
+    done = tune(inventory)
+    assert done.returncode == 0, done.stdout
+    for _ in range(2):
+        boot({})
+        assert shell(f"systemctl is-active {CLOCKS}") == "active"
+        assert pinned()
+    again = tune(inventory)
+    assert recap(again.stdout, BOARD)["changed"] == 0, again.stdout
+    shell(f"systemctl stop {CLOCKS}")
+    assert not pinned()
+    assert tune(inventory).returncode == 0
+    assert pinned()
+    back = tune(inventory, playbook="untune")
+    assert back.returncode == 0, back.stdout
+    assert snapshot() == before
 
 
 def test_a_mode_that_needs_a_reboot_gets_one(inventory: Path) -> None:

@@ -34,9 +34,15 @@ def pin() -> None:
     hardware.write(EMC_LOCK, 1)
 
 
-def store(file: Path) -> None:
-    """Write the settings, one `path:value` a line (`--store`)."""
+def store(file: Path) -> int:
+    """Write the settings, one `path:value` a line (`--store`); a file that is there only if somebody says so."""
+    if file.exists():
+        print(f"File {file} already exists. Can I overwrite it? Y/N:", flush=True)
+        if sys.stdin.readline().strip() not in ("Y", "y"):
+            print(f"Error: file {file} already exists!", file=sys.stderr)
+            return 1
     file.write_text("".join(f"{path}:{hardware.read(path)}\n" for path in settings()))
+    return 0
 
 
 def restore(file: Path) -> None:
@@ -88,7 +94,7 @@ def main(arguments_given: list[str]) -> int:
     if arguments.show:
         show()
     elif arguments.store:
-        store(arguments.store)
+        return store(arguments.store)
     elif arguments.restore:
         if not arguments.restore.exists():
             print(f"Error: {arguments.restore} file not found!", file=sys.stderr)
