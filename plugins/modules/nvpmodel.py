@@ -83,25 +83,30 @@ class Refused(Exception):
     """Why the mode can't be had, as a sentence for the operator."""
 
 
-def run(*command: str) -> str:
-    """Return all that a program prints, whatever its exit status: nvpmodel's says little. It never gets an answer."""
+def execute(*command: str) -> tuple[int, str]:
+    """Return a program's exit status and all that it prints. It never gets an answer."""
     # Into a file, since a pipe stays open for as long as any child of the program lives.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as printed:
         try:
-            subprocess.run(
+            status = subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
                 timeout=TIMEOUT,
                 check=False,
-            )
+            ).returncode
         except FileNotFoundError:
             raise Refused(f"{command[0]} is not installed; NVIDIA's packages are not whole.") from None
         except subprocess.TimeoutExpired:
             raise Refused(f"'{' '.join(command)}' did not end within {TIMEOUT} s; reboot the board.") from None
         printed.seek(0)
-        return printed.read()
+        return status, printed.read()
+
+
+def run(*command: str) -> str:
+    """Return all that a program prints, whatever its exit status: nvpmodel's says little."""
+    return execute(*command)[1]
 
 
 class Board:
@@ -204,6 +209,19 @@ def pinned(unit: str) -> bool:
     return bool(unit) and run("systemctl", "is-active", unit).strip() == "active"
 
 
+def release_clocks(unit: str) -> None:
+    """Stop the unit that pins the clocks; a mode that is set over pinned clocks does not bring its own."""
+    if execute("systemctl", "stop", unit)[0] != 0:
+        raise Refused(f"{unit}, which pins the clocks, could not be stopped: see 'systemctl status {unit}'.")
+
+
+def pin_clocks(unit: str) -> str:
+    """Start the unit again; return a sentence if that fails."""
+    if execute("systemctl", "start", unit)[0] == 0:
+        return ""
+    return f"{unit}, which pins the clocks, could not be started again: see 'systemctl status {unit}'."
+
+
 def change(board: Board, model: nvpmodel_conf.PowerModel, before: tuple[int, str]) -> bool:
     """Bring the board into the mode; return whether it takes a reboot. Raises Refused, with the former mode back."""
     status = board.read.text(STATUS)
@@ -243,12 +261,13 @@ def bring_about(module: AnsibleModule, result: dict[str, Any]) -> None:
         unit = module.params["clocks_unit"]
         released = pinned(unit)
         if released:
-            run("systemctl", "stop", unit)
+            release_clocks(unit)
         try:
             result["reboot_required"] = change(board, model, before)
-        finally:
-            if released:
-                run("systemctl", "start", unit)
+        except (Refused, OSError) as reason:
+            raise Refused(f"{reason} {pin_clocks(unit) if released else ''}") from reason
+        if released and (problem := pin_clocks(unit)):
+            raise Refused(f"The mode is {model.name} now, but {problem}")
     limits = board.limits()
     result |= {"gpu_limit_hz": limits.gpu_hz, "emc_limit_hz": limits.emc_hz}
 

@@ -46,7 +46,10 @@ esac
 SYSTEMCTL = """\
 #!/bin/sh
 echo systemctl "$@" >> {calls}
-case $1 in is-active) echo {active} ;; esac
+case $1 in
+  is-active) echo {active} ;;
+  {fails}) exit 1 ;;
+esac
 """
 
 
@@ -86,10 +89,10 @@ class Board:
             ),
         )
 
-    def use_systemctl(self, is_active: bool) -> None:
-        """Let systemd say whether a unit is active."""
+    def use_systemctl(self, is_active: bool, fails: str = "never") -> None:
+        """Let systemd say whether a unit is active, and one of its commands fail."""
         state = "active" if is_active else "inactive"
-        self._write(self.programs / "systemctl", SYSTEMCTL.format(calls=self._calls, active=state))
+        self._write(self.programs / "systemctl", SYSTEMCTL.format(calls=self._calls, active=state, fails=fails))
 
     def _write(self, program: Path, text: str) -> None:
         program.write_text(text)

@@ -246,6 +246,24 @@ def test_pinned_clocks_are_released_meanwhile_and_pinned_again(
     ]
 
 
+def test_clocks_that_can_not_be_released_leave_the_mode(make_board: MakeBoard, run_module: RunModule) -> None:
+    board = make_board(SUPER)
+    board.use_systemctl(is_active=True, fails="stop")
+    message = refused(board, run_module(nvpmodel, mode="MAXN_SUPER", clocks_unit=UNIT))
+    assert message == f"{UNIT}, which pins the clocks, could not be stopped: see 'systemctl status {UNIT}'."
+
+
+@pytest.mark.parametrize(("change", "first"), [("", "The mode is MAXN_SUPER now, but "), (FAILS, "nvpmodel did not")])
+def test_clocks_that_stay_free_are_told(make_board: MakeBoard, run_module: RunModule, change: str, first: str) -> None:
+    board = make_board(SUPER, change=change)
+    board.use_systemctl(is_active=True, fails="start")
+    message = run_module(nvpmodel, mode="MAXN_SUPER", clocks_unit=UNIT)["msg"]
+    assert message.startswith(first)
+    assert message.endswith(
+        f"{UNIT}, which pins the clocks, could not be started again: see 'systemctl status {UNIT}'."
+    )
+
+
 @pytest.mark.parametrize(("mode", "is_active"), [("MAXN_SUPER", False), ("25W", True)])
 def test_clocks_are_left_alone_that_are_not_pinned_or_need_not_be_released(
     make_board: MakeBoard, run_module: RunModule, mode: str, is_active: bool
