@@ -54,13 +54,13 @@ integration: venv ## The service with real Redis, real worker and real engine on
 	pytest tests/integration tests/e2e tests/performance -m "not device"
 
 .PHONY: molecule
-molecule: venv ## The roles on a virtual device of their own: check, converge, idempotence, verify
+molecule: venv ## The roles on virtual devices of their own: check, converge, idempotence, verify
 	@scripts/system-packages curl
-	molecule test --all
+	molecule test --all $(if $(MAIE_TEST_FULL),,--exclude arm64)
 
 .PHONY: device
-device: venv ## What only a whole virtual device can show: dry run, kills, power cuts, a bad release
-	@scripts/system-packages curl
+device: venv ## What only a whole virtual device can show: dry run, kills, power cuts, bad releases, faults, flashing
+	@scripts/system-packages curl openssh-client:ssh
 	pytest tests -m device
 
 .PHONY: bench
