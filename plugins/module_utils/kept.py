@@ -57,13 +57,17 @@ class Difference:
 
 
 def load(folder: Path) -> Record | None:
-    """Return the record that lies in the folder, or None."""
+    """Return the record that lies in the folder, or None; raises KeptError if it is damaged."""
     try:
-        text = (folder / RECORD).read_text(encoding="utf-8")
+        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return Record(dict(content["values"]), dict(content["notes"]))
     except FileNotFoundError:
         return None
-    content = json.loads(text)
-    return Record(content["values"], content["notes"])
+    except (ValueError, KeyError, TypeError):
+        raise KeptError(
+            f"{folder / RECORD} is damaged: what was there before can't be put back from it. Put a copy of it back, or "
+            f"remove it to keep what is there now."
+        ) from None
 
 
 def store(folder: Path, record: Record) -> None:
@@ -85,6 +89,8 @@ def store(folder: Path, record: Record) -> None:
 
 def forget(folder: Path) -> None:
     """Remove the folder, the record last of all: without it nobody could go on where this stopped."""
+    # After a power cut there is no state in which neither the record nor what was put back is on the disk.
+    os.sync()
     for entry in folder.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

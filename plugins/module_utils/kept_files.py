@@ -36,10 +36,15 @@ def put_file(path: str, value: dict[str, Any] | None) -> None:
     fresh.unlink(missing_ok=True)
     if "link" in value:
         fresh.symlink_to(value["link"])
+        os.chown(fresh, value["uid"], value["gid"], follow_symlinks=False)
     else:
-        fresh.write_bytes(base64.b64decode(value["content"]))
-        fresh.chmod(value["mode"])
-    os.chown(fresh, value["uid"], value["gid"], follow_symlinks=False)
+        # Nobody else may read it before it has its own mode, and a new owner takes setuid away.
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(base64.b64decode(value["content"]))
+            stream.flush()
+            os.fchown(stream.fileno(), value["uid"], value["gid"])
+            os.fchmod(stream.fileno(), value["mode"])
+            os.fsync(stream.fileno())
     fresh.replace(path)
 
 

@@ -31,13 +31,17 @@ from ansible.module_utils.kept_files import (  # type: ignore[import-not-found]
 UNIT_LINKS = Path("/etc/systemd/system")
 SYSCTLS = Path("/proc/sys")
 SWAPS = Path("/proc/swaps")
+TIMEOUT = 300
 
 
 def run(*command: str, check: bool = True) -> str:
     """Return what a program prints; raises KeptError with its message if it fails and that matters."""
-    done = subprocess.run(  # noqa: S603 - names of units and packages are arguments, never a shell's
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False, env=plain()
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - names of units and packages are arguments, never a shell's
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=plain()
+        )
+    except subprocess.TimeoutExpired:
+        raise KeptError(f"'{' '.join(command)}' did not end within {TIMEOUT} s; reboot the host.") from None
     if check and done.returncode != 0:
         raise KeptError(f"'{' '.join(command)}' failed: {(done.stderr or done.stdout).strip()}")
     return done.stdout

@@ -95,6 +95,62 @@ def test_files_come_back_with_bytes_mode_and_links(host: Path, run_module: RunMo
     assert not (host / "kept").exists()
 
 
+def test_a_file_is_nobody_elses_before_it_has_its_mode(
+    host: Path, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = host / "root/program"
+    file.write_text("before")
+    file.chmod(0o4711)
+    run_module(kept_state, state="kept", folder=str(host / "kept"), files=[str(file)])
+    file.write_text("after")
+    modes, fchown = [], os.fchown
+
+    def change_owner(descriptor: int, user: int, group: int) -> None:
+        modes.append(os.fstat(descriptor).st_mode & 0o7777)
+        fchown(descriptor, user, group)
+
+    monkeypatch.setattr(os, "fchown", change_owner)
+    run_module(kept_state, state="restored", folder=str(host / "kept"))
+    assert modes == [0o600]
+    assert file.stat().st_mode & 0o7777 == 0o4711
+    assert file.read_text() == "before"
+
+
+def test_all_is_on_the_disk_before_the_record_goes(
+    host: Path, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, seen = host / "root/fstab", []
+    file.write_text("before")
+    run_module(kept_state, state="kept", folder=str(host / "kept"), files=[str(file)])
+    file.write_text("after")
+    monkeypatch.setattr(os, "sync", lambda: seen.append((file.read_text(), (host / "kept/before.json").exists())))
+    run_module(kept_state, state="restored", folder=str(host / "kept"))
+    assert seen == [("before", True)]
+    assert not (host / "kept").exists()
+
+
+@pytest.mark.parametrize("damaged", ["", "{}", "[1]", '{"values": 1, "notes": {}}', "\udcff"])
+def test_a_damaged_record_is_told(host: Path, run_module: RunModule, damaged: str) -> None:
+    (host / "kept").mkdir()
+    (host / "kept/before.json").write_bytes(damaged.encode(errors="surrogateescape"))
+    for state in ("kept", "read", "restored"):
+        result = run_module(kept_state, state=state, folder=str(host / "kept"))
+        assert result["msg"].startswith(f"{host / 'kept/before.json'} is damaged")
+    assert (host / "kept/before.json").exists()
+
+
+def test_a_program_that_hangs_is_given_up_and_the_record_stays(
+    host: Path, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (host / "units/fan.service").write_text("active")
+    run_module(kept_state, state="kept", folder=str(host / "kept"), units=["fan.service"])
+    (host / "bin/systemctl").write_text("#!/bin/sh\nexec sleep 5\n")
+    monkeypatch.setattr(kept_things, "TIMEOUT", 0.2)
+    result = run_module(kept_state, state="restored", folder=str(host / "kept"))
+    assert "fan.service' did not end within 0.2 s; reboot the host." in result["msg"]
+    assert (host / "kept/before.json").exists()
+
+
 def test_a_folder_that_others_use_now_stays(host: Path, run_module: RunModule) -> None:
     run_module(kept_state, state="kept", folder=str(host / "kept"), files=[str(host / "root/new.d/zz.conf")])
     (host / "root/new.d").mkdir()
