@@ -21,8 +21,10 @@ PLAIN = "plain-tune-01"
 SNAPSHOT = PROJECT / "molecule/tune/snapshot"
 GPU_LIMIT = "/sys/devices/platform/17000000.gpu/devfreq_dev/max_freq"
 CLOCKS = "maie-jetson-clocks.service"
-# What these tests are not about and takes long.
-LESS = {"jetson_tune_jtop": False, "jetson_tune_hold_bsp": False, "jetson_tune_disabled_services": []}
+# Its file lies where a mask would.
+SERVICE = "nvargus-daemon.service"
+# Without what these tests are not about and takes long.
+LESS = {"jetson_tune_jtop": False, "jetson_tune_hold_bsp": False, "jetson_tune_disabled_services": [SERVICE]}
 WITHOUT = ("-e", json.dumps(LESS))
 INVENTORY = f"""
 all:
@@ -118,6 +120,22 @@ def test_a_profile_that_needs_cuda_is_refused_without_it(inventory: Path) -> Non
     checked = play("playbooks/preflight.yml", "--limit", BOARD, "-e", "maie_profile=jetson", inventory=inventory)
     assert checked.returncode != 0
     assert f"{BOARD} shall run the profile jetson and has no CUDA" in told(checked)
+    # It is installed on a board that is tuned already.
+    tuned = tune(inventory, "--check", "-e", "maie_profile=jetson")
+    assert tuned.returncode == 0, tuned.stdout
+
+
+def test_a_full_disk_is_refused(inventory: Path) -> None:
+    boot({"disk_full": "/srv"})
+    before = snapshot()
+    done = tune(inventory, "-e", "jetson_tune_swap_file=/srv/maie.swap")
+    assert done.returncode != 0
+    assert f"/srv of {BOARD} has 0 MiB free and the swap file takes 64." in told(done)
+    assert snapshot() == before
+    boot({"disk_full": True})
+    checked = play("playbooks/preflight.yml", "--limit", BOARD, inventory=inventory)
+    assert checked.returncode != 0
+    assert f"/opt on {BOARD} has 0 MiB free; a release, its models and its data need" in told(checked)
 
 
 def test_a_mode_without_effect_is_found_out_and_put_back(inventory: Path) -> None:
@@ -174,6 +192,22 @@ def test_clocks_are_pinned_again_after_each_boot(inventory: Path) -> None:
     assert not pinned()
     assert tune(inventory).returncode == 0
     assert pinned()
+    back = tune(inventory, playbook="untune")
+    assert back.returncode == 0, back.stdout
+    assert snapshot() == before
+
+
+def test_a_service_that_can_not_be_masked_is_disabled(inventory: Path) -> None:
+    def state() -> list[str]:
+        return shell(f"systemctl is-enabled {SERVICE} || true; systemctl is-active {SERVICE} || true").split()
+
+    boot({})
+    before = snapshot()
+    assert state() == ["enabled", "active"]
+    done = tune(inventory)
+    assert done.returncode == 0, done.stdout
+    assert state() == ["disabled", "inactive"]
+    assert recap(tune(inventory).stdout, BOARD)["changed"] == 0
     back = tune(inventory, playbook="untune")
     assert back.returncode == 0, back.stdout
     assert snapshot() == before
