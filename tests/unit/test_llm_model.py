@@ -68,6 +68,7 @@ def test_the_configuration_is_a_plain_qwen3_for_old_and_new_readers() -> None:
 
 def test_the_chat_template_makes_what_training_used(shipped: Tokenizer) -> None:
     config = json.loads((HUGGING_FACE / "tokenizer_config.json").read_text())
+    assert config["chat_template"] == tokenizers.CHAT_TEMPLATE
     template = ImmutableSandboxedEnvironment().from_string(config["chat_template"])
     writer = SampleWriter("chat")
     for _ in range(5):
