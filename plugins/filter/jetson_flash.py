@@ -25,8 +25,8 @@ def flash_plan(
         names: Hosts of the inventory. Those count that this run has tried to reach and that name a USB path.
         hostvars: Ansible's variables of all hosts.
         on_bus: The boards in recovery mode, as the module ``jetson_usb`` returns them.
-        wanted: ``flasher``, ``release``, ``board``, ``storage``, ``user`` and ``force``; a board's own
-            ``jetson_flash_board`` and ``jetson_flash_storage`` go before the two of them.
+        wanted: ``flasher``, ``release``, ``board``, ``storage``, ``user``, ``force`` and ``allow_not_super``; a board's
+            own ``jetson_flash_board`` and ``jetson_flash_storage`` go before the two of them.
 
     Returns:
         For each board ``name``, ``path``, ``board``, ``storage``, ``state`` (``ready``: already runs what is wanted;
@@ -38,8 +38,8 @@ def flash_plan(
     for name in names:
         values = hostvars[name]
         path = values.get("jetson_flash_usb_path", "")
-        reached = values.get("__jetson_flash_reached")
-        if not path or reached is None or values.get("jetson_flash_flasher", wanted["flasher"]) != wanted["flasher"]:
+        flasher = values.get("jetson_flash_flasher") or wanted["flasher"]
+        if not path or "__jetson_flash_reached" not in values or flasher != wanted["flasher"]:
             continue
         seen = found.get(path)
         item = {
@@ -50,21 +50,36 @@ def flash_plan(
             "module": seen["name"] if seen else "",
             "id": seen["id"] if seen else "",
         }
-        running = values.get("ansible_facts", {}).get("jetson", {}) if "msg" not in reached else None
-        state, message = decide(item, seen, running, values.get("ansible_user", wanted["user"]), wanted)
+        state, message = decide(item, seen, values, wanted)
         plan.append({**item, "state": state, "message": message})
     return plan
 
 
+def misconfigured(item: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Return what is wrong with a board's own variables, whatever the board is doing; empty if nothing is."""
+    name, board, storage = item["name"], item["board"], item["storage"]
+    if storage not in ERASED:
+        return f"{name} has jetson_flash_storage: {storage}, which can only be {' or '.join(ERASED)}."
+    if "-super" not in board and not wanted["allow_not_super"]:
+        return (
+            f"{name} flashed as {board} would never get 25W or MAXN_SUPER; only flashing it again would change that. "
+            f"Set its jetson_flash_board to {board}-super, or jetson_flash_allow_not_super: true."
+        )
+    return ""
+
+
 def decide(
-    item: dict[str, Any],
-    seen: dict[str, Any] | None,
-    running: dict[str, Any] | None,
-    user: str,
-    wanted: dict[str, Any],
+    item: dict[str, Any], seen: dict[str, Any] | None, values: Mapping[str, Any], wanted: dict[str, Any]
 ) -> tuple[str, str]:
-    """Return state and message for one board; ``running`` is None where it can't be reached over SSH."""
+    """Return state and message for one board: ``seen`` in recovery mode or not, and with its host's ``values``."""
+    wrong = misconfigured(item, wanted)
+    if wrong:
+        return "refused", wrong
     name, path, release = item["name"], item["path"], wanted["release"]
+    user = values.get("ansible_user", wanted["user"])
+    # wait_for_connection has a message only where nobody answered.
+    unreached = values["__jetson_flash_reached"].get("msg")
+    running = values.get("ansible_facts", {}).get("jetson", {}) if unreached is None else None
     has = (running or {}).get("l4t", {}).get("release")
     as_wanted = has == release and ("-super" not in item["board"] or bool(running and running["board"]["super"]))
     if as_wanted and not wanted["force"]:
@@ -91,6 +106,14 @@ def decide(
         if has == release:
             what = f"L4T {has} without the super configuration"
         return "missing", f"{name} runs {what} and is not in recovery mode: {RECOVERY}."
+    if "host key" in str(unreached).lower():
+        address = values.get("ansible_host", name)
+        return "missing", (
+            f"{name} is not in recovery mode at USB {path}, and SSH does not accept the host key of what answers at "
+            f"{address}. A board that was flashed has a new one: if it is that board, take the old key off the list "
+            f"(ssh-keygen -R {address}), log in once (ssh {user}@{address}), and run the playbook again. To flash it: "
+            f"{RECOVERY}."
+        )
     return "missing", (
         f"{name} is not in recovery mode at USB {path}, and does not answer over SSH either: {RECOVERY}. "
         f"If it is, look with lsusb -t where it is plugged in, and set its jetson_flash_usb_path."

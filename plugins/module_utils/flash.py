@@ -47,12 +47,12 @@ FAILURES = (
         "Set jetson_flash_bsp_url and jetson_flash_rootfs_url to where they are, or put the files into the cache.",
     ),
     Failure(
-        r"unable to resolve host address|failed: (Connection|No route|Network)|certificate verif|cannot verify",
-        "The flashing host can't reach the download server: check its network, its proxy and its certificates.",
+        r"(Connection closed|Read error) at byte",
+        "The download was cut off; what arrived is kept. Run the playbook again, it goes on from there.",
     ),
     Failure(
-        r"(Connection closed|Read error) at byte|Giving up\.",
-        "The download was cut off; what arrived is kept. Run the playbook again, it goes on from there.",
+        r"unable to resolve host address|failed: (Connection|No route|Network)|certificate verif|cannot verify",
+        "The flashing host can't reach the download server: check its network, its proxy and its certificates.",
     ),
     Failure(
         r"No space left on device|/cow: .*full|[Dd]isk quota exceeded",

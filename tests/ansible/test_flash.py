@@ -51,8 +51,11 @@ WANTED = {
     "storage": "nvme",
     "user": "admin",
     "force": False,
+    "allow_not_super": False,
 }
+NOT_SUPER = "jetson-orin-nano-devkit"
 UNREACHED = {"msg": "timed out waiting for ping module test", "elapsed": 10}
+OTHER_KEY = {"msg": "timed out waiting for ping module test: Data could not be sent. Host key verification failed."}
 
 
 def device(folder: Path, name: str, **files: str) -> None:
@@ -80,6 +83,20 @@ def test_a_host_without_usb_has_no_boards(tmp_path: Path, run_module: RunModule)
 @pytest.mark.parametrize(("log", "part"), LOGS.items(), ids=lambda text: text[:40])
 def test_each_failure_has_its_sentence(log: str, part: str) -> None:
     assert part in flash.explain(f"copying bctfile... done.\n{log}\nCleaning up...\n")
+
+
+@pytest.mark.parametrize(
+    ("log", "part"),
+    [
+        (
+            "Connection closed at byte 9. Retrying.\nConnecting to a... failed: Connection refused.",
+            "goes on from there",
+        ),
+        ("Connecting to a... failed: Connection timed out.\nRetrying.\nGiving up.", "can't reach the download server"),
+    ],
+)
+def test_a_cut_off_download_is_told_from_a_server_out_of_reach(log: str, part: str) -> None:
+    assert part in flash.explain(log)
 
 
 def test_every_row_of_the_table_is_tried() -> None:
@@ -164,6 +181,13 @@ def running(release: str, is_super: bool = True) -> dict[str, Any]:
         (running("35.4.1"), [], {}, "missing", "runs L4T 35.4.1 and is not in recovery mode"),
         (host(), [{**ORIN_NANO, "family": "jetson-agx-orin"}], {}, "refused", "not one for it"),
         (host(ansible_user="root"), [ORIN_NANO], {}, "refused", "the image gets the user admin"),
+        (host(jetson_flash_board=NOT_SUPER), [ORIN_NANO], {}, "refused", f"jetson_flash_board to {NOT_SUPER}-super"),
+        (host(), [], {"board": NOT_SUPER}, "refused", "would never get 25W"),
+        (host(jetson_flash_board=NOT_SUPER), [ORIN_NANO], {"allow_not_super": True}, "flash", "its firmware"),
+        (host(jetson_flash_storage="emmc"), [ORIN_NANO], {}, "refused", "emmc, which can only be nvme or sd"),
+        (host(jetson_flash_flasher=""), [ORIN_NANO], {}, "flash", "its firmware"),
+        (host(__jetson_flash_reached=OTHER_KEY, ansible_host="192.0.2.11"), [], {}, "missing", "-R 192.0.2.11)"),
+        (host(__jetson_flash_reached=OTHER_KEY), [ORIN_NANO], {}, "flash", "its firmware"),
     ],
 )
 def test_plan(values: Any, on_bus: list[Any], wanted: dict[str, Any], state: str, part: str) -> None:
