@@ -170,11 +170,14 @@ class Bench:
         command = ["ansible", "-i", str(INVENTORY), FLASHER, "-b", "-m", "flash_command", "-a", json.dumps(arguments)]
         return subprocess.Popen(command, cwd=PROJECT, text=True, stdout=subprocess.PIPE)
 
+    def address(self, board: str) -> str:
+        """Return the address that a board answers at."""
+        return docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", board).strip()
+
     def log_in(self, board: str, command: str) -> str:
         """Run a command on a board over SSH, trusting only the host key that the play has learnt."""
-        address = docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", board)
         options = ["-o", f"UserKnownHostsFile={self.folder / 'known_hosts'}", "-o", "BatchMode=yes"]
-        login = ["ssh", "-i", str(self.key), *options, f"admin@{address.strip()}", command]
+        login = ["ssh", "-i", str(self.key), *options, f"admin@{self.address(board)}", command]
         return subprocess.run(login, check=True, text=True, capture_output=True, timeout=30).stdout.strip()
 
     def shell(self, command: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import jsonschema
@@ -127,12 +128,15 @@ def test_the_tree_is_whole(bench: Bench) -> None:
 
 
 def test_an_interrupted_play_does_not_interrupt_its_program(bench: Bench) -> None:
-    program = "echo ran >>/root/ran; sleep 5; echo 30%"
+    program = "echo ran >>/root/ran; sleep 30; echo 30%"
     first = bench.start_program("try", program)
     while bench.shell("cat /root/ran 2>/dev/null || true") != "ran":
         assert first.poll() is None
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=30)
+    refused = bench.flash(*CONFIRM)
+    assert refused.returncode != 0
+    assert "jetson-flash-try.service on flasher-01 is still at work from an interrupted run" in plain(refused.stdout)
     second = bench.start_program("try", program)
     told, _ = second.communicate(timeout=60)
     assert second.returncode == 0
@@ -146,6 +150,9 @@ def test_a_second_run_does_only_what_is_missing(bench: Bench) -> None:
     host_key = bench.log_in("jetson-flash-01", "cat /etc/ssh/ssh_host_ed25519_key.pub")
     bench.boot("jetson-flash-02", jumper=True)
     bench.boot("jetson-flash-03", jumper=True)
+    # The desktop's automounter, as an interrupted run leaves it: stopped, for the next run to start.
+    bench.shell("printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >/run/systemd/system/udisks2.service")
+    bench.shell("systemctl daemon-reload; touch /run/jetson-flash.automounter-stopped")
     done = bench.flash("-e", "jetson_flash_confirm=jetson-flash-02,jetson-flash-03")
     assert done.returncode == 0, done.stdout
     assert {host: result["state"] for host, result in bench.results().items()} == {
@@ -156,6 +163,7 @@ def test_a_second_run_does_only_what_is_missing(bench: Bench) -> None:
     for board in BOARDS:
         assert bench.log_in(board, "hostname; getent hosts 127.0.1.1").split() == [board, "127.0.1.1", board]
     assert "has been flashed successfully" in (bench.folder / "artifacts/jetson-flash-02.log").read_text()
+    assert bench.shell("systemctl is-active udisks2.service") == "active"
     assert bench.server.served == []
     assert bench.shell(f"stat -c %Z {TREE}/../.prepared") == made
     assert bench.log_in("jetson-flash-01", "cat /etc/ssh/ssh_host_ed25519_key.pub") == host_key
@@ -167,3 +175,14 @@ def test_a_third_run_changes_nothing(bench: Bench) -> None:
     assert changed(done.stdout) == 0
     assert {result["state"] for result in bench.results().values()} == {"ready"}
     assert FLASHER in done.stdout
+
+
+def test_a_changed_host_key_is_told(bench: Bench) -> None:
+    address = bench.address("jetson-flash-02")
+    known_hosts = bench.folder / "known_hosts"
+    subprocess.run(["ssh-keygen", "-R", address, "-f", str(known_hosts)], check=True)
+    with known_hosts.open("a") as file:
+        file.write(f"{address} {bench.key.with_suffix('.pub').read_text()}")
+    # Without the connections that the runs before have left open.
+    told = plain(bench.flash("-e", "ansible_ssh_args=-C").stdout)
+    assert f"take the old key off the list (ssh-keygen -R {address})" in told
