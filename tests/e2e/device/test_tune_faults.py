@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -93,7 +94,7 @@ def told(done: Play) -> str:
         ({"mixed_bsp": True}, "come from 36.4.3 and 36.4.7"),
         ({"not_super": True}, "This board was flashed without the super configuration"),
         ({"not_super": "relinked"}, "This board was flashed without the super configuration"),
-        ({"root_on_sd": True}, "would lie on /dev/mmcblk0p1, an SD card or chip"),
+        ({"root_on_sd": True}, "would lie on /dev/mmcblk0p1, an SD card: swap is slow"),
     ],
     ids=["36.4.7", "mixed", "not super", "not super, relinked", "SD"],
 )
@@ -174,18 +175,22 @@ def test_a_first_run_that_was_killed_is_put_back(inventory: Path) -> None:
     assert "was never tuned, or everything has been put back already" in told(again)
 
 
-def test_clocks_are_pinned_again_after_each_boot(inventory: Path) -> None:
+def test_clocks_and_services_are_as_they_were_set_after_each_boot(inventory: Path) -> None:
     def pinned() -> bool:
         return "FreqOverride=1" in shell("jetson_clocks --show | grep ^EMC")
 
+    def service() -> list[str]:
+        return shell(f"systemctl is-enabled {SERVICE} || true; systemctl is-active {SERVICE} || true").split()
+
     boot({})
     before = snapshot()
+    assert (service(), pinned()) == (["enabled", "active"], False)
     done = tune(inventory)
     assert done.returncode == 0, done.stdout
     for _ in range(2):
         boot({})
         assert shell(f"systemctl is-active {CLOCKS}") == "active"
-        assert pinned()
+        assert (service(), pinned()) == (["disabled", "inactive"], True)
     again = tune(inventory)
     assert recap(again.stdout, BOARD)["changed"] == 0, again.stdout
     shell(f"systemctl stop {CLOCKS}")
@@ -197,16 +202,43 @@ def test_clocks_are_pinned_again_after_each_boot(inventory: Path) -> None:
     assert snapshot() == before
 
 
-def test_a_service_that_can_not_be_masked_is_disabled(inventory: Path) -> None:
-    def state() -> list[str]:
-        return shell(f"systemctl is-enabled {SERVICE} || true; systemctl is-active {SERVICE} || true").split()
+def test_a_dry_run_tells_of_everything(inventory: Path) -> None:
+    boot({})
+    before = snapshot()
+    dry = tune(inventory, "--check", "-e", json.dumps({"jetson_tune_jtop": True}))
+    assert dry.returncode == 0, dry.stdout
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", dry.stdout)
+    for task in (
+        "Say that the clocks would be pinned",
+        "Give it its name",
+        "Swap to it now",
+        "Use it no more",
+        "Set the kernel's memory settings",
+        "Let the journal take the bound",
+        "Say what would be installed",
+        "Say that jtop's service would be started",
+    ):
+        results = plain.partition(f"TASK [jetson_tune : {task}]")[2].partition("TASK [")[0]
+        assert f"changed: [{BOARD}]" in results, task
+    assert snapshot() == before
+
+
+def test_what_a_killed_run_left_to_do_is_done(inventory: Path) -> None:
+    def since(unit: str) -> int:
+        return int(shell(f"systemctl show --property=ActiveEnterTimestampMonotonic --value {unit}"))
 
     boot({})
     before = snapshot()
-    assert state() == ["enabled", "active"]
     done = tune(inventory)
     assert done.returncode == 0, done.stdout
-    assert state() == ["disabled", "inactive"]
+    units = {CLOCKS: f"/etc/systemd/system/{CLOCKS}", "systemd-journald": "/etc/systemd/journald.conf.d/zz-maie.conf"}
+    started = {unit: since(unit) for unit in units}
+    # As after a run that wrote the files and did no more.
+    shell(f"touch {' '.join(units.values())}; sysctl -qw vm.swappiness=77")
+    again = tune(inventory)
+    assert again.returncode == 0, again.stdout
+    assert all(since(unit) > was for unit, was in started.items())
+    assert shell("sysctl -n vm.swappiness") == "10"
     assert recap(tune(inventory).stdout, BOARD)["changed"] == 0
     back = tune(inventory, playbook="untune")
     assert back.returncode == 0, back.stdout
