@@ -74,9 +74,25 @@ def wheel_jobs(machine: dict[str, int], memory_per_job_mb: int, swap_mb: int = 0
     return min(machine["cores"], (machine["available_mb"] + swap_mb) // memory_per_job_mb)
 
 
+def wheel_sources(recipe: dict[str, Any], folder: str) -> list[dict[str, Any]]:
+    """Return what a build in a folder is made from: each source with the module's arguments.
+
+    Besides, ``folder`` is its place in the build and ``id`` what it is kept under: the commit or the SHA-256.
+    """
+    patches = [f"{folder}/patches/{Path(path).name}" for path in recipe["patches"]]
+    own = {**recipe["source"], "folder": "source", "patches": patches}
+    others = [{**source, "folder": f"deps/{name}", "patches": []} for name, source in recipe["more_sources"].items()]
+    return [{**source, "id": source.get("commit") or source["sha256"]} for source in [own, *others]]
+
+
 class FilterModule:
     """Tells Ansible the filters."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by name."""
-        return {"wheel_inputs": wheel_inputs, "wheel_fingerprint": wheel_fingerprint, "wheel_jobs": wheel_jobs}
+        return {
+            "wheel_inputs": wheel_inputs,
+            "wheel_fingerprint": wheel_fingerprint,
+            "wheel_jobs": wheel_jobs,
+            "wheel_sources": wheel_sources,
+        }

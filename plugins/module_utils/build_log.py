@@ -69,7 +69,12 @@ def errors(log: str) -> list[str]:
     for number, line in enumerate(lines):
         if "CMake Error" in line:
             until = number + AFTER_CMAKE_ERROR
-        if line.strip() and (ERROR_LINE.search(line) or number <= until) and line not in found:
+        if (
+            line.strip()
+            and not line.startswith("-- ")
+            and (ERROR_LINE.search(line) or number <= until)
+            and line not in found
+        ):
             found.append(line)
         if len(found) == SHOWN_LINES:
             break
@@ -79,5 +84,7 @@ def errors(log: str) -> list[str]:
 def explain(step: str, log: str) -> str:
     """Return what a person needs to know of a failed step: the tools' own words, then the remedy where one is known."""
     told = errors(log) or [line for line in log.splitlines() if line.strip()][-SHOWN_LINES:]
-    remedy = next((failure.remedy for failure in FAILURES if re.search(failure.pattern, log)), "")
+    # CMake breaks its sentences into lines.
+    text = re.sub(r"\s+", " ", log)
+    remedy = next((failure.remedy for failure in FAILURES if re.search(failure.pattern, text)), "")
     return "\n".join([f"The step {step} failed:", *(f"  {line}" for line in told), *([remedy] if remedy else [])])

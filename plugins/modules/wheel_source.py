@@ -20,6 +20,8 @@ short_description: Brings the exact source of a wheel into a folder
 description:
   - A git commit with its submodules, or an archive by its SHA-256; then patches. What is not exactly that is refused.
   - A folder that is complete is left as it is, so that a build goes on in it.
+  - What was fetched once is kept as one file in C(downloads), by commit or SHA-256, and taken from there, verified,
+    without asking the network.
 options:
   dest: {description: The folder of the source., type: path, required: true}
   git: {description: URL of a repository., type: str}
@@ -30,7 +32,7 @@ options:
   finder: {description: 'The program unearth, which finds C(index).', type: path}
   binary: {description: 'Take the wheel of C(index) instead of the source.', type: bool, default: false}
   sha256: {description: 'SHA-256 of C(archive) or C(index).', type: str}
-  downloads: {description: Folder that keeps archives., type: path, required: true}
+  downloads: {description: Folder that keeps what was fetched., type: path, required: true}
   patches: {description: Patch files on the host., type: list, elements: path, default: []}
 """
 
@@ -44,7 +46,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-archive: {description: The verified archive, returned: for an archive, type: str}
+kept: {description: The file in C(downloads)., returned: always, type: str}
 """
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -64,10 +66,37 @@ def git(module: AnsibleModule, *arguments: str) -> tuple[int, str, str]:
     return status, printed.strip(), said.strip()
 
 
-def check_out(module: AnsibleModule) -> None:
-    """Make the folder a checkout of the commit, submodules included."""
+def check_out(module: AnsibleModule, kept: Path) -> Path:
+    """Make the folder a checkout of the commit, submodules included; return the file that keeps it."""
+    dest, copy = Path(module.params["dest"]), kept / "checkout.tar"
+    dest.mkdir(parents=True)
+    if copy.is_file():
+        shutil.unpack_archive(copy, dest)
+        verify(module)
+        return copy
+    fetch(module)
+    part = shutil.make_archive(str(kept / "part"), "tar", dest)
+    Path(part).rename(copy)
+    return copy
+
+
+def verify(module: AnsibleModule) -> None:
+    """Refuse a kept checkout that is not the commit, file by file."""
+    commit = module.params["commit"]
+    checks = (("fsck", "--no-dangling"), ("rev-parse", "HEAD"), ("status", "--porcelain"), ("submodule", "status"))
+    done = [git(module, *check) for check in checks]
+    # A submodule at another commit, or none, is marked before its line.
+    sound = done[1][1] == commit and not done[2][1] and not re.search(r"^[-+U]", done[3][1], re.MULTILINE)
+    if any(status != 0 for status, _, _ in done) or not sound:
+        fail(
+            module,
+            f"What is kept as {commit} of {module.params['git']} is not that commit. Remove it. Nothing is built.",
+        )
+
+
+def fetch(module: AnsibleModule) -> None:
+    """Fetch the commit and its submodules into the folder."""
     url, commit, tag = (module.params[name] for name in ("git", "commit", "tag"))
-    Path(module.params["dest"]).mkdir(parents=True)
     git(module, "init", "--quiet")
     git(module, "remote", "add", "origin", url)
     if tag:
@@ -92,15 +121,15 @@ def check_out(module: AnsibleModule) -> None:
         fail(module, f"A submodule of {url} can't be fetched: {said}")
 
 
-def unpack(module: AnsibleModule) -> str:
-    """Fetch the archive, unless it is there, and unpack it; return its path."""
+def unpack(module: AnsibleModule, kept: Path) -> Path:
+    """Fetch the archive, unless it is kept, and unpack it; return the file that keeps it."""
     dest, sha256 = Path(module.params["dest"]), module.params["sha256"]
-    url = module.params["archive"] or find(module)
-    path = Path(module.params["downloads"]) / sha256 / url.rpartition("/")[2].partition("#")[0]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_file() or wheelhouse.sha256(path) != sha256:
+    path = next((path for path in kept.iterdir() if path.is_file()), None)
+    if path is None or wheelhouse.sha256(path) != sha256:
+        url = (module.params["archive"] or find(module)).partition("#")[0]
+        path = kept / url.rpartition("/")[2]
         try:
-            downloads.fetch(url.partition("#")[0], path, sha256)
+            downloads.fetch(url, path, sha256)
         except downloads.Refused as refusal:
             fail(module, f"{refusal} Nothing is built.")
     dest.mkdir(parents=True)
@@ -115,7 +144,7 @@ def unpack(module: AnsibleModule) -> str:
         aside = inside[0].rename(dest.with_name(f"{dest.name}.top"))
         dest.rmdir()
         aside.rename(dest)
-    return str(path)
+    return path
 
 
 def find(module: AnsibleModule) -> str:
@@ -171,19 +200,17 @@ def main() -> None:
     wish["patches"] = [wheelhouse.sha256(Path(patch)) for patch in module.params["patches"]]
     there = json.loads(stamp.read_text()) if stamp.is_file() and dest.is_dir() else {"wish": None}
     if there["wish"] == wish:
-        module.exit_json(changed=False, archive=there["archive"])
+        module.exit_json(changed=False, kept=there["kept"])
     if module.check_mode:
         module.exit_json(changed=True)
     stamp.unlink(missing_ok=True)
     shutil.rmtree(dest, ignore_errors=True)
-    archive = ""
-    if module.params["git"]:
-        check_out(module)
-    else:
-        archive = unpack(module)
+    folder = Path(module.params["downloads"]) / (module.params["commit"] or module.params["sha256"])
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = str((check_out if module.params["git"] else unpack)(module, folder))
     apply(module)
-    stamp.write_text(json.dumps({"wish": wish, "archive": archive}))
-    module.exit_json(changed=True, archive=archive)
+    stamp.write_text(json.dumps({"wish": wish, "kept": kept}))
+    module.exit_json(changed=True, kept=kept)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,13 @@ def test_resumed_build_counts_from_where_it_was() -> None:
             "has been removed",
             "below 4",
         ),
+        (
+            "CMake Error at CMakeLists.txt:17 (add_subdirectory):\n"
+            '  add_subdirectory given source "third_party/numbers"\n'
+            "  which is not an\n  existing directory.\n-- Found OpenMP: TRUE\n",
+            "third_party/numbers",
+            "submodule",
+        ),
         ("/tmp/x.s: fatal error: can't write: No space left on device\n", "No space", "disk is full"),
         ("make: warning:  Clock skew detected.  Your build may be incomplete.\nfoo.o: error: bad\n", "bad", "clock"),
         ("a.cc:3:5: error: 'x' was not declared in this scope\n", "a.cc:3:5", ""),
@@ -79,6 +86,7 @@ def test_failure_in_the_tools_words_with_its_remedy(log: str, told: str, remedy:
     assert told in text
     assert remedy in text.splitlines()[-1]
     assert "Building CXX object" not in text
+    assert "-- Found" not in text
 
 
 def library(*architectures: tuple[int, int]) -> bytes:

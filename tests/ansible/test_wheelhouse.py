@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -60,6 +61,16 @@ def test_files_count_by_their_content(tmp_path: Path) -> None:
 
     assert at("here", "1") == at("there", "1")
     assert at("elsewhere", "2") != wheel_recipes.wheel_fingerprint(RECIPE, BUILDER) != at("nowhere", "1")
+
+
+def test_sources_know_their_place_and_what_they_are_kept_under() -> None:
+    more = {"cutlass": {"git": "https://example.org/cutlass.git", "commit": "3" * 40}}
+    own = {"archive": "https://example.org/probe.tar", "sha256": "4" * 64}
+    recipe = {**RECIPE, "source": own, "patches": ["/x/fix.patch"], "more_sources": more}
+    assert wheel_recipes.wheel_sources(recipe, "/build") == [
+        {**own, "folder": "source", "patches": ["/build/patches/fix.patch"], "id": "4" * 64},
+        {**more["cutlass"], "folder": "deps/cutlass", "patches": [], "id": "3" * 40},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -175,6 +186,20 @@ def test_commit_with_its_submodules(repository: Path, tmp_path: Path, run_module
     assert (tmp_path / "source/compiled.o").exists()
 
 
+def test_what_was_fetched_is_kept_and_verified(repository: Path, tmp_path: Path, run_module: RunModule) -> None:
+    wanted = {"git": f"file://{repository}", "commit": git(repository, "rev-parse", "HEAD")}
+    kept = fetch(run_module, tmp_path, **wanted)["kept"]
+    shutil.rmtree(tmp_path / "source")
+    repository.rename(tmp_path / "away")
+    assert fetch(run_module, tmp_path, **wanted)["kept"] == kept
+    assert (tmp_path / "source/third_party/part/file").read_text() == "part"
+    (tmp_path / "source/file").write_text("other")
+    shutil.make_archive(kept.removesuffix(".tar"), "tar", tmp_path / "source")
+    shutil.rmtree(tmp_path / "source")
+    assert "is not that commit" in fetch(run_module, tmp_path, **wanted)["msg"]
+    assert not (tmp_path / "source").exists()
+
+
 def test_moved_tag_is_refused(repository: Path, tmp_path: Path, run_module: RunModule) -> None:
     first = git(repository, "rev-parse", "HEAD")
     git(repository, "commit", "--quiet", "--allow-empty", "--message", "more")
@@ -239,7 +264,7 @@ def test_archive_by_its_sum(server: str, tmp_path: Path, run_module: RunModule) 
     done = fetch(run_module, tmp_path, archive=f"{server}/good.tar.gz", sha256=sha256)
     assert done["changed"]
     assert (tmp_path / "source/setup.py").exists()
-    assert json.loads((tmp_path / "source.complete").read_text())["archive"] == done["archive"]
+    assert json.loads((tmp_path / "source.complete").read_text())["kept"] == done["kept"]
 
 
 @pytest.mark.parametrize(
