@@ -17,6 +17,7 @@ PROJECT = Path(__file__).parents[2]
 URL = "http://192.0.2.1/bsp.tbz2"
 ARCHIVE = {"url": URL, "pinned": "", "variable": "jetson_flash_bsp_sha256", "name": "bsp"}
 BOARD = {"name": "jetson-001", "path": "1-1", "board": "jetson-orin-nano-devkit-super", "storage": "sd"}
+READY = {"jetson_flash_accept_license": True, "jetson_flash_authorized_keys": ["ssh-ed25519 A"]}
 AT_WORK = "jetson-flash-jetson-001.service loaded active running /bin/sh"
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >>{called}
@@ -105,10 +106,21 @@ def test_nothing_is_removed_beside_a_step_at_work(flasher: Flasher) -> None:
 
 def test_a_run_ends_before_it_looks_for_boards_while_a_step_is_at_work(flasher: Flasher) -> None:
     flasher.units.write_text(f"{AT_WORK}\n")
-    status, told = flasher.run("main", jetson_flash_accept_license=True, jetson_flash_authorized_keys=["ssh-ed25519 A"])
+    status, told = flasher.run("main", **READY)
     assert status != 0
     assert "wait for it (systemctl status jetson-flash-jetson-001.service)" in told
     assert "Look which boards wait in recovery mode" not in told
+
+
+def test_a_board_where_nobody_could_become_root_is_not_made(flasher: Flasher) -> None:
+    status, told = flasher.run("validate", **READY, jetson_flash_passwordless_sudo=False)
+    assert status != 0
+    assert "Nobody could become root on a flashed board: set jetson_flash_passwordless_sudo: true" in told
+    hashed = "$6$salt$hash"
+    status, told = flasher.run(
+        "validate", **READY, jetson_flash_passwordless_sudo=False, jetson_flash_password_hash=hashed
+    )
+    assert status == 0, told
 
 
 def test_a_board_is_not_named_in_an_image_that_is_being_made(flasher: Flasher) -> None:
@@ -116,7 +128,9 @@ def test_a_board_is_not_named_in_an_image_that_is_being_made(flasher: Flasher) -
     hostname.parent.mkdir(parents=True)
     hostname.write_text("jetson-002\n")
     flasher.units.write_text(f"{AT_WORK}\n")
-    flasher.run("board", __jetson_flash_item=BOARD)
+    status, told = flasher.run("board", __jetson_flash_item=BOARD)
+    assert status == 0, told
+    assert "Remember why the board was not flashed" in told
     assert hostname.read_text() == "jetson-002\n"
 
 
