@@ -18,6 +18,9 @@ STEP = re.compile(r"^=== step (\S+) \((\d+) of (\d+)\)$")
 NINJA = re.compile(r"^\[(\d+)/(\d+)\] ")
 MAKE = re.compile(r"^\[ *(\d{1,3})%\] ")
 
+SHARE = re.compile(r"\S+: .*%")
+"""A line that is shown and tells how far a step is."""
+
 
 class Progress:
     """Picks from a growing log what a person wants to see: each step, and every fifth per cent of what it compiles."""
@@ -32,8 +35,10 @@ class Progress:
     def feed(self, text: str, now: float) -> list[str]:
         """Take the next part of the log at ``now`` (seconds); return the lines to show. Half a line waits."""
         *lines, self.rest = re.split(r"[\r\n]+", self.rest + text)
-        told = (self.line(line, now) for line in lines)
-        return [line for line in told if line]
+        told = [shown for shown in (self.line(line, now) for line in lines) if shown]
+        # Of shares that came at once the last is enough.
+        pairs = zip(told, [*told, ""][1:], strict=True)
+        return [line for line, after in pairs if not (SHARE.match(line) and SHARE.match(after))]
 
     def line(self, line: str, now: float) -> str:
         """Return what is shown of one line; empty if nothing is."""
@@ -58,7 +63,7 @@ class Progress:
     def left(self, percent: float, now: float) -> str:
         """Return the time left as the pace since this step was first seen promises it; empty while there is none."""
         began, at = self.began
-        if percent <= at or now <= began:
+        if percent <= at or now <= began or percent >= 100:
             return ""
         return f", about {span((now - began) * (100 - percent) / (percent - at))} left"
 

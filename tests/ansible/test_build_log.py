@@ -41,6 +41,18 @@ def test_make_tells_its_share() -> None:
     ]
 
 
+def test_of_shares_at_once_the_last_is_shown() -> None:
+    progress = action.Progress()
+    assert progress.feed("=== step compile (3 of 6)\n[ 10%] Building\n[ 20%] Building\n[ 40%] Building\n", 0) == [
+        "compile (step 3 of 6)",
+        "compile: 40 %",
+    ]
+    assert progress.feed("[100%] Linking\n=== step install (4 of 6)\n", 9) == [
+        "compile: 100 %",
+        "install (step 4 of 6)",
+    ]
+
+
 def test_resumed_build_counts_from_where_it_was() -> None:
     progress = action.Progress()
     progress.feed("=== step compile (3 of 6)\n[ 80%] Building\n", 100)
