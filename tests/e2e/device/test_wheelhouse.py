@@ -1,0 +1,117 @@
+"""A build that is killed goes on where it was; what is published is whole, or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from virtual import PROJECT, docker, play
+
+pytestmark = [pytest.mark.device, pytest.mark.timeout(3600)]
+
+INVENTORY = PROJECT / "tests/e2e/device/wheelhouse"
+BUILDER = "builder-e2e-01"
+KILLS = 10 if os.environ.get("MAIE_TEST_FULL") else 3
+UNITS = 8 * KILLS
+MOST_WORK = 1.3
+"""Objects that are compiled in all, over those that one build compiles. A kill costs those at work: 2 of 8 at most."""
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
+    """A bare builder with the fixture's repositories; the variables of its build."""
+    folder = tmp_path_factory.mktemp("wheelhouse")
+    made = play("playbooks/virtual.yml", inventory=INVENTORY / "hosts.yml")
+    assert made.returncode == 0, made.stdout
+    commit = folder / "commit"
+    made = play(str(INVENTORY / "repositories.yml"), "-e", f"commit_file={commit}", inventory=INVENTORY / "hosts.yml")
+    assert made.returncode == 0, made.stdout
+    options = {"WITH_CUDA": "ON", "WITH_MKL": "OFF", "WITH_RUY": "ON", "OPENMP_RUNTIME": "COMP", "UNITS": str(UNITS)}
+    yield {
+        "builders_recipes": ["ctranslate2"],
+        "wheelhouse_dir": str(folder / "house"),
+        "wheelhouse_ccache": False,
+        "wheelhouse_jobs": 2,
+        "ctranslate2_source": {"git": "file:///srv/ctranslate2", "commit": commit.read_text(), "tag": "v4.7.1"},
+        "ctranslate2_inference": False,
+        "ctranslate2_options": options,
+    }
+    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=INVENTORY / "hosts.yml")
+
+
+def at_work() -> str:
+    """Return the unit that builds; empty while there is none."""
+    listed = docker(
+        "exec", BUILDER, "systemctl", "list-units", "--plain", "--no-legend", "--state=running", "maie-build-*"
+    )
+    return listed.split()[0] if listed.strip() else ""
+
+
+def compiled() -> int:
+    """Return how many objects the build has begun to compile, over all runs."""
+    counted = docker(
+        "exec",
+        BUILDER,
+        "bash",
+        "-c",
+        "cat /var/tmp/maie-build/*/build.log 2>/dev/null | grep -c 'Building CXX' || true",
+    )
+    return int(counted)
+
+
+def kill(what: str, unit: str, playing: subprocess.Popen[str]) -> None:
+    """End the build, the builder or the playbook without a word."""
+    if what == "build":
+        docker("exec", BUILDER, "systemctl", "kill", "--signal=SIGKILL", unit)
+    elif what == "builder":
+        docker("kill", "--signal=KILL", BUILDER)
+        docker("start", BUILDER)
+        docker("exec", BUILDER, "/usr/lib/maie-virtual/up", "60")
+    else:
+        os.killpg(playing.pid, signal.SIGKILL)
+
+
+def test_killed_builds_go_on(builder: dict[str, object]) -> None:
+    command = ["ansible-playbook", "-i", str(INVENTORY / "hosts.yml"), "playbooks/build.yml", "-e", json.dumps(builder)]
+    house = Path(str(builder["wheelhouse_dir"]))
+    chance = random.Random()
+    for number in range(KILLS):
+        what = ("build", "builder", "playbook")[number % 3]
+        playing = subprocess.Popen(
+            command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        wanted = UNITS * chance.uniform(number, number + 1) / (KILLS + 1)
+        while (unit := at_work()) == "" or compiled() < wanted:
+            assert playing.poll() is None, playing.communicate()[0]
+            time.sleep(0.2)
+        kill(what, unit, playing)
+        said = playing.communicate(timeout=120)[0]
+        assert playing.returncode != 0
+        if what == "build":
+            assert "it goes on where it was" in re.sub(r"\s+", " ", said)
+        assert not list(house.rglob("*.whl"))
+    dry = subprocess.run([*command, "--check"], cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    promised = re.search(r"Would build\s+ctranslate2\s+([0-9a-f]{64})", dry.stdout)
+    assert promised, dry.stdout
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=1800, check=False)
+    assert done.returncode == 0, done.stdout
+    assert re.search(rf"\d\d:\d\d:\d\d {BUILDER} ctranslate2: ", done.stdout)
+    artefact = next(house.rglob("*.whl")).parent
+    assert artefact.name == promised[1]
+    assert subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=artefact, check=False).returncode == 0
+    log = (artefact / "build.log").read_text()
+    objects = set(re.findall(r"Building CXX object (\S+)", log))
+    work = len(re.findall(r"Building CXX object", log)) / len(objects)
+    print(f"\n{KILLS} kills: {len(objects)} objects, {work:.2f} times the work of one build")
+    assert len(objects) == UNITS + 3
+    assert work <= MOST_WORK
+    again = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    assert "changed=0" in again.stdout
