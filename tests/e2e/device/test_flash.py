@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 from collections.abc import Iterator
 
 import jsonschema
@@ -175,14 +174,3 @@ def test_a_third_run_changes_nothing(bench: Bench) -> None:
     assert changed(done.stdout) == 0
     assert {result["state"] for result in bench.results().values()} == {"ready"}
     assert FLASHER in done.stdout
-
-
-def test_a_changed_host_key_is_told(bench: Bench) -> None:
-    address = bench.address("jetson-flash-02")
-    known_hosts = bench.folder / "known_hosts"
-    subprocess.run(["ssh-keygen", "-R", address, "-f", str(known_hosts)], check=True)
-    with known_hosts.open("a") as file:
-        file.write(f"{address} {bench.key.with_suffix('.pub').read_text()}")
-    # Without the connections that the runs before have left open.
-    told = plain(bench.flash("-e", "ansible_ssh_args=-C").stdout)
-    assert f"take the old key off the list (ssh-keygen -R {address})" in told
