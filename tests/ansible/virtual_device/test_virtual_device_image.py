@@ -47,7 +47,7 @@ def test_apt_settings_of_this_machines_files_stay_here() -> None:
 
 def test_pip_settings_without_local_folders(tmp_path: Path) -> None:
     low, high = tmp_path / "a.conf", tmp_path / "b.conf"
-    low.write_text("[global]\ntimeout = 5\nfind-links = /opt/wheels\nindex-url = https://low.example/simple\n")
+    low.write_text("[global]\ntimeout = 5\nfind-links = /opt/built\nindex-url = https://low.example/simple\n")
     high.write_text(
         "[global]\nindex-url = https://high.example/simple\nextra-index-url = file:///opt/simple https://x.example\n"
     )
