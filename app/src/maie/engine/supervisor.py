@@ -119,9 +119,9 @@ class Engine:
         """Wait for one message, ticking; raises what the message, the tick or the process' end means."""
         if self._pipe is None:
             raise EngineFailed
-        while not self._pipe.poll(TICK_SECONDS):
+        while not self._pipe.poll(_until(deadline)):
             self._guarded(tick, None)
-            if deadline is not None and time.monotonic() > deadline:
+            if deadline is not None and time.monotonic() >= deadline:
                 self._kill()
                 raise EngineFailed("The speech engine was not ready in time.")
         try:
@@ -171,6 +171,11 @@ def _child(pipe: Connection, settings: Settings) -> None:
     from maie.engine.child import main
 
     main(pipe, settings)
+
+
+def _until(deadline: float | None) -> float:
+    """Return the seconds to wait for a message: to the next tick, or to a deadline that comes before it."""
+    return TICK_SECONDS if deadline is None else min(TICK_SECONDS, max(0.0, deadline - time.monotonic()))
 
 
 def _ignore(_: Progress | None) -> None:
