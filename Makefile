@@ -8,6 +8,11 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# What runs on virtual hosts, and how much of it at a time.
+SCENARIOS := default tune build $(if $(MAIE_TEST_FULL),arm64)
+SERVICE_DEVICE := $(addprefix tests/e2e/device/test_,bad_releases.py plays.py recovery.py)
+LANES := 2
+
 export ANSIBLE_FORCE_COLOR ?= $(if $(MAKE_TERMOUT),1,0)
 
 .PHONY: help
@@ -28,7 +33,7 @@ demo: venv ## Turn a virtual Jetson into a speech service and transcribe with it
 	@scripts/show-smoke artifacts/smoke/*.json
 
 .PHONY: test
-test: lint unit integration molecule device ## Everything that CI runs
+test: lint unit integration hosts ## Everything that CI runs
 
 .PHONY: test-full
 test-full: export TRIALS := 200
@@ -53,15 +58,35 @@ integration: venv ## The service with real Redis, real worker and real engine on
 	@scripts/system-packages redis-server espeak-ng curl openssl
 	pytest tests/integration tests/e2e tests/performance -m "not device"
 
+# Each scenario and each group of device tests has a network and hosts of its own, and waits more than it computes.
+.PHONY: hosts
+hosts: venv ## The two below, side by side: each part's output comes when it has ended
+	@scripts/system-packages curl openssh-client:ssh
+	@ansible-playbook playbooks/docker_engine.yml
+	@# All share one certificate authority, which two at once would make twice.
+	@ansible localhost -i inventory/virtual -m ansible.builtin.include_role -a "name=certificate tasks_from=authority"
+	@$(MAKE) --no-print-directory --jobs=$(LANES) --output-sync=target molecule device
+
 .PHONY: molecule
-molecule: venv ## The roles on virtual devices of their own: check, converge, idempotence, verify
+molecule: $(SCENARIOS:%=molecule-%) ## The roles on virtual devices of their own: check, converge, idempotence, verify
+
+.PHONY: $(SCENARIOS:%=molecule-%)
+$(SCENARIOS:%=molecule-%): molecule-%: venv
 	@scripts/system-packages curl
-	molecule test --all $(if $(MAIE_TEST_FULL),,--exclude arm64)
+	molecule test --scenario-name $*
 
 .PHONY: device
-device: venv ## What only a whole virtual device can show: dry run, kills, power cuts, bad releases, faults, flashing
-	@scripts/system-packages curl openssh-client:ssh
-	pytest tests -m device
+device: device-service device-board ## What only a whole virtual device can show: kills, bad releases, faults, flashing
+
+.PHONY: device-service
+device-service: venv
+	@scripts/system-packages curl
+	pytest $(SERVICE_DEVICE)
+
+.PHONY: device-board
+device-board: venv
+	@scripts/system-packages openssh-client:ssh
+	pytest tests -m device $(SERVICE_DEVICE:%=--ignore=%)
 
 .PHONY: bench
 bench: venv ## What the service costs beyond the engine, and its memory

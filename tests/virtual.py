@@ -16,7 +16,7 @@ import httpx
 PROJECT = Path(__file__).parents[1]
 INVENTORY = PROJECT / "tests/e2e/device/inventory"
 NAME = "jetson-e2e-01"
-ADDRESS = "10.213.71.21"
+ADDRESS = "10.213.91.21"
 FINAL = {"COMPLETE", "FAILED", "CANCELLED"}
 
 

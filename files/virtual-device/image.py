@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import fcntl
 import hashlib
 import io
 import os
@@ -18,10 +19,13 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = "maie-virtual"
+LOCK = HERE.parents[1] / ".cache" / "virtual-device.lock"
 # Compiled for a host whose programs are emulated; init loads it into systemd.
 LIBRARY = "usr/lib/maie-virtual/emulation/namespaces.so"
 OVERLAYS = {"jetson": ("base", "jetson"), "x86": ("base",)}
@@ -150,6 +154,15 @@ def have_image(tag: str) -> bool:
     return bool(output_of("docker", "image", "ls", "--quiet", tag).strip())
 
 
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Two playbooks may want the same image at the same moment: the second waits, and finds it made."""
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def make_base(tag: str, architecture: str, release: str, sources: str, options: str) -> None:
     """The bare distribution, imported under `tag`."""
     with tempfile.TemporaryDirectory(prefix="maie-virtual-") as folder:
@@ -211,12 +224,14 @@ def main() -> int:
     base = f"{REPOSITORY}:base-{arguments.architecture}-{base_digest}"
     content = digest(base, overlay_tar(files), Path(__file__).read_bytes())
     tag = f"{REPOSITORY}:{arguments.kind}-{arguments.architecture}-{content}"
-    if arguments.action == "build" and not have_image(tag):
-        if not have_image(base):
-            make_base(base, arguments.architecture, release, sources, options)
-        if emulated:
-            files[LIBRARY] = (compiled_library(files[LIBRARY.replace(".so", ".c")][0]), 0o644)
-        make_kind(tag, base, overlay_tar(files))
+    if arguments.action == "build":
+        with one_at_a_time():
+            if not have_image(tag):
+                if not have_image(base):
+                    make_base(base, arguments.architecture, release, sources, options)
+                if emulated:
+                    files[LIBRARY] = (compiled_library(files[LIBRARY.replace(".so", ".c")][0]), 0o644)
+                make_kind(tag, base, overlay_tar(files))
     print(tag)
     return 0
 

@@ -57,7 +57,9 @@ class Host:
         self.variables = {
             "ansible_connection": "community.docker.docker",
             "ansible_python_interpreter": "/usr/bin/python3",
-            "maie_address": "10.213.71.201",
+            "maie_address": "10.213.95.201",
+            "virtual_host_network": "maie-probe",
+            "virtual_host_subnet": "10.213.95.0/24",
             **variables,
         }
         self.inventory.write_text(yaml.safe_dump({"virtual": {"hosts": {NAME: self.variables}}}))

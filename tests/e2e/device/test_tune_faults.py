@@ -34,9 +34,11 @@ all:
       vars:
         ansible_connection: community.docker.docker
         ansible_python_interpreter: /usr/bin/python3
+        virtual_host_network: maie-tune-faults
+        virtual_host_subnet: 10.213.94.0/24
       hosts:
-        {BOARD}: {{maie_address: 10.213.71.42}}
-        {PLAIN}: {{maie_address: 10.213.71.43, virtual_host_kind: x86}}
+        {BOARD}: {{maie_address: 10.213.94.42}}
+        {PLAIN}: {{maie_address: 10.213.94.43, virtual_host_kind: x86}}
     jetson:
       hosts:
         {BOARD}:
