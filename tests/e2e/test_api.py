@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from maie.api.options import FIELDS
 from stack import KEY, MIB, Process, Speech, Stack, assert_problem, wait_for
 
 pytestmark = pytest.mark.usefixtures("leaves_the_service_sound")
@@ -117,6 +118,7 @@ def test_unknown_paths_and_methods_are_problems_too(service: Stack) -> None:
         ({"features": ["raw_transcript", "clean_transcript"]}, "not_available"),
         ({"features": "raw_transcript,enhancement_metrics"}, "not_available"),
         ({"enable_diarization": "true"}, "not_available"),
+        ({"language": "de"}, "not_available"),
         ({"features": "poem"}, "invalid_request"),
         ({"colour": "blue"}, "invalid_request"),
         ({"language": "x" * 5000}, "invalid_request"),
@@ -196,7 +198,7 @@ def test_the_api_description_is_true(service: Stack) -> None:
     description = httpx.get(f"{service.url}/openapi.json").json()
     operation = description["paths"]["/v1/process"]["post"]
     body = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(body["properties"]) == {"file", "features", "template_id", "enable_diarization", "language"}
+    assert set(body["properties"]) == {"file"} | FIELDS
     assert {"202", "401", "413", "415", "422", "429", "503"} <= set(operation["responses"])
     assert "application/problem+json" in operation["responses"]["429"]["content"]
     for path in description["paths"]:

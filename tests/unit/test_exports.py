@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
-from maie.domain import Segment, Transcript
+from maie.domain import Segment, Transcript, Word
 from maie.exports import MEDIA_TYPES, render
 
 
@@ -53,7 +54,18 @@ def test_json_holds_the_text_and_all_of_each_segment() -> None:
         "avg_logprob": -0.1,
         "compression_ratio": 1.1,
         "no_speech_prob": 0.01,
+        "words": None,
     }
+    assert Transcript.of(value) == TRANSCRIPT
+
+
+def test_json_holds_the_words_where_there_are_any() -> None:
+    spoken = replace(
+        segment(0.0, 1.5, "Good morning."), words=(Word(0.0, 0.7, "Good", 0.9), Word(0.8, 1.4, "morning.", None))
+    )
+    value = json.loads(render(Transcript("en", (spoken,)), "json"))
+    assert value["segments"][0]["words"][1] == {"start": 0.8, "end": 1.4, "text": "morning.", "probability": None}
+    assert Transcript.of(value).segments == (spoken,)
 
 
 def test_an_empty_transcript_is_a_valid_file_in_every_form() -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from maie.api.options import parse_options
+from audiofiles import MODEL
+from maie.api.options import MAX_INITIAL_PROMPT, parse_options, require_language
+from maie.domain import TaskOptions, to_dict
 from maie.errors import InvalidRequest, NotAvailable
+from maie.settings import Settings
 
 
 def test_nothing_asked_for_is_the_raw_transcript() -> None:
@@ -44,6 +47,9 @@ def test_what_the_deployment_does_not_offer_is_said(fields: dict[str, list[str]]
         {"enable_diarization": ["false", "false"]},
         {"language": ["English"]},
         {"language": ["../"]},
+        {"initial_prompt": ["x" * (MAX_INITIAL_PROMPT + 1)]},
+        {"initial_prompt": ["Maya", "William"]},
+        {"word_timestamps": ["2"]},
     ],
 )
 def test_what_nobody_knows_is_invalid(fields: dict[str, list[str]]) -> None:
@@ -54,3 +60,23 @@ def test_what_nobody_knows_is_invalid(fields: dict[str, list[str]]) -> None:
 
 def test_language_and_false_are_taken() -> None:
     assert parse_options({"language": ["en"], "enable_diarization": ["False"]}).language == "en"
+
+
+def test_what_the_recogniser_is_told_is_taken() -> None:
+    options = parse_options({"initial_prompt": [" Maya, William \n"], "word_timestamps": ["true"]})
+    assert (options.initial_prompt, options.word_timestamps) == ("Maya, William", True)
+    assert parse_options({"initial_prompt": [" "]}).initial_prompt is None
+
+
+def test_a_language_that_the_model_does_not_know_is_refused_without_loading_it() -> None:
+    settings = Settings(profile="embedded", asr_model=MODEL)
+    require_language("en", settings)
+    require_language(None, settings)
+    with pytest.raises(NotAvailable, match="'de'"):
+        require_language("de", settings)
+
+
+def test_options_survive_another_release() -> None:
+    options = TaskOptions(("raw_transcript",), "en", "Maya", True)
+    assert TaskOptions.of(to_dict(options)) == options
+    assert TaskOptions.of({"features": ["raw_transcript"], "language": None, "of_tomorrow": 1}) == TaskOptions()

@@ -6,7 +6,7 @@ the start of the audio, as floats.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,20 @@ class TaskOptions:
     Attributes:
         features: What the result shall hold, e.g. ``("raw_transcript",)``.
         language: ISO 639-1 code, or None to let the model decide.
+        initial_prompt: Words that the speech model shall expect, such as names; None for none.
+        word_timestamps: Whether each segment shall hold its words with their times.
     """
 
     features: tuple[str, ...] = ("raw_transcript",)
     language: str | None = None
+    initial_prompt: str | None = None
+    word_timestamps: bool = False
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> TaskOptions:
+        """Return the options that :func:`to_dict` wrote, perhaps in another release: what is not known is left out."""
+        known = {f.name: stored[f.name] for f in fields(cls) if f.name in stored}
+        return cls(**{**known, "features": tuple(stored["features"])})
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,20 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Word:
+    """One recognised word.
+
+    Attributes:
+        probability: Of its tokens, 0 to 1; None where the engine does not say.
+    """
+
+    start: float
+    end: float
+    text: str
+    probability: float | None
+
+
+@dataclass(frozen=True)
 class Segment:
     """One recognised stretch of speech.
 
@@ -74,6 +98,7 @@ class Segment:
         avg_logprob: Mean log-probability of the tokens, ≤ 0.
         compression_ratio: Of the text; loops of the decoder show as values above about 2.4.
         no_speech_prob: The model's own estimate, 0 to 1.
+        words: The words with their times; None where they were not asked for.
     """
 
     start: float
@@ -82,6 +107,7 @@ class Segment:
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    words: tuple[Word, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +121,16 @@ class Transcript:
     def text(self) -> str:
         """The segments' texts, joined by single spaces."""
         return " ".join(segment.text.strip() for segment in self.segments)
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> Transcript:
+        """Return the transcript that :func:`to_dict` wrote."""
+        return cls(stored["language"], tuple(_segment(segment) for segment in stored["segments"]))
+
+
+def _segment(stored: dict[str, Any]) -> Segment:
+    words = stored.get("words")
+    return Segment(**{**stored, "words": None if words is None else tuple(Word(**word) for word in words)})
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from functools import cache
 from pathlib import Path
+
+MULTILINGUAL_TOKENS = 51_865
+"""Whisper vocabularies of fewer tokens are English-only: that is how CTranslate2 tells them apart."""
+
+_LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
 
 
 def model_name(folder: Path) -> str:
@@ -22,3 +29,31 @@ def model_sha256(folder: Path) -> str | None:
         if name.strip().lstrip("*").removeprefix("./") == "model.bin":
             return digest
     return None
+
+
+def asr_languages(folder: Path) -> tuple[str, ...]:
+    """Return the ISO 639-1 codes that a Whisper model in CTranslate2 form knows; none where its files don't say.
+
+    Only the vocabulary is read, so that the API knows it without the model.
+    """
+    try:
+        return _languages(folder)
+    except (OSError, ValueError):
+        return ()
+
+
+@cache
+def _languages(folder: Path) -> tuple[str, ...]:
+    tokens = _vocabulary(folder)
+    if len(tokens) < MULTILINGUAL_TOKENS:
+        return ("en",)
+    return tuple(found[1] for token in tokens if (found := _LANGUAGE_TOKEN.fullmatch(token)))
+
+
+def _vocabulary(folder: Path) -> list[str]:
+    """Return a model's tokens: CTranslate2 writes a JSON array since version 3.17 and had a line for each before."""
+    array = folder / "vocabulary.json"
+    if array.is_file():
+        tokens: list[str] = json.loads(array.read_text(encoding="utf-8"))
+        return tokens
+    return (folder / "vocabulary.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from maie.domain import TaskOptions, TaskStatus
+from maie.domain import TaskOptions, TaskStatus, to_dict
 
 
 def now_iso() -> str:
@@ -70,7 +70,7 @@ class Task:
             "id": self.id,
             "status": self.status.value,
             "attempt": str(self.attempt),
-            "options": json.dumps({"features": self.options.features, "language": self.options.language}),
+            "options": json.dumps(to_dict(self.options)),
             "upload": json.dumps(
                 {"filename": self.upload.filename, "size": self.upload.size, "seconds": self.upload.seconds}
             ),
@@ -84,12 +84,11 @@ def parse_task(raw: dict[bytes, bytes]) -> Task | None:
     text = {name.decode(): value.decode() for name, value in raw.items()}
     if "status" not in text:
         return None
-    options = json.loads(text["options"])
     return Task(
         id=text["id"],
         status=TaskStatus(text["status"]),
         attempt=int(text["attempt"]),
-        options=TaskOptions(features=tuple(options["features"]), language=options["language"]),
+        options=TaskOptions.of(json.loads(text["options"])),
         upload=Upload(**json.loads(text["upload"])),
         key_id=text["key_id"],
         submitted_at=text["submitted_at"],

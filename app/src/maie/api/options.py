@@ -6,6 +6,8 @@ import re
 
 from maie.domain import TaskOptions
 from maie.errors import InvalidRequest, NotAvailable
+from maie.modelfiles import asr_languages
+from maie.settings import Settings
 
 FEATURES = ("raw_transcript", "clean_transcript", "summary", "enhancement_metrics")
 """All features that the API knows."""
@@ -16,7 +18,10 @@ AVAILABLE = frozenset({"raw_transcript"})
 DIARIZATION_AVAILABLE = False
 """Whether this deployment has the stage that tells speakers apart."""
 
-FIELDS = frozenset({"features", "template_id", "enable_diarization", "language"})
+FIELDS = frozenset({"features", "template_id", "enable_diarization", "language", "initial_prompt", "word_timestamps"})
+
+MAX_INITIAL_PROMPT = 500
+"""Characters; of what is longer than about 220 tokens, a Whisper model would hear the end only."""
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -43,7 +48,26 @@ def parse_options(fields: dict[str, list[str]]) -> TaskOptions:
     language = _single(fields, "language")
     if language and not _LANGUAGE.fullmatch(language):
         raise InvalidRequest("language must be a code of ISO 639-1, such as 'en'.")
-    return TaskOptions(features=features, language=language or None)
+    initial_prompt = _single(fields, "initial_prompt").strip()
+    if len(initial_prompt) > MAX_INITIAL_PROMPT:
+        raise InvalidRequest(f"initial_prompt has more than {MAX_INITIAL_PROMPT} characters.")
+    return TaskOptions(
+        features=features,
+        language=language or None,
+        initial_prompt=initial_prompt or None,
+        word_timestamps=_flag(fields, "word_timestamps"),
+    )
+
+
+def require_language(language: str | None, settings: Settings) -> None:
+    """Check the language against what the model's own files say, so that no task fails for it later.
+
+    Raises:
+        NotAvailable: The speech model does not know the language.
+    """
+    known = asr_languages(settings.asr_model)
+    if language is not None and known and language not in known:
+        raise NotAvailable(f"The language {language!r} is not available in this deployment.")
 
 
 def _features(values: list[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import redis
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from maie.api.options import FEATURES, parse_options
+from maie.api.options import FEATURES, MAX_INITIAL_PROMPT, parse_options, require_language
 from maie.api.schemas import Accepted
 from maie.api.service import Service, ServiceOf, problems
 from maie.api.upload import RENEWAL_SECONDS, Form, receive_form
@@ -41,6 +41,16 @@ _BODY: dict[str, Any] = {
                     "template_id": {"type": "string", "description": "Template of the summary."},
                     "enable_diarization": {"type": "boolean", "default": False},
                     "language": {"type": "string", "pattern": "^[a-z]{2,3}$", "description": "ISO 639-1 code."},
+                    "initial_prompt": {
+                        "type": "string",
+                        "maxLength": MAX_INITIAL_PROMPT,
+                        "description": "Words that the speech model shall expect, such as names.",
+                    },
+                    "word_timestamps": {
+                        "type": "boolean",
+                        "default": False,
+                        "description": "Whether each segment shall hold its words with their times.",
+                    },
                 },
             }
         }
@@ -89,6 +99,7 @@ async def _receive(request: Request, task_id: str, service: Service) -> Task:
 
     form: Form = await receive_form(request, task_id, service.files, service.settings, still_alive)
     options = parse_options(form.fields)
+    require_language(options.language, service.settings)
     if form.size == 0:
         raise EmptyAudio("The file has no bytes.")
     seconds = await _probe(task_id, service, still_alive)

@@ -32,6 +32,15 @@ class ErrorView(BaseModel):
     detail: str
 
 
+class WordView(BaseModel):
+    """One word; times in seconds from the start of the audio."""
+
+    start: float
+    end: float
+    text: str
+    probability: float | None
+
+
 class SegmentView(BaseModel):
     """One stretch of speech; times in seconds from the start of the audio."""
 
@@ -41,6 +50,7 @@ class SegmentView(BaseModel):
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    words: list[WordView] | None = Field(description="Null unless word_timestamps was asked for.")
 
 
 class ResultsView(BaseModel):

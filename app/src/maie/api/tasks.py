@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from maie import exports
 from maie.api.schemas import ModelList, ModelView, ResultsView, TaskDetail, TaskPage, TaskView, task_view
 from maie.api.service import Service, ServiceOf, problems
-from maie.domain import Segment, TaskStatus, Transcript
+from maie.domain import TaskStatus, Transcript, to_dict
 from maie.errors import Conflict, TaskNotFound
 from maie.modelfiles import model_name
 from maie.tasks import Outcome, Task
@@ -34,7 +34,7 @@ def stored_transcript(task: Task, service: Service) -> Transcript:
         stored = service.files.read_result(task.id, task.attempt)["transcript"]
     except FileNotFoundError:
         raise TaskNotFound("The task's result has been deleted.") from None
-    return Transcript(stored["language"], tuple(Segment(**segment) for segment in stored["segments"]))
+    return Transcript.of(stored)
 
 
 @router.get("/status/{task_id}", responses=problems(401, 404, 500, 503))
@@ -48,7 +48,7 @@ def status(task_id: str, service: ServiceOf) -> TaskDetail:
             {
                 "raw_transcript": transcript.text,
                 "language": transcript.language,
-                "segments": [vars(segment) for segment in transcript.segments],
+                "segments": [to_dict(segment) for segment in transcript.segments],
             }
         )
     return TaskDetail(results=results, **task_view(task))

@@ -26,7 +26,7 @@ from maie.settings import Settings
 
 FILE_FIELD = "file"
 MAX_PARTS = 32
-MAX_FIELD_BYTES = 1024
+MAX_FIELD_BYTES = 2048
 MAX_FILENAME_LENGTH = 255
 ENVELOPE_BYTES = 256 * 1024
 """What a body may hold besides the file: boundaries, headers of parts, fields."""

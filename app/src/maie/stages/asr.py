@@ -108,7 +108,7 @@ def transcribe(
         NotAvailable: The model does not know the language.
     """
     if language is not None and language not in model.languages:
-        raise NotAvailable(f"The speech model of this deployment does not know the language {language!r}.")
+        raise NotAvailable(f"The language {language!r} is not available in this deployment.")
     if language is None and len(model.languages) == 1:
         language = model.languages[0]
     segments: list[Segment] = []
