@@ -134,6 +134,39 @@ def _segment(stored: dict[str, Any]) -> Segment:
 
 
 @dataclass(frozen=True)
+class CleanTranscript:
+    """The transcript as a language model cleaned it.
+
+    Attributes:
+        text: One line a turn, ``speaker: text`` or the text alone.
+        edit_rate: Words left out, put in or replaced per raw word, whatever their letter case and punctuation.
+        fallbacks: Lines that are left as they were recognised, because the model's form of them can't be trusted.
+        warnings: Sentences for the client on those.
+    """
+
+    text: str
+    edit_rate: float
+    fallbacks: int
+    warnings: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a language model wrote for a template.
+
+    Attributes:
+        value: A value that fits the template's schema.
+        parts: How many parts the transcript was read in.
+        warnings: Sentences for the client on what had to be left out when the parts were merged.
+    """
+
+    template_id: str
+    value: Any
+    parts: int
+    warnings: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
 class EngineJob:
     """One piece of work for the engine process."""
 

@@ -178,3 +178,41 @@ class TaskExpired(MaieError):
 
     code = "expired"
     title = "The task waited longer than its audio is kept"
+
+
+class LlmFailed(MaieError):
+    """The language model gave no answer that can be used; the transcript is there all the same.
+
+    Not retryable: what can succeed a second time was tried again already, and the queue would repeat the whole task.
+    """
+
+    code = "llm_failed"
+    title = "The language model failed"
+
+
+class LlmUnavailable(LlmFailed):
+    """The language model's server is away, broken, or refuses the request."""
+
+    code = "llm_unavailable"
+    title = "The language model is not available"
+
+
+class LlmTimeout(LlmFailed):
+    """The language model's server took longer than it may."""
+
+    code = "llm_timeout"
+    title = "The language model did not answer in time"
+
+
+class LlmAnswerInvalid(LlmFailed):
+    """The language model's answer doesn't fit what was asked, after another attempt too."""
+
+    code = "llm_answer_invalid"
+    title = "The language model's answer does not fit the template"
+
+
+class LlmInputTooLong(LlmFailed):
+    """The text doesn't fit in the language model's context, however it is split."""
+
+    code = "llm_input_too_long"
+    title = "The text does not fit in the language model's context"

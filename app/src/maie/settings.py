@@ -94,9 +94,31 @@ class Settings(BaseSettings):
     asr_beam_size: int = Field(3, ge=1, description="Beams of the ASR decoder.")
     asr_batch_size: int = Field(4, ge=1, description="Stretches of speech decoded together.")
     asr_threads: int = Field(0, ge=0, description="CPU threads of the ASR model; 0: as many as CTranslate2 chooses.")
+    llm_backend: Literal["none", "ctranslate2", "openai"] = Field(
+        "none",
+        description="Engine of the language model: none, ctranslate2 (in the engine process) or openai (any server "
+        "with OpenAI's chat completions, vLLM by default; its key is the credential llm_key, if it wants one).",
+    )
+    llm_model: Path | None = Field(None, description="Folder of the language model in CTranslate2 form (ctranslate2).")
+    llm_url: str = Field("http://127.0.0.1:8001/v1", description="Base address of the server, with /v1 (openai).")
+    llm_model_name: str = Field("maie-llm", description="Name by which the server knows its model (openai).")
+    llm_device: Literal["cpu", "cuda"] = Field("cpu", description="Where the language model runs (ctranslate2).")
+    llm_compute_type: str = Field("int8", description="CTranslate2 compute type of the language model.")
+    llm_threads: int = Field(0, ge=0, description="CPU threads of the language model; 0: as CTranslate2 chooses.")
+    llm_context_tokens: int = Field(
+        8192, ge=1024, description="Tokens of prompt and reply together; a model that has fewer wins."
+    )
+    llm_timeout_seconds: float = Field(
+        600.0, gt=0, description="Time limit of one answer of the server, retries and all (openai)."
+    )
+    llm_retries: int = Field(2, ge=0, le=2, description="How often a request is sent again when it fails (openai).")
+    templates_dir: Path | None = Field(
+        None, description="Folder of the operator's own templates, each a folder; empty for none."
+    )
+
     engine_start_seconds: float = Field(120.0, gt=0, description="Time in which the engine process must be ready.")
 
-    @field_validator("redis_socket", mode="before")
+    @field_validator("redis_socket", "llm_model", "templates_dir", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
