@@ -144,15 +144,16 @@ def _lines(sentences: Iterable[str], most_words: int) -> list[str]:
     return lines
 
 
+def label(turn: Turn) -> str:
+    """Return what the turn's line begins with: ``speaker: ``, or nothing where nobody knows who it is."""
+    speaker = without_marks(turn.speaker or "").replace(":", "")
+    return f"{speaker}: " if speaker else ""
+
+
 def transcript_lines(turns: Iterable[Turn]) -> list[str]:
     """Return one line a turn, ``speaker: text`` or the text alone; turns without text have none."""
-    lines = []
-    for turn in turns:
-        text = without_marks(turn.text)
-        speaker = without_marks(turn.speaker or "").replace(":", "")
-        if text:
-            lines.append(f"{speaker}: {text}" if speaker else text)
-    return lines
+    texts = ((turn, without_marks(turn.text)) for turn in turns)
+    return [label(turn) + text for turn, text in texts if text]
 
 
 def task_text(template: Template, context: Mapping[str, Any] | None = None) -> str:

@@ -17,4 +17,8 @@ def load(settings: Settings) -> LanguageModel:
         from maie.llm import ctranslate2
 
         return ctranslate2.load(settings)
+    if settings.llm_backend == "openai":
+        from maie.llm import openai
+
+        return openai.load(settings)
     raise ConfigurationError(f"MAIE_LLM_BACKEND is {settings.llm_backend}: there is no language model to load.")

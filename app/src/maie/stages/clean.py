@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from maie.domain import CleanTranscript
 from maie.llm.base import Chat, LanguageModel
-from maie.prompts import Template, Turn, messages, transcript_lines, whole_sentences
+from maie.logs import get_logger
+from maie.prompts import Message, Template, Turn, label, messages, transcript_lines
+from maie.stages.kept import are_kept, known_names
+from maie.stages.parts import lines_of, split
+from maie.stages.wording import edits, words_of
+
+GROWTH = 1.25
+SPARE_TOKENS = 64
+"""Tokens of a clean transcript for each of the raw one, and how many more: punctuation comes in."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of the clean transcript, and what it was; ``trusted`` says that it is not just the raw one."""
+
+    raw: str
+    clean: str
+    trusted: bool
 
 
 def clean(
     turns: Sequence[Turn], model: LanguageModel, template: Template, on_progress: Callable[[float], None]
 ) -> CleanTranscript:
     """Return the turns as the model cleans them, line for line.
+
+    A line whose names or numbers are not kept (:mod:`maie.stages.kept`) stays as it was recognised. A part of the
+    transcript that comes back truncated, or with other lines or speakers, is tried once more in two halves; a half
+    that does so again stays as it was recognised.
 
     Args:
         turns: What was said, in order; they may end within sentences.
@@ -21,15 +45,82 @@ def clean(
         on_progress: Told the fraction done.
 
     Raises:
-        LlmFailed: The model can't be used; see its subclasses.
+        LlmInputTooLong: The model's context is too small for a single word.
+        LlmFailed: The model can't be used; see its other subclasses.
     """
-    whole = whole_sentences(turns)
-    lines = transcript_lines(whole)
-    chat = tuple(messages(template, whole))
-    room = model.context_tokens - model.count_tokens(chat)
-    reply = model.reply(Chat(chat, room), lambda tokens: on_progress(min(1.0, tokens / room)))
-    cleaned = reply.text.splitlines()
-    if reply.truncated or len(cleaned) != len(lines):
-        warning = f"{len(lines)} of {len(lines)} lines of the clean transcript are as they were recognised."
-        return CleanTranscript("\n".join(lines), 0.0, len(lines), (warning,))
-    return CleanTranscript("\n".join(cleaned), 0.0, 0)
+    lines = lines_of(turns)
+    if not lines:
+        return CleanTranscript("", 0.0, 0)
+    cleaner = _Cleaner(model, template, lines, on_progress)
+    cleaned = [line for part in cleaner.parts(lines) for line in cleaner.clean(part)]
+    raw_words = sum(len(words_of(line.raw)) for line in cleaned)
+    changed = sum(edits(words_of(line.raw), words_of(line.clean)) for line in cleaned)
+    left = sum(not line.trusted for line in cleaned)
+    warning = f"{left} of {len(cleaned)} lines of the clean transcript are as they were recognised: the language model "
+    return CleanTranscript(
+        text="\n".join(line.clean for line in cleaned),
+        edit_rate=round(changed / raw_words, 4) if raw_words else 0.0,
+        fallbacks=left,
+        warnings=(f"{warning}did not keep their names, numbers or order.",) if left else (),
+    )
+
+
+class _Cleaner:
+    """Cleans the parts of one transcript one after the other, and tells how much is done."""
+
+    def __init__(
+        self, model: LanguageModel, template: Template, lines: Sequence[Turn], on_progress: Callable[[float], None]
+    ) -> None:
+        self._model = model
+        self._template = template
+        self._names = known_names(line.text for line in lines)
+        self._tokens_around = model.count_tokens(self._chat([]))
+        self._letters = sum(len(line.text) for line in lines)
+        self._letters_done = 0
+        self._on_progress = on_progress
+
+    def _chat(self, lines: Sequence[Turn]) -> tuple[Message, ...]:
+        return tuple(messages(self._template, lines))
+
+    def parts(self, lines: Sequence[Turn]) -> list[list[Turn]]:
+        """Return parts that fit in the model's context together with their clean form."""
+        room = self._model.context_tokens - self._tokens_around - SPARE_TOKENS
+        most = self._tokens_around + int(room / (1 + GROWTH))
+        return split(lines, lambda part: self._model.count_tokens(self._chat(part)), most)
+
+    def clean(self, part: Sequence[Turn], again: bool = True) -> list[_Line]:
+        """Return the lines of one part; ``again`` allows to try it in two halves."""
+        letters = sum(len(line.text) for line in part)
+        answer = self._ask(part, letters)
+        if answer is None and again and len(part) > 1:
+            middle = len(part) // 2
+            return [*self.clean(part[:middle], again=False), *self.clean(part[middle:], again=False)]
+        self._letters_done += letters
+        self._on_progress(self._letters_done / self._letters)
+        raw = transcript_lines(part)
+        if answer is None:
+            return [_Line(line, line, trusted=False) for line in raw]
+        return [self._checked(label(turn), *both) for turn, *both in zip(part, raw, answer, strict=True)]
+
+    def _ask(self, part: Sequence[Turn], letters: int) -> list[str] | None:
+        """Return the model's lines for a part, or None where they are not one for each of its lines, by its speaker."""
+        chat = self._chat(part)
+        room = int((self._model.count_tokens(chat) - self._tokens_around) * GROWTH) + SPARE_TOKENS
+
+        def tell(tokens: int) -> None:
+            self._on_progress((self._letters_done + letters * min(1.0, tokens / room)) / self._letters)
+
+        reply = self._model.reply(Chat(chat, room), tell)
+        answer = [line.strip() for line in reply.text.splitlines() if line.strip()]
+        if reply.truncated or len(answer) != len(part):
+            log.warning("clean transcript has other lines", wanted=len(part), lines=len(answer), cut=reply.truncated)
+            return None
+        if not all(line.startswith(label(turn)) for line, turn in zip(answer, part, strict=True)):
+            log.warning("clean transcript has other speakers")
+            return None
+        return answer
+
+    def _checked(self, speaker: str, raw: str, clean: str) -> _Line:
+        """Return the model's form of a line where it can be trusted, else the raw one."""
+        trusted = are_kept(raw.removeprefix(speaker), clean.removeprefix(speaker), self._names)
+        return _Line(raw, clean if trusted else raw, trusted)

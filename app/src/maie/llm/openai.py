@@ -1,0 +1,247 @@
+"""A language model behind a server with OpenAI's chat completions: vLLM by default, or any other.
+
+What is sent is what vLLM 0.11 to 0.20 know, and nothing that only some of them do. Sampling is always told, because
+vLLM takes it from the model's own files otherwise. How a server speculates is set where it starts; no request tells it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from maie.errors import ConfigurationError, LlmInputTooLong, LlmTimeout, LlmUnavailable
+from maie.llm.base import Chat, Reply
+from maie.llm.breaker import Breaker
+from maie.llm.transport import PassingFailure, Refused, post
+from maie.logs import get_logger
+from maie.prompts import Message
+from maie.settings import Settings
+
+PAUSE_SECONDS = 1.0
+"""Most that is waited before the first retry, and half of the most before the second; the pause is random."""
+
+BREAKER_FAILURES = 2
+BREAKER_SECONDS = 30.0
+"""Requests that fail in a row before none is sent any more, and for how long."""
+
+BYTES_PER_TOKEN = 2
+"""For servers that don't count tokens: fewer bytes than a token has in almost any language, so that nothing is cut."""
+
+TOKENS_PER_MESSAGE = 16
+
+MAX_BYTES = 1024**2
+CHUNK_BYTES = 2048
+"""Most bytes of an answer, and how many more for each token that a reply may have: a stream says much beside it."""
+
+T = TypeVar("T")
+log = get_logger(__name__)
+
+
+@dataclass
+class _Stream:
+    """What has come of a streamed reply."""
+
+    text: str = ""
+    finish: str | None = None
+    chunks: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+
+    def add(self, event: Any) -> None:
+        """Take one event of the stream.
+
+        Raises:
+            PassingFailure: It is none of a chat completion, or says that the server failed.
+        """
+        try:
+            for choice in event["choices"]:
+                self.text += choice["delta"].get("content") or ""
+                self.finish = choice.get("finish_reason") or self.finish
+                self.chunks += 1
+            if usage := event.get("usage"):
+                self.prompt_tokens, self.reply_tokens = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
+            raise PassingFailure("no chat completion") from error
+
+
+class OpenAiModel:
+    """A model that a server has; each request has a time limit, few retries and a circuit breaker before it.
+
+    ``context_tokens`` is that of the settings, or the server's as soon as a token count has told a smaller one.
+
+    Args:
+        key: What the server wants to be shown, or None.
+    """
+
+    def __init__(self, settings: Settings, key: str | None) -> None:
+        self._url = settings.llm_url.rstrip("/")
+        self._key = key
+        self._seconds = settings.llm_timeout_seconds
+        self._retries = settings.llm_retries
+        self._breaker = Breaker(BREAKER_FAILURES, BREAKER_SECONDS)
+        self._counts = True
+        self.name = settings.llm_model_name
+        self.context_tokens = settings.llm_context_tokens
+        self.versions: dict[str, Any] = {"backend": "openai", "name": self.name}
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Return the tokens of a chat as vLLM's ``/tokenize`` counts them.
+
+        A server that has no such path is not asked again; a token for each two bytes is reckoned with instead, which is
+        more than there are: prompts are split earlier than they would have to be, and none is too long.
+
+        Raises:
+            LlmUnavailable: The server is away, broken, or refuses to answer.
+            LlmTimeout: It didn't answer in time.
+        """
+        if self._counts:
+            body = {"model": self.name, "messages": list(messages), "add_generation_prompt": True}
+            try:
+                return self._send(lambda deadline: self._count(body, deadline))
+            except Refused as refusal:
+                if refusal.status not in (404, 405, 501):
+                    raise _refused(refusal) from refusal
+                log.warning("the language model's server counts no tokens; they are estimated")
+                self._counts = False
+        return sum(len(m["content"].encode()) // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE for m in messages)
+
+    def _count(self, body: dict[str, Any], deadline: float) -> int:
+        """Ask ``/tokenize``, which stands beside ``/v1``, not in it."""
+        url = f"{self._url.removesuffix('/v1')}/tokenize"
+        try:
+            answer = json.loads(b"".join(post(url, body, self._key, deadline, MAX_BYTES)))
+            count, context = int(answer["count"]), int(answer.get("max_model_len") or self.context_tokens)
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
+            raise PassingFailure("no token count") from error
+        self.context_tokens = min(self.context_tokens, context)
+        return count
+
+    def reply(self, chat: Chat, on_tokens: Callable[[int], None]) -> Reply:
+        """Return the server's reply, read while it is written.
+
+        Raises:
+            LlmInputTooLong: No room for a reply was left.
+            LlmUnavailable: The server is away, broken, or refuses to answer.
+            LlmTimeout: It didn't answer in time.
+            LlmAnswerInvalid: The answer is larger than it may be.
+        """
+        if chat.max_tokens < 1:
+            raise LlmInputTooLong
+        body = self._body(chat)
+        try:
+            stream = self._send(lambda deadline: self._read(body, deadline, on_tokens))
+        except Refused as refusal:
+            raise _refused(refusal) from refusal
+        tokens = stream.reply_tokens or stream.chunks
+        return Reply(stream.text, stream.finish == "length", stream.prompt_tokens, tokens)
+
+    def _body(self, chat: Chat) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self.name,
+            "messages": list(chat.messages),
+            "max_tokens": chat.max_tokens,
+            "temperature": 0.0,
+            "top_p": 1.0,
+            "seed": 0,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if chat.schema is not None:
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": chat.schema},
+            }
+        return body
+
+    def _read(self, body: dict[str, Any], deadline: float, on_tokens: Callable[[int], None]) -> _Stream:
+        """Send a chat and read the reply to its end.
+
+        Raises:
+            PassingFailure: The stream is none, broke off, or tells of a failure.
+        """
+        stream = _Stream()
+        most_bytes = MAX_BYTES + CHUNK_BYTES * int(body["max_tokens"])
+        url = f"{self._url}/chat/completions"
+        with closing(post(url, body, self._key, deadline, most_bytes)) as lines:
+            for event in _events(lines):
+                stream.add(event)
+                on_tokens(stream.chunks)
+        if stream.finish is None:
+            raise PassingFailure("the reply broke off")
+        return stream
+
+    def _send(self, call: Callable[[float], T]) -> T:
+        """Make a request, again after failures that may pass; all of it within the time limit.
+
+        Args:
+            call: Makes the request once, until the deadline that it is given.
+
+        Raises:
+            LlmUnavailable: It failed each time, or the circuit breaker is open.
+            LlmTimeout: The time was over.
+            Refused: The server refuses it.
+        """
+        deadline = time.monotonic() + self._seconds
+        if self._breaker.is_open:
+            raise LlmUnavailable("The language model's server failed just before; it is left alone for a while.")
+        retries = 0 if self._breaker.is_half_open else self._retries
+        attempt = 0
+        while True:
+            try:
+                answer = call(deadline)
+            except PassingFailure as failure:
+                pause = random.uniform(0, PAUSE_SECONDS * 2**attempt)  # noqa: S311 - spreads retries, keeps no secret
+                attempt += 1
+                log.warning("request to the language model's server failed", cause=str(failure), attempt=attempt)
+                if attempt > retries or time.monotonic() + pause >= deadline:
+                    self._breaker.failed()
+                    raise LlmUnavailable from failure
+                time.sleep(pause)
+            except LlmTimeout:
+                self._breaker.failed()
+                raise
+            else:
+                self._breaker.succeeded()
+                return answer
+
+
+def _events(lines: Iterator[bytes]) -> Iterator[Any]:
+    """Yield the JSON values of a stream of server-sent events, up to its end mark.
+
+    Raises:
+        PassingFailure: What comes is no such stream.
+    """
+    for line in lines:
+        field, _, value = line.strip().partition(b":")
+        if field == b"data" and value.strip() == b"[DONE]":
+            return
+        if field == b"data":
+            try:
+                yield json.loads(value)
+            except ValueError as error:
+                raise PassingFailure("no stream of JSON values") from error
+
+
+def _refused(refusal: Refused) -> LlmUnavailable:
+    return LlmUnavailable(f"The language model's server refuses the request (HTTP {refusal.status}).")
+
+
+def load(settings: Settings) -> OpenAiModel:
+    """Return the model of the server at ``llm_url``, which need not be up.
+
+    Raises:
+        ConfigurationError: The address is none, or the key can't be read.
+    """
+    if not settings.llm_url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"MAIE_LLM_URL is {settings.llm_url!r}; it must start with http:// or https://.")
+    key_file = settings.credentials_dir / "llm_key"
+    try:
+        key = key_file.read_text(encoding="utf-8").strip() if key_file.exists() else None
+    except OSError as error:
+        raise ConfigurationError(f"The LLM server's key can't be read from {key_file}: {error.strerror}.") from None
+    return OpenAiModel(settings, key)
