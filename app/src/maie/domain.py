@@ -9,10 +9,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 SAMPLE_RATE = 16_000
 """Samples per second of all audio after the decode stage (mono)."""
+
+TaskKind = Literal["audio", "text"]
+"""What a task works on."""
+
+LLM_FEATURES = frozenset({"clean_transcript", "summary", "enhancement_metrics"})
+"""The features that need a language model."""
 
 
 class TaskStatus(str, Enum):
@@ -38,11 +44,19 @@ class Stage(str, Enum):
     DECODE = "decode"
     VAD = "vad"
     ASR = "asr"
+    CLEAN = "clean"
+    SUMMARY = "summary"
 
     @property
     def status(self) -> TaskStatus:
         """The task status that clients see while this stage runs."""
+        if self in LLM_STAGES:
+            return TaskStatus.PROCESSING_LLM
         return TaskStatus.PROCESSING_ASR if self is Stage.ASR else TaskStatus.PREPROCESSING
+
+
+LLM_STAGES = frozenset({Stage.CLEAN, Stage.SUMMARY})
+"""The stages that need a language model."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +68,29 @@ class TaskOptions:
         language: ISO 639-1 code, or None to let the model decide.
         initial_prompt: Words that the speech model shall expect, such as names; None for none.
         word_timestamps: Whether each segment shall hold its words with their times.
+        template_id: Template of the summary; None where none is asked for.
+        llm_required: Whether the task fails, with its transcript kept, when the language model does.
     """
 
     features: tuple[str, ...] = ("raw_transcript",)
     language: str | None = None
     initial_prompt: str | None = None
     word_timestamps: bool = False
+    template_id: str | None = None
+    llm_required: bool = False
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> TaskOptions:
         """Return the options that :func:`to_dict` wrote, perhaps in another release: what is not known is left out."""
         known = {f.name: stored[f.name] for f in fields(cls) if f.name in stored}
         return cls(**{**known, "features": tuple(stored["features"])})
+
+    @property
+    def llm_stages(self) -> tuple[Stage, ...]:
+        """The stages of the language model that the features ask for, in their order."""
+        asked = set(self.features)
+        clean = (Stage.CLEAN,) if asked & {"clean_transcript", "enhancement_metrics"} else ()
+        return (*clean, Stage.SUMMARY) if "summary" in asked else clean
 
 
 @dataclass(frozen=True)
@@ -168,11 +193,16 @@ class Summary:
 
 @dataclass(frozen=True)
 class EngineJob:
-    """One piece of work for the engine process."""
+    """One piece of work for the engine process.
+
+    Attributes:
+        source: The audio, or the turns as :func:`maie.files.read_turns` reads them.
+    """
 
     task_id: str
-    audio_path: Path
+    source: Path
     options: TaskOptions
+    kind: TaskKind = "audio"
 
 
 @dataclass(frozen=True)
@@ -192,16 +222,25 @@ class TaskResult:
     """All that the pipeline found.
 
     Attributes:
-        metrics: ``input_duration_seconds``, ``processing_time_seconds``, ``rtf`` (processing / audio seconds),
-            ``vad_coverage`` (0 to 1), ``asr_confidence_avg`` (0 to 1) and ``stage_seconds`` by stage.
+        transcript: None where the task was given text.
+        metrics: ``processing_time_seconds`` and ``stage_seconds`` by stage. Of audio also ``input_duration_seconds``,
+            ``rtf`` (processing / audio seconds), ``vad_coverage`` (0 to 1) and ``asr_confidence_avg`` (0 to 1), of text
+            ``input_words``, and with ``enhancement_metrics`` ``edit_rate_cleaning`` (changed words / words) and
+            ``chunks_left_raw``.
         versions: Names and versions of pipeline, engine and models.
         warnings: Sentences for the client on what is missing or doubtful in the result.
+        clean: None where it was not asked for, or is missing.
+        summary: The same.
+        error: ``{code, detail}`` where the task fails nevertheless, because it can't do without its language model.
     """
 
-    transcript: Transcript
+    transcript: Transcript | None
     metrics: dict[str, Any]
     versions: dict[str, Any]
     warnings: tuple[str, ...] = field(default=())
+    clean: CleanTranscript | None = None
+    summary: Summary | None = None
+    error: dict[str, str] | None = None
 
 
 def to_dict(value: Any) -> dict[str, Any]:

@@ -97,6 +97,21 @@ class NotAvailable(InvalidRequest):
     title = "Not available in this deployment"
 
 
+class UnknownTemplate(InvalidRequest):
+    """The request names a template that this deployment does not have."""
+
+    code = "unknown_template"
+    title = "Unknown template"
+
+
+class TemplateNotFound(MaieError):
+    """The path names a template that this deployment does not have."""
+
+    code = "template_not_found"
+    http_status = 404
+    title = "Unknown template"
+
+
 class UndecodableAudio(InvalidRequest):
     """An audio container whose content can't be decoded."""
 

@@ -1,4 +1,4 @@
-"""The folders of uploads and results: ``uploads/<task id>/audio`` and ``results/<task id>.<attempt>.json``."""
+"""The folders of uploads and results: ``uploads/<task id>/audio`` or ``text``, ``results/<task id>.<attempt>.json``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from maie.domain import TaskKind
+from maie.prompts import Turn
 
 STRAY_RESULT_SECONDS = 3600.0
 """Age at which a result that belongs to no ended task is one that nobody will claim."""
@@ -32,10 +35,25 @@ class Files:
 
     def audio(self, task_id: str) -> Path:
         """Where a task's uploaded audio lies."""
-        return self.uploads / task_id / "audio"
+        return self.source(task_id, "audio")
+
+    def source(self, task_id: str, kind: TaskKind) -> Path:
+        """Where what a task works on lies."""
+        return self.uploads / task_id / kind
+
+    def write_turns(self, task_id: str, turns: Sequence[Turn]) -> None:
+        """Keep a task's text, so that it survives a power cut."""
+        path = self.source(task_id, "text")
+        path.parent.mkdir(mode=0o750)
+        with path.open("w", encoding="utf-8") as stream:
+            json.dump([vars(turn) for turn in turns], stream, ensure_ascii=False)
+            stream.flush()
+            os.fsync(stream.fileno())
+        sync_folder(path.parent)
+        sync_folder(self.uploads)
 
     def remove_upload(self, task_id: str) -> None:
-        """Delete a task's uploaded audio; nothing happens where there is none."""
+        """Delete what a task works on; nothing happens where there is nothing."""
         shutil.rmtree(self.uploads / task_id, ignore_errors=True)
 
     def result(self, task_id: str, attempt: int) -> Path:
@@ -81,6 +99,11 @@ class Files:
         for path in self.results.iterdir():
             if path.stat().st_mtime < limit:
                 yield path.name.split(".")[0], path
+
+
+def read_turns(path: Path) -> list[Turn]:
+    """Return the turns that :meth:`Files.write_turns` wrote."""
+    return [Turn(**turn) for turn in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def sync_folder(folder: Path) -> None:

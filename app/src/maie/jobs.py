@@ -14,12 +14,14 @@ from uuid import uuid4
 import redis
 from structlog.contextvars import bound_contextvars
 
-from maie.domain import EngineJob, Progress, TaskResult, TaskStatus, to_dict
-from maie.errors import ConfigurationError, MaieError, TaskCancelled, TaskTimeout
+from maie.domain import LLM_STAGES, EngineJob, Progress, TaskResult, TaskStatus, to_dict
+from maie.errors import ConfigurationError, EngineFailed, MaieError, TaskCancelled, TaskTimeout
 from maie.files import Files
+from maie.limits import llm_seconds, speech_seconds
 from maie.logs import get_logger
 from maie.queue import TaskQueue, failure
 from maie.settings import Settings
+from maie.shortfall import without_the_rest
 from maie.tasks import Lease, Outcome, Task
 
 if TYPE_CHECKING:
@@ -65,9 +67,10 @@ class Watch:
         self._store = queue.store
         self._worker = worker
         self._interval = min(LOOK_SECONDS, settings.lease_seconds / 5)
-        seconds = settings.max_audio_seconds if task.upload.seconds is None else task.upload.seconds
-        self._limit = max(settings.task_timeout_floor, settings.task_timeout_factor * seconds)
+        self._limit = speech_seconds(task, settings)
+        self._llm_limit: float | None = llm_seconds(task, settings)
         self._started = time.monotonic()
+        self._limited_from = self._started
         self._looked = 0.0
         self._beaten = self._started
         self._latest: Progress | None = None
@@ -85,7 +88,9 @@ class Watch:
         self._worker.alive()
         self._latest = progress or self._latest
         now = time.monotonic()
-        if now - self._started > self._limit:
+        if progress is not None and progress.stage in LLM_STAGES and self._llm_limit is not None:
+            self._limit, self._llm_limit, self._limited_from = self._llm_limit, None, now
+        if now - self._limited_from > self._limit:
             raise TaskTimeout(f"The task took longer than its limit of {self._limit:.0f} seconds.")
         if now - self._looked >= self._interval:
             self._look()
@@ -163,11 +168,23 @@ class Supervisor:
         self._end(task, outcome)
 
     def _work(self, task: Task) -> Outcome:
-        watch = Watch(task, self._queue, self._worker, self._settings)
-        job = EngineJob(task_id=task.id, audio_path=self._files.audio(task.id), options=task.options)
-        result: TaskResult = self._engine.run(job, watch.tick)
+        result = self._result(task)
         self._files.write_result(task.id, task.attempt, to_dict(result))
-        return Outcome(TaskStatus.COMPLETE, None, result.metrics, result.versions, result.warnings)
+        status = TaskStatus.COMPLETE if result.error is None else TaskStatus.FAILED
+        return Outcome(status, result.error, result.metrics, result.versions, result.warnings, has_result=True)
+
+    def _result(self, task: Task) -> TaskResult:
+        """Let the engine work; where it does not come to the end of its work, what it has come to may count."""
+        watch = Watch(task, self._queue, self._worker, self._settings)
+        job = EngineJob(task.id, self._files.source(task.id, task.kind), task.options, task.kind)
+        kept: list[TaskResult] = []
+        try:
+            return self._engine.run(job, watch.tick, kept.append)
+        except (EngineFailed, TaskTimeout) as error:
+            if not kept or (error.retryable and task.attempt < self._settings.task_attempts):
+                raise
+            log.warning("the language model's work was cut off", error=error.code)
+            return without_the_rest(kept[-1], error, task.options)
 
     def _end(self, task: Task, outcome: Outcome) -> None:
         token = uuid4().hex

@@ -1,36 +1,76 @@
-"""The pipeline: which stages run on a task's audio, in which order, and how long each took."""
+"""The pipeline: which stages run on a task's audio or text, in which order, and how long each took."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
+from maie import llm
 from maie.domain import EngineJob, Progress, Stage, TaskResult, Transcript
+from maie.errors import MaieError, NotAvailable, UnknownTemplate
+from maie.files import read_turns
+from maie.llm.base import LanguageModel
 from maie.modelfiles import model_name, model_sha256
+from maie.prompts import CLEAN_TRANSCRIPT, Template, Turn
 from maie.settings import Settings
-from maie.stages import asr, decode, vad
+from maie.shortfall import without_stage
+from maie.stages import asr, clean, decode, summary, vad
+from maie.template_set import load_templates
 
 OnProgress = Callable[[Progress], None]
+OnResult = Callable[[TaskResult], None]
+Report = Callable[[float], None]
 
 
 @dataclass
 class Models:
-    """All that is loaded once and kept; ``versions`` says what it is."""
+    """All that is loaded once and kept; ``versions`` says what it is.
+
+    Attributes:
+        llm: None where the deployment has no language model.
+    """
 
     asr: asr.AsrModel
+    llm: LanguageModel | None
+    templates: Mapping[str, Template]
     versions: dict[str, Any]
+
+
+class Stages:
+    """Times the stages of one job and reports their progress."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self._began = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def took(self) -> float:
+        """Seconds since the job began."""
+        return time.perf_counter() - self._began
+
+    @contextmanager
+    def run(self, which: Stage) -> Iterator[Report]:
+        """Time a stage and give it a function to report its fraction with."""
+        started = time.perf_counter()
+        self._on_progress(Progress(which, 0.0))
+        try:
+            yield lambda fraction: self._on_progress(Progress(which, round(fraction, 3)))
+        finally:
+            self.seconds[which.value] = round(time.perf_counter() - started, 4)
+        self._on_progress(Progress(which, 1.0))
 
 
 def load_models(settings: Settings) -> Models:
     """Load what the stages need.
 
     Raises:
-        ConfigurationError: A model is missing, or this machine can't run it as it is configured.
+        ConfigurationError: A model or template is missing or wrong, or this machine can't run it as it is configured.
     """
     model = asr.load(settings)
     versions = {
@@ -44,46 +84,105 @@ def load_models(settings: Settings) -> Models:
             "compute_type": model.compute_type,
         },
     }
-    return Models(model, versions)
+    if settings.llm_backend == "none":
+        return Models(model, None, {}, versions)
+    language_model = llm.load(settings)
+    versions["llm"] = {"name": language_model.name, **language_model.versions}
+    return Models(model, language_model, load_templates(settings.templates_dir), versions)
 
 
-def run(job: EngineJob, models: Models, settings: Settings, on_progress: OnProgress) -> TaskResult:
-    """Run all stages on one task's audio.
+def run(
+    job: EngineJob, models: Models, settings: Settings, on_progress: OnProgress, on_result: OnResult
+) -> TaskResult:
+    """Run all stages that a task asks for.
+
+    Args:
+        job: What to work on.
+        models: What :func:`load_models` returned.
+        settings: Limits of the audio.
+        on_progress: Told of each stage and its fraction.
+        on_result: Told what there is already whenever more stages follow, for this process may not live to their end.
 
     Raises:
-        MaieError: See :func:`maie.stages.decode.decode` and :func:`maie.stages.asr.transcribe`.
+        MaieError: See :func:`maie.stages.decode.decode` and :func:`maie.stages.asr.transcribe`. What the language model
+            does wrong is no error: it stands in the result.
     """
-    seconds: dict[str, float] = {}
-    begun = time.perf_counter()
+    stages = Stages(on_progress)
+    if job.kind == "text":
+        turns = read_turns(job.source)
+        result = _of_text(turns, models, stages)
+    else:
+        result = _transcribe(job, models, settings, stages)
+        turns = [Turn(None, segment.text) for segment in result.transcript.segments] if result.transcript else []
+    asked = job.options.llm_stages
+    if asked and not turns:
+        return replace(result, warnings=(*result.warnings, "There are no words for the language model to work on."))
+    for which in asked:
+        on_result(result)
+        result = _measured(_with_stage(which, result, turns, job, models, stages), stages)
+    return result
 
-    @contextmanager
-    def stage(which: Stage) -> Iterator[Callable[[float], None]]:
-        """Time a stage and give it a function to report its fraction with."""
-        started = time.perf_counter()
-        on_progress(Progress(which, 0.0))
-        yield lambda fraction: on_progress(Progress(which, round(fraction, 3)))
-        seconds[which.value] = round(time.perf_counter() - started, 4)
-        on_progress(Progress(which, 1.0))
 
-    with stage(Stage.DECODE) as report:
-        audio = decode.decode(job.audio_path, settings.max_audio_seconds, report)
+def _transcribe(job: EngineJob, models: Models, settings: Settings, stages: Stages) -> TaskResult:
+    """Turn audio into a transcript."""
+    with stages.run(Stage.DECODE) as report:
+        audio = decode.decode(job.source, settings.max_audio_seconds, report)
     with audio:
-        with stage(Stage.VAD) as report:
+        with stages.run(Stage.VAD) as report:
             speech = vad.find_speech(audio, report)
             chunks = vad.group(speech)
-        with stage(Stage.ASR) as report:
+        with stages.run(Stage.ASR) as report:
             transcript = asr.transcribe(audio, chunks, models.asr, job.options.language, report)
-    took = time.perf_counter() - begun
     metrics = {
         "input_duration_seconds": round(audio.seconds, 3),
-        "processing_time_seconds": round(took, 4),
-        "rtf": round(took / audio.seconds, 5),
         "vad_coverage": round(vad.coverage(speech, audio.seconds), 4),
         "asr_confidence_avg": _confidence(transcript),
-        "stage_seconds": seconds,
     }
     warnings = audio.warnings if speech else (*audio.warnings, "No speech was found in the audio.")
-    return TaskResult(transcript, metrics, models.versions, warnings + _doubts(transcript))
+    return _measured(TaskResult(transcript, metrics, models.versions, warnings + _doubts(transcript)), stages)
+
+
+def _of_text(turns: Sequence[Turn], models: Models, stages: Stages) -> TaskResult:
+    words = sum(len(turn.text.split()) for turn in turns)
+    return _measured(TaskResult(None, {"input_words": words}, models.versions), stages)
+
+
+def _with_stage(
+    which: Stage, result: TaskResult, turns: Sequence[Turn], job: EngineJob, models: Models, stages: Stages
+) -> TaskResult:
+    """Return the result with what one stage of the language model adds, or with the reason why it adds nothing."""
+    try:
+        with stages.run(which) as report:
+            if models.llm is None:
+                raise NotAvailable("This deployment has no language model.")
+            if which is Stage.CLEAN:
+                return _cleaned(result, turns, job, models, models.llm, report)
+            template = models.templates.get(job.options.template_id or "")
+            if template is None:
+                raise UnknownTemplate(f"There is no template {job.options.template_id!r} any more.")
+            found = summary.summarise(turns, models.llm, template, report)
+            return replace(result, summary=found, warnings=(*result.warnings, *found.warnings))
+    except MaieError as error:
+        return without_stage(result, which, error, job.options)
+
+
+def _cleaned(
+    result: TaskResult, turns: Sequence[Turn], job: EngineJob, models: Models, model: LanguageModel, report: Report
+) -> TaskResult:
+    found = clean.clean(turns, model, models.templates[CLEAN_TRANSCRIPT], report)
+    metrics = result.metrics
+    if "enhancement_metrics" in job.options.features:
+        metrics = metrics | {"edit_rate_cleaning": found.edit_rate, "chunks_left_raw": found.fallbacks}
+    return replace(result, clean=found, metrics=metrics, warnings=(*result.warnings, *found.warnings))
+
+
+def _measured(result: TaskResult, stages: Stages) -> TaskResult:
+    """Return the result with the times until now."""
+    took = stages.took
+    times = {"processing_time_seconds": round(took, 4), "stage_seconds": dict(stages.seconds)}
+    seconds = result.metrics.get("input_duration_seconds")
+    rtf = {} if seconds is None else {"rtf": round(took / seconds, 5)}
+    return replace(result, metrics=result.metrics | times | rtf)
 
 
 def _confidence(transcript: Transcript) -> float | None:

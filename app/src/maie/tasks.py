@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from maie.domain import TaskOptions, TaskStatus, to_dict
+from maie.domain import TaskKind, TaskOptions, TaskStatus, to_dict
 
 
 def now_iso() -> str:
@@ -17,17 +17,19 @@ def now_iso() -> str:
 
 @dataclass(frozen=True)
 class Upload:
-    """The uploaded file.
+    """What was uploaded: an audio file, or text.
 
     Attributes:
-        filename: The client's name for it, sanitised; never used as a path.
+        filename: The client's name for it, sanitised; never used as a path. Empty for text.
         size: Bytes.
         seconds: Declared length of the audio, where the container declares one.
+        words: Of the text; None for audio.
     """
 
     filename: str
     size: int
     seconds: float | None
+    words: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Task:
         worker: Name of the worker that began the current attempt.
         progress: 0 to 1, of the stage.
         commits: How often an end was written; never above 1.
+        has_result: Whether there is a result to read; a task that failed may have one.
     """
 
     id: str
@@ -58,15 +61,23 @@ class Task:
     versions: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     commits: int = 0
+    has_result: bool = False
 
     @property
     def rq_id(self) -> str:
         """Id of the RQ job that runs the current attempt."""
         return f"{self.id}-{self.attempt}"
 
+    @property
+    def kind(self) -> TaskKind:
+        """What the task works on."""
+        return "audio" if self.upload.words is None else "text"
+
     def fields(self) -> dict[str, str]:
         """The fields of a new task's hash."""
-        return {
+        # The words have a field of their own, because a release that knows no text would stumble over them in `upload`.
+        words = {} if self.upload.words is None else {"words": str(self.upload.words)}
+        return words | {
             "id": self.id,
             "status": self.status.value,
             "attempt": str(self.attempt),
@@ -84,12 +95,14 @@ def parse_task(raw: dict[bytes, bytes]) -> Task | None:
     text = {name.decode(): value.decode() for name, value in raw.items()}
     if "status" not in text:
         return None
+    status = TaskStatus(text["status"])
+    words = int(text["words"]) if "words" in text else None
     return Task(
         id=text["id"],
-        status=TaskStatus(text["status"]),
+        status=status,
         attempt=int(text["attempt"]),
         options=TaskOptions.of(json.loads(text["options"])),
-        upload=Upload(**json.loads(text["upload"])),
+        upload=Upload(**json.loads(text["upload"]), words=words),
         key_id=text["key_id"],
         submitted_at=text["submitted_at"],
         started_at=text.get("started_at"),
@@ -102,6 +115,7 @@ def parse_task(raw: dict[bytes, bytes]) -> Task | None:
         versions=json.loads(text.get("versions", "{}")),
         warnings=tuple(json.loads(text.get("warnings", "[]"))),
         commits=int(text.get("commits", 0)),
+        has_result=status is TaskStatus.COMPLETE or "has_result" in text,
     )
 
 
@@ -112,6 +126,7 @@ class Outcome:
     Attributes:
         status: One of the final ones.
         error: ``{code, detail}`` of a failure.
+        has_result: Whether a failed task has a result all the same: its transcript, without what is missing.
     """
 
     status: TaskStatus
@@ -119,6 +134,7 @@ class Outcome:
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    has_result: bool = False
 
     def fields(self) -> dict[str, str]:
         """The fields that the end of a task writes."""
@@ -131,6 +147,8 @@ class Outcome:
         }
         if self.status is TaskStatus.COMPLETE:
             written["progress"] = "1"
+        if self.has_result:
+            written["has_result"] = "1"
         if self.error is not None:
             written["error"] = json.dumps(self.error)
         return written

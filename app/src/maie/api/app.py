@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
-from maie.api import health, problems, process, tasks
+from maie.api import catalogue, health, problems, process, tasks, text
 from maie.api.boundary import Boundary
 from maie.api.keyring import KeyRing
 from maie.api.service import Service
@@ -29,7 +29,7 @@ def create_app(settings: Settings) -> ASGIApp:
     """Return the API as an ASGI application.
 
     Raises:
-        ConfigurationError: A secret is missing or malformed.
+        ConfigurationError: A secret is missing or malformed, or a template can't be used.
     """
     keyring = KeyRing.read(settings.credentials_dir / "api_keys")
     service = Service.of(settings)
@@ -45,8 +45,8 @@ def create_app(settings: Settings) -> ASGIApp:
     app.state.service = service
     app.state.metrics = metrics
     problems.install(app)
-    for router in (process.router, tasks.router, health.router):
-        app.include_router(router)
+    for part in (process, text, tasks, catalogue, health):
+        app.include_router(part.router)
     return Boundary(app, keyring, metrics)
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import re
 
-from maie.domain import TaskOptions
-from maie.errors import InvalidRequest, NotAvailable
+from maie.api.offer import Offer
+from maie.domain import LLM_FEATURES, TaskOptions
+from maie.errors import InvalidRequest, NotAvailable, UnknownTemplate
 from maie.modelfiles import asr_languages
 from maie.settings import Settings
 
 FEATURES = ("raw_transcript", "clean_transcript", "summary", "enhancement_metrics")
 """All features that the API knows."""
 
-AVAILABLE = frozenset({"raw_transcript"})
-"""The features that this deployment has the stages for."""
+TEXT_FEATURES = tuple(name for name in FEATURES if name in LLM_FEATURES)
+"""The features that can be asked for of a text."""
 
 DIARIZATION_AVAILABLE = False
 """Whether this deployment has the stage that tells speakers apart."""
 
-FIELDS = frozenset({"features", "template_id", "enable_diarization", "language", "initial_prompt", "word_timestamps"})
+FIELDS = frozenset(
+    "features template_id llm_required enable_diarization language initial_prompt word_timestamps".split()
+)
 
 MAX_INITIAL_PROMPT = 500
 """Characters; of what is longer than about 220 tokens, a Whisper model would hear the end only."""
@@ -27,24 +30,26 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
-def parse_options(fields: dict[str, list[str]]) -> TaskOptions:
+def parse_options(fields: dict[str, list[str]], offer: Offer) -> TaskOptions:
     """Return the options that the fields of a form ask for.
 
     Args:
         fields: All values of each field; ``features`` may be given repeatedly, as a comma-separated list, or both.
+        offer: What the deployment has.
 
     Raises:
-        InvalidRequest: A field or a value is unknown.
+        InvalidRequest: A field or a value is unknown, or fields contradict each other.
         NotAvailable: The deployment does not offer what is asked for.
+        UnknownTemplate: There is no such template.
     """
     unknown = sorted(set(fields) - FIELDS)
     if unknown:
         raise InvalidRequest(f"Unknown field: {unknown[0][:64]!r}.")
-    features = _features(fields.get("features", []))
+    features = _features(fields.get("features", []), FEATURES) or ("raw_transcript",)
     if _flag(fields, "enable_diarization") and not DIARIZATION_AVAILABLE:
         raise NotAvailable("Telling speakers apart (enable_diarization) is not available in this deployment.")
-    if _single(fields, "template_id"):
-        raise NotAvailable("Templates (template_id) are not available in this deployment.")
+    template_id = _single(fields, "template_id") or None
+    require_offer(features, template_id, offer)
     language = _single(fields, "language")
     if language and not _LANGUAGE.fullmatch(language):
         raise InvalidRequest("language must be a code of ISO 639-1, such as 'en'.")
@@ -56,6 +61,8 @@ def parse_options(fields: dict[str, list[str]]) -> TaskOptions:
         language=language or None,
         initial_prompt=initial_prompt or None,
         word_timestamps=_flag(fields, "word_timestamps"),
+        template_id=template_id,
+        llm_required=_flag(fields, "llm_required"),
     )
 
 
@@ -70,14 +77,46 @@ def require_language(language: str | None, settings: Settings) -> None:
         raise NotAvailable(f"The language {language!r} is not available in this deployment.")
 
 
-def _features(values: list[str]) -> tuple[str, ...]:
+def text_options(features: list[str], template_id: str | None, llm_required: bool, offer: Offer) -> TaskOptions:
+    """Return the options of a task that is given text; without features it is to be cleaned.
+
+    Raises:
+        InvalidRequest: A feature is unknown, or one of audio.
+        NotAvailable: The deployment has no language model.
+        UnknownTemplate: There is no such template.
+    """
+    asked = _features(features, TEXT_FEATURES) or ("clean_transcript",)
+    require_offer(asked, template_id, offer)
+    return TaskOptions(features=asked, template_id=template_id, llm_required=llm_required)
+
+
+def require_offer(features: tuple[str, ...], template_id: str | None, offer: Offer) -> None:
+    """Check what is asked of the language model, so that no task fails for it later.
+
+    Raises:
+        InvalidRequest: A summary without a template, or a template without a summary.
+        NotAvailable: The deployment has no language model.
+        UnknownTemplate: There is no such template.
+    """
+    needy = next((name for name in features if name in LLM_FEATURES), None)
+    if needy and not offer.llm:
+        raise NotAvailable(f"The feature {needy} is not available in this deployment.")
+    if template_id and not offer.llm:
+        raise NotAvailable("Templates (template_id) are not available in this deployment.")
+    if "summary" in features and not template_id:
+        raise InvalidRequest("A summary needs a template_id; GET /v1/templates lists the templates.")
+    if template_id and "summary" not in features:
+        raise InvalidRequest("template_id is the template of a summary, and the feature summary is not asked for.")
+    if template_id and template_id not in offer.summaries():
+        raise UnknownTemplate(f"There is no template {template_id[:64]!r} for summaries in this deployment.")
+
+
+def _features(values: list[str], known: tuple[str, ...]) -> tuple[str, ...]:
     asked = [name.strip() for value in values for name in value.split(",") if name.strip()]
     for name in asked:
-        if name not in FEATURES:
-            raise InvalidRequest(f"Unknown feature: {name[:64]!r}. Known are {', '.join(FEATURES)}.")
-        if name not in AVAILABLE:
-            raise NotAvailable(f"The feature {name} is not available in this deployment.")
-    return tuple(dict.fromkeys(asked)) or ("raw_transcript",)
+        if name not in known:
+            raise InvalidRequest(f"Unknown feature: {name[:64]!r}. Known are {', '.join(known)}.")
+    return tuple(dict.fromkeys(asked))
 
 
 def _single(fields: dict[str, list[str]], name: str) -> str:

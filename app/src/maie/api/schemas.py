@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from maie.domain import TaskStatus
+from maie.domain import TaskKind, TaskStatus
 from maie.tasks import Task
 
 
@@ -18,11 +18,12 @@ class Accepted(BaseModel):
 
 
 class FileView(BaseModel):
-    """The uploaded file."""
+    """What was uploaded."""
 
-    filename: str = Field(description="The client's name for it, made safe to show.")
+    filename: str = Field(description="The client's name for it, made safe to show; empty for text.")
     size_bytes: int
-    duration_seconds: float | None = Field(description="As its container declares it.")
+    duration_seconds: float | None = Field(description="As its container declares it; null for text.")
+    words: int | None = Field(description="Of a text; null for audio.")
 
 
 class ErrorView(BaseModel):
@@ -54,11 +55,13 @@ class SegmentView(BaseModel):
 
 
 class ResultsView(BaseModel):
-    """What a complete task found."""
+    """What a task found; null is what was not asked for, or what ``warnings`` say is missing."""
 
-    raw_transcript: str
-    language: str
+    raw_transcript: str | None = Field(description="Null where the task was given text.")
+    language: str | None
     segments: list[SegmentView]
+    clean_transcript: str | None = Field(description="One line a turn, 'speaker: text' where speakers are known.")
+    summary: Any = Field(description="A value that fits the template's schema.")
 
 
 class TaskView(BaseModel):
@@ -66,10 +69,12 @@ class TaskView(BaseModel):
 
     task_id: str
     status: TaskStatus
-    stage: str | None = Field(description="What is being done: decode, vad or asr.")
+    stage: str | None = Field(description="What is being done: decode, vad, asr, clean or summary.")
     progress: float = Field(description="0 to 1, of the stage.")
+    kind: TaskKind = Field(description="What it works on.")
     attempt: int = Field(description="Which try this is; more than 1 after a crash.")
     features: list[str]
+    template_id: str | None
     file: FileView
     submitted_at: str
     started_at: str | None
@@ -100,14 +105,30 @@ class ModelView(BaseModel):
     id: str
     kind: str
     engine: str
-    device: str
-    compute_type: str
+    device: str | None = Field(description="Null where a server has the model.")
+    compute_type: str | None
 
 
 class ModelList(BaseModel):
     """The models of this deployment."""
 
     models: list[ModelView]
+
+
+class TemplateView(BaseModel):
+    """What a summary can be made with."""
+
+    id: str
+    name: str
+    description: str
+    language: str = Field(description="ISO 639-1 code of the language that its prompt is written in.")
+    example: Any = Field(description="A summary that fits its schema.")
+
+
+class TemplateList(BaseModel):
+    """The templates of this deployment."""
+
+    templates: list[TemplateView]
 
 
 class Health(BaseModel):
@@ -132,12 +153,15 @@ def task_view(task: Task) -> dict[str, Any]:
         "status": task.status,
         "stage": task.stage or None,
         "progress": task.progress,
+        "kind": task.kind,
         "attempt": task.attempt,
         "features": list(task.options.features),
+        "template_id": task.options.template_id,
         "file": {
             "filename": task.upload.filename,
             "size_bytes": task.upload.size,
             "duration_seconds": task.upload.seconds,
+            "words": task.upload.words,
         },
         "submitted_at": task.submitted_at,
         "started_at": task.started_at,

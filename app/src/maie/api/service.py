@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from maie.api.offer import Offer
 from maie.api.problems import Problem
 from maie.database import connect
 from maie.files import Files
@@ -23,17 +24,18 @@ class Service:
     store: TaskStore
     queue: TaskQueue
     files: Files
+    offer: Offer
 
     @classmethod
     def of(cls, settings: Settings) -> Service:
         """Make the parts; nothing is contacted yet.
 
         Raises:
-            ConfigurationError: A secret is missing.
+            ConfigurationError: A secret is missing, or a template can't be used.
         """
         files = Files(settings.data_dir)
         store = TaskStore(connect(settings), settings)
-        return cls(settings, store, TaskQueue(store, files, settings), files)
+        return cls(settings, store, TaskQueue(store, files, settings), files, Offer.of(settings))
 
 
 async def _service(request: Request) -> Service:

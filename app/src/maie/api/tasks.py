@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
 from maie import exports
-from maie.api.schemas import ModelList, ModelView, ResultsView, TaskDetail, TaskPage, TaskView, task_view
+from maie.api.schemas import ResultsView, TaskDetail, TaskPage, TaskView, task_view
 from maie.api.service import Service, ServiceOf, problems
 from maie.domain import TaskStatus, Transcript, to_dict
 from maie.errors import Conflict, TaskNotFound
-from maie.modelfiles import model_name
 from maie.tasks import Outcome, Task
 
 CANCEL_SECONDS = 5.0
@@ -24,33 +23,44 @@ MAX_OFFSET = 1_000_000
 router = APIRouter(prefix="/v1", tags=["tasks"])
 
 
-def stored_transcript(task: Task, service: Service) -> Transcript:
-    """Read the transcript of a complete task.
+def stored_result(task: Task, service: Service) -> dict[str, Any]:
+    """Read the result of a task that has one.
 
     Raises:
-        TaskNotFound: Its result has been deleted.
+        TaskNotFound: It has been deleted.
     """
     try:
-        stored = service.files.read_result(task.id, task.attempt)["transcript"]
+        return service.files.read_result(task.id, task.attempt)
     except FileNotFoundError:
         raise TaskNotFound("The task's result has been deleted.") from None
-    return Transcript.of(stored)
+
+
+def transcript_of(result: dict[str, Any]) -> Transcript | None:
+    """Return the transcript of a stored result; None where the task was given text."""
+    stored = result["transcript"]
+    return None if stored is None else Transcript.of(stored)
+
+
+def results_view(task: Task, result: dict[str, Any]) -> ResultsView:
+    """Return what a client gets of a stored result."""
+    transcript = transcript_of(result)
+    clean, summary = result.get("clean"), result.get("summary")
+    return ResultsView.model_validate(
+        {
+            "raw_transcript": transcript and transcript.text,
+            "language": transcript and transcript.language,
+            "segments": [to_dict(segment) for segment in transcript.segments] if transcript else [],
+            "clean_transcript": clean["text"] if clean and "clean_transcript" in task.options.features else None,
+            "summary": summary and summary["value"],
+        }
+    )
 
 
 @router.get("/status/{task_id}", responses=problems(401, 404, 500, 503))
 def status(task_id: str, service: ServiceOf) -> TaskDetail:
-    """How a task is, and its results once it is complete."""
+    """How a task is, and its results once it has ended."""
     task = service.store.get(task_id)
-    results = None
-    if task.status is TaskStatus.COMPLETE:
-        transcript = stored_transcript(task, service)
-        results = ResultsView.model_validate(
-            {
-                "raw_transcript": transcript.text,
-                "language": transcript.language,
-                "segments": [to_dict(segment) for segment in transcript.segments],
-            }
-        )
+    results = results_view(task, stored_result(task, service)) if task.has_result else None
     return TaskDetail(results=results, **task_view(task))
 
 
@@ -93,25 +103,11 @@ def _wait_until_released(task_id: str, service: Service) -> None:
     },
 )
 def transcript(task_id: str, form: Literal["json", "txt", "srt", "vtt"], service: ServiceOf) -> Response:
-    """The transcript of a complete task as a file."""
+    """The transcript of an ended task as a file."""
     task = service.store.get(task_id)
-    if task.status is not TaskStatus.COMPLETE:
-        raise Conflict(f"The task is {task.status.value}; only a complete one has a transcript.")
-    return Response(exports.render(stored_transcript(task, service), form), media_type=exports.MEDIA_TYPES[form])
-
-
-@router.get("/models", responses=problems(401, 500))
-def models(service: ServiceOf) -> ModelList:
-    """The models of this deployment."""
-    settings = service.settings
-    return ModelList(
-        models=[
-            ModelView(
-                id=model_name(settings.asr_model),
-                kind="asr",
-                engine="faster-whisper",
-                device=settings.asr_device,
-                compute_type=settings.asr_compute_type,
-            )
-        ]
-    )
+    if not task.has_result:
+        raise Conflict(f"The task is {task.status.value} and has no transcript.")
+    found = transcript_of(stored_result(task, service))
+    if found is None:
+        raise Conflict("The task was given text and has no transcript.")
+    return Response(exports.render(found, form), media_type=exports.MEDIA_TYPES[form])

@@ -6,9 +6,7 @@ for the file never becomes a path.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +17,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from maie.api.boundary import ClientGone
-from maie.errors import InvalidRequest, Unavailable, UploadStalled, UploadTooLarge
+from maie.api.body import DISK_RETRY_AFTER, declared_size, receive_body, require_room
+from maie.errors import InvalidRequest, Unavailable, UploadTooLarge
 from maie.files import Files, sync_folder
 from maie.settings import Settings
 
@@ -30,15 +28,6 @@ MAX_FIELD_BYTES = 2048
 MAX_FILENAME_LENGTH = 255
 ENVELOPE_BYTES = 256 * 1024
 """What a body may hold besides the file: boundaries, headers of parts, fields."""
-
-LEAST_BYTES_PER_SECOND = 15_000
-"""Slower than this on average, ``upload_idle_seconds`` aside, is not an upload but a place in the queue that is being
-kept from others. A link of 128 kbit/s carries more."""
-
-RENEWAL_SECONDS = 5.0
-"""How often the place of an upload is renewed until its task is queued."""
-
-DISK_RETRY_AFTER = 60
 
 
 @dataclass
@@ -186,17 +175,15 @@ async def receive_form(
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise InvalidRequest("The body must be multipart/form-data.")
-    limit = settings.max_upload_bytes + ENVELOPE_BYTES
-    declared = int(request.headers.get("content-length", "0"))
-    if declared > limit:
-        raise UploadTooLarge(f"The request is larger than the {settings.max_upload_bytes} bytes that are accepted.")
-    await run_in_threadpool(_require_room, files, settings, declared)
+    accepted = settings.max_upload_bytes
+    declared = declared_size(request, accepted, ENVELOPE_BYTES)
+    await run_in_threadpool(require_room, files, settings, declared)
     try:
-        parser = FormParser(options[b"boundary"], files.audio(task_id), settings.max_upload_bytes)
+        parser = FormParser(options[b"boundary"], files.audio(task_id), accepted)
     except FormParserError:
         raise InvalidRequest("The boundary of the form is too long.") from None
     try:
-        await _receive_body(request, parser, limit, files, settings, still_alive)
+        await receive_body(request, parser.write, accepted, files, settings, still_alive, ENVELOPE_BYTES)
         if not parser.complete:
             raise InvalidRequest("The form ends before its closing boundary.")
         if parser.form.filename is None:
@@ -207,41 +194,3 @@ async def receive_form(
     finally:
         parser.abandon()
     return parser.form
-
-
-async def _receive_body(
-    request: Request,
-    parser: FormParser,
-    limit: int,
-    files: Files,
-    settings: Settings,
-    still_alive: Callable[[], Awaitable[None]],
-) -> None:
-    received = 0
-    started = renewed = time.monotonic()
-    while True:
-        slowest = started + settings.upload_idle_seconds + received / LEAST_BYTES_PER_SECOND
-        patience = min(settings.upload_idle_seconds, slowest - time.monotonic())
-        try:
-            message = await asyncio.wait_for(request.receive(), patience)
-        except asyncio.TimeoutError:
-            raise UploadStalled from None
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk: bytes = message.get("body", b"")
-        received += len(chunk)
-        if received > limit:
-            raise UploadTooLarge(f"The request is larger than the {settings.max_upload_bytes} bytes that are accepted.")
-        await run_in_threadpool(parser.write, chunk)
-        if not message.get("more_body", False):
-            return
-        now = time.monotonic()
-        if now - renewed > RENEWAL_SECONDS:
-            renewed = now
-            await still_alive()
-            await run_in_threadpool(_require_room, files, settings, 0)
-
-
-def _require_room(files: Files, settings: Settings, size: int) -> None:
-    if files.free_bytes() - size < settings.min_free_bytes:
-        raise Unavailable("The disk has no room for uploads at present.", retry_after=DISK_RETRY_AFTER)

@@ -15,7 +15,7 @@ from pathlib import Path
 from structlog.contextvars import bound_contextvars
 
 from maie.domain import EngineJob
-from maie.engine.messages import Failed, FromChild, Ready
+from maie.engine.messages import Failed, FromChild, Interim, Ready
 from maie.errors import EngineFailed, EngineOutOfMemory, MaieError
 from maie.logs import configure_logging, get_logger
 from maie.pipeline import Models, load_models, run
@@ -59,7 +59,7 @@ def main(pipe: Connection, settings: Settings) -> None:
 
 def _work(job: EngineJob, models: Models, settings: Settings, pipe: Connection) -> FromChild:
     try:
-        return run(job, models, settings, pipe.send)
+        return run(job, models, settings, pipe.send, lambda result: pipe.send(Interim(result)))
     except Exception as error:
         return _failure(error)
 

@@ -1,7 +1,8 @@
 """What goes over the pipe between the supervisor and the engine process.
 
 To the child: an :class:`~maie.domain.EngineJob`, or None for "end". From the child: :class:`Ready` once, then for each
-job any number of :class:`~maie.domain.Progress` and one :class:`~maie.domain.TaskResult` or :class:`Failed`.
+job any number of :class:`~maie.domain.Progress` and :class:`Interim`, and one :class:`~maie.domain.TaskResult` or
+:class:`Failed`.
 """
 
 from __future__ import annotations
@@ -38,4 +39,11 @@ class Failed:
     fatal: bool
 
 
-FromChild = Ready | Progress | TaskResult | Failed
+@dataclass(frozen=True)
+class Interim:
+    """What a job has come to already; more is to follow, if the process lives so long."""
+
+    result: TaskResult
+
+
+FromChild = Ready | Progress | Interim | TaskResult | Failed

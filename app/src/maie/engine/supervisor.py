@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from maie.domain import EngineJob, Progress, TaskResult
-from maie.engine.messages import Failed, FromChild, Ready
+from maie.engine.messages import Failed, FromChild, Interim, Ready
 from maie.errors import EngineFailed, EngineOutOfMemory, MaieError
 from maie.logs import get_logger
 from maie.settings import Settings
@@ -21,6 +21,9 @@ log = get_logger(__name__)
 
 Tick = Callable[[Progress | None], None]
 """Called with each progress, and with None at least every half second; what it raises ends the job."""
+
+Keep = Callable[[TaskResult], None]
+"""Called with what a job has come to before it goes on; that is left when the process ends in the middle of it."""
 
 TICK_SECONDS = 0.4
 STOP_SECONDS = 2.0
@@ -83,7 +86,7 @@ class Engine:
         self._loaded = message
         log.info("engine process is ready", pid=self.pid, seconds=message.load_seconds)
 
-    def run(self, job: EngineJob, tick: Tick) -> TaskResult:
+    def run(self, job: EngineJob, tick: Tick, keep: Keep | None = None) -> TaskResult:
         """Run one job, starting the process first where there is none.
 
         Raises:
@@ -102,6 +105,8 @@ class Engine:
             message = self._receive(tick, None)
             if isinstance(message, TaskResult):
                 return message
+            if isinstance(message, Interim) and keep is not None:
+                keep(message.result)
             if isinstance(message, Progress):
                 self._guarded(tick, message)
 

@@ -1,0 +1,118 @@
+"""``POST /v1/process_text``: take text that is there already, for the language model alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from starlette.concurrency import run_in_threadpool
+
+from maie.api.acceptance import StillAlive, accept, new_task
+from maie.api.body import DISK_RETRY_AFTER, declared_size, receive_body, require_room
+from maie.api.options import TEXT_FEATURES, text_options
+from maie.api.schemas import Accepted
+from maie.api.service import Service, ServiceOf, problems
+from maie.errors import InvalidRequest, Unavailable
+from maie.files import Files
+from maie.prompts import Turn
+from maie.tasks import Task, Upload
+
+MAX_SPEAKER_LENGTH = 100
+Speaker = Annotated[str, Field(max_length=MAX_SPEAKER_LENGTH)]
+
+
+class TextTurn(BaseModel):
+    """What one person said before another spoke."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    speaker: Speaker | None = None
+    text: str
+
+
+class TextRequest(BaseModel):
+    """Text, and what to do with it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str | None = Field(None, description="The text; each line is a turn of a speaker whom nobody knows.")
+    turns: list[TextTurn] | None = Field(None, description="The same as turns, where it is known who said what.")
+    features: list[str] = Field(
+        default_factory=list, description=f"Of {', '.join(TEXT_FEATURES)}; none: clean_transcript."
+    )
+    template_id: str | None = Field(None, description="Template of the summary; needed with summary.")
+    llm_required: bool = Field(
+        True, description="Whether the task fails when the language model does; otherwise it completes with warnings."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> TextRequest:
+        if (self.text is None) == (self.turns is None):
+            raise ValueError("either text or turns must be given")
+        return self
+
+    def all_turns(self) -> list[Turn]:
+        """Return the turns that have words."""
+        if self.turns is None:
+            turns = [Turn(None, line) for line in (self.text or "").splitlines()]
+        else:
+            turns = [Turn(turn.speaker, turn.text) for turn in self.turns]
+        return [turn for turn in turns if turn.text.strip()]
+
+
+_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": TextRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+        }
+    },
+}
+
+router = APIRouter(tags=["tasks"])
+
+
+@router.post(
+    "/v1/process_text",
+    status_code=202,
+    openapi_extra={"requestBody": _BODY},
+    responses=problems(401, 408, 413, 422, 429, 500, 503),
+)
+async def process_text(request: Request, response: Response, service: ServiceOf) -> Accepted:
+    """Send text and have it cleaned or summarised. The rest is as with audio."""
+    return await accept(request, response, service, _receive)
+
+
+async def _receive(request: Request, task_id: str, service: Service, still_alive: StillAlive) -> Task:
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise InvalidRequest("The body must be JSON.")
+    accepted = service.settings.max_text_bytes
+    declared = declared_size(request, accepted)
+    await run_in_threadpool(require_room, service.files, service.settings, declared)
+    body = bytearray()
+    await receive_body(request, body.extend, accepted, service.files, service.settings, still_alive)
+    asked, turns = await run_in_threadpool(_parse, bytes(body))
+    options = text_options(asked.features, asked.template_id, asked.llm_required, service.offer)
+    await run_in_threadpool(_keep, service.files, task_id, turns)
+    words = sum(len(turn.text.split()) for turn in turns)
+    return new_task(request, task_id, options, Upload("", len(body), None, words))
+
+
+def _parse(body: bytes) -> tuple[TextRequest, list[Turn]]:
+    try:
+        asked = TextRequest.model_validate_json(body)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:3])
+        raise InvalidRequest(wrong) from None
+    turns = asked.all_turns()
+    if not turns:
+        raise InvalidRequest("The text has no words.")
+    return asked, turns
+
+
+def _keep(files: Files, task_id: str, turns: list[Turn]) -> None:
+    try:
+        files.write_turns(task_id, turns)
+    except OSError as error:
+        raise Unavailable("The text can't be stored at present.", retry_after=DISK_RETRY_AFTER) from error

@@ -1,0 +1,28 @@
+"""How long a task may take: from the length of its audio or text, never one flat number."""
+
+from __future__ import annotations
+
+from maie.settings import Settings
+from maie.tasks import Task
+
+WORDS_PER_SECOND = 3.0
+"""As fast as people speak; what text a stretch of audio becomes is not known before."""
+
+
+def speech_seconds(task: Task, settings: Settings) -> float:
+    """Return the time limit of all that comes before the language model, in seconds."""
+    return max(settings.task_timeout_floor, settings.task_timeout_factor * _audio_seconds(task, settings))
+
+
+def llm_seconds(task: Task, settings: Settings) -> float:
+    """Return the time limit of the language model's stages together, in seconds from the start of the first."""
+    words = task.upload.words
+    if words is None:
+        words = round(WORDS_PER_SECOND * _audio_seconds(task, settings))
+    return max(settings.task_timeout_floor, settings.llm_task_timeout_factor * words * len(task.options.llm_stages))
+
+
+def _audio_seconds(task: Task, settings: Settings) -> float:
+    if task.kind == "text":
+        return 0.0
+    return settings.max_audio_seconds if task.upload.seconds is None else task.upload.seconds
