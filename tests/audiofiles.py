@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "files" / "models" / "maie-asr-en-v1"
+LLM = ROOT / "files" / "models" / "maie-llm-en-v1"
 SAMPLE = ROOT / "files" / "audio" / "meeting-sample.wav"
 REFERENCE = ROOT / "files" / "audio" / "meeting-sample.json"
 

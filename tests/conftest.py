@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from stack import MIB, Stack, wait_for
+from stack import MIB, WITH_LLM, Stack, wait_for
 
 SENTENCES = (
     "The budget was approved by the whole team. We will meet again on the third of May. "
@@ -49,8 +49,8 @@ def own_stack(make_stack: Callable[..., Stack]) -> Iterator[Callable[..., Stack]
 
 @pytest.fixture(scope="session")
 def service(make_stack: Callable[..., Stack]) -> Stack:
-    """One whole service with the default limits, for tests that leave it sound."""
-    stack = make_stack()
+    """One whole service with the default limits and both models, for tests that leave it sound."""
+    stack = make_stack(**WITH_LLM)
     stack.start("worker", "api")
     return stack
 
@@ -85,7 +85,7 @@ def leaves_the_service_sound(service: Stack) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def small(make_stack: Callable[..., Stack]) -> Stack:
-    """A service that takes 1 MiB and a minute of audio at most."""
+    """A service without a language model that takes 1 MiB and a minute of audio at most."""
     stack = make_stack(max_upload_bytes=MIB, max_audio_seconds=60, upload_idle_seconds=1)
     stack.start("worker", "api")
     return stack

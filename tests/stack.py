@@ -18,11 +18,13 @@ from typing import Any
 
 import httpx
 import redis
-from audiofiles import MODEL
+from audiofiles import LLM, MODEL
 
 KEY = "test-key-" + "k" * 32
 REDIS_PASSWORD = "redis-password"
 PR_SET_PDEATHSIG = 1
+WITH_LLM = {"llm_backend": "ctranslate2", "llm_model": LLM, "llm_threads": 1}
+"""Settings of a service that has the embedded language model too."""
 MIB = 1024**2
 Speech = Callable[[float], bytes]
 
@@ -205,11 +207,21 @@ class Stack:
         with self.client() as client:
             return client.post("/v1/process", files={"file": (name, audio)}, data=fields)
 
-    def accept(self, audio: bytes) -> str:
-        """Post audio, trying again while the service is not there; return the task's id."""
+    def post_text(self, text: str, **fields: Any) -> httpx.Response:
+        with self.client() as client:
+            return client.post("/v1/process_text", json={"text": text, **fields})
 
+    def accept(self, audio: bytes, **fields: Any) -> str:
+        """Post audio, trying again while the service is not there; return the task's id."""
+        return self._accept(lambda: self.post(audio, **fields))
+
+    def accept_text(self, text: str, **fields: Any) -> str:
+        """The same with text."""
+        return self._accept(lambda: self.post_text(text, **fields))
+
+    def _accept(self, post: Callable[[], httpx.Response]) -> str:
         def taken() -> str | None:
-            answer = self.post(audio)
+            answer = post()
             assert answer.status_code in (202, 503), answer.text
             return answer.json().get("task_id")
 

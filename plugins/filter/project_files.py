@@ -40,9 +40,30 @@ def model_files(folder: str) -> list[str]:
     return re.findall(r"^[0-9a-f]{64} [ *](.+)$", text, re.MULTILINE)
 
 
+def folder_digest(folder: str) -> str:
+    """Return 12 hexadecimal digits that stand for the names and contents of all files below a folder.
+
+    Raises:
+        AnsibleFilterError: There is no such folder.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise AnsibleFilterError(f"There is no folder {folder}.")
+    digest = hashlib.sha256()
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{content}  {path.relative_to(root)}\n".encode())
+    return digest.hexdigest()[:12]
+
+
 class FilterModule:
     """Tells Ansible the filters."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by name."""
-        return {"project_path": project_path, "model_id": model_id, "model_files": model_files}
+        return {
+            "project_path": project_path,
+            "model_id": model_id,
+            "model_files": model_files,
+            "folder_digest": folder_digest,
+        }

@@ -38,5 +38,18 @@ def test_files_of_a_model(tmp_path: Path) -> None:
     assert project_files.model_files(str(tmp_path)) == ["model.bin", "config.json"]
 
 
+def test_a_folders_digest_is_of_names_and_contents(tmp_path: Path) -> None:
+    first, same, other = (tmp_path / name for name in "abc")
+    for folder, name, text in ((first, "schema.json", "{}"), (same, "schema.json", "{}"), (other, "schema", "{}")):
+        (folder / "poem_v1").mkdir(parents=True)
+        (folder / "poem_v1" / name).write_text(text)
+    digests = [project_files.folder_digest(str(folder)) for folder in (first, same, other)]
+    assert digests[0] == digests[1] != digests[2]
+    (same / "poem_v1" / "schema.json").write_text("{ }")
+    assert project_files.folder_digest(str(same)) != digests[0]
+    with pytest.raises(AnsibleFilterError, match="There is no folder"):
+        project_files.folder_digest(str(tmp_path / "nowhere"))
+
+
 def test_files_of_the_project() -> None:
     assert Path(project_files.project_path("site.yml")).is_file()

@@ -17,7 +17,8 @@ KNOWN_TO_249 = {
     "Unit": "After Description PartOf StartLimitIntervalSec Wants",
     "Install": "WantedBy",
     "Service": """
-        CapabilityBoundingSet CPUWeight DevicePolicy EnvironmentFile ExecStart ExecStartPre ExecStop Group KillMode
+        CapabilityBoundingSet CPUWeight DevicePolicy EnvironmentFile ExecStart ExecStartPre ExecStop Group
+        IPAddressAllow IPAddressDeny KillMode
         LimitNOFILE LoadCredential LockPersonality MemoryDenyWriteExecute MemoryMax NoNewPrivileges NotifyAccess
         OOMPolicy OOMScoreAdjust PrivateDevices PrivateNetwork PrivateTmp PrivateUsers ProcSubset ProtectClock
         ProtectControlGroups ProtectHome ProtectHostname ProtectKernelLogs ProtectKernelModules ProtectKernelTunables
@@ -39,14 +40,15 @@ UNITS = {
 EXPOSED = ["maie-api.service", "maie-worker.service", "maie-redis.service"]
 
 
-def render(unit: str, gpu: bool) -> str:
-    """Return the unit's text with its role's defaults."""
+def render(unit: str, gpu: bool, **others: Any) -> str:
+    """Return the unit's text with its role's defaults, but for the other values."""
     role = PROJECT / "roles" / UNITS[unit].split("/")[0]
     values: dict[str, Any] = yaml.safe_load((role / "defaults/main.yml").read_text())
     values |= {
         "ansible_managed": "Ansible managed",
         "ansible_facts": {"getent_group": {"video": [], "render": []}},
         "__maie_uses_gpu": gpu,
+        **others,
     }
     environment = Environment(
         loader=FileSystemLoader(role / "templates"), undefined=StrictUndefined, trim_blocks=True, autoescape=False
@@ -114,6 +116,18 @@ def test_a_worker_without_gpu_has_a_limit_and_no_devices() -> None:
     names = {name for _, name, _ in directives(render("maie-worker.service", gpu=False))}
     assert {"PrivateDevices", "MemoryMax"} <= names
     assert "SupplementaryGroups" not in names
+
+
+def test_only_a_worker_with_a_server_for_its_language_model_has_a_network() -> None:
+    alone = directives(render("maie-worker.service", gpu=False))
+    assert ("Service", "PrivateNetwork", "yes") in alone
+    assert ("Service", "RestrictAddressFamilies", "AF_UNIX") in alone
+    server = {"maie_llm_backend": "openai", "maie_llm_key": "k"}
+    near = directives(render("maie-worker.service", gpu=True, __maie_llm_is_local=True, **server))
+    far = directives(render("maie-worker.service", gpu=True, __maie_llm_is_local=False, **server))
+    assert {"PrivateNetwork", "IPAddressDeny"} & {name for _, name, _ in far} == set()
+    assert {("Service", "IPAddressDeny", "any"), ("Service", "IPAddressAllow", "localhost")} <= set(near)
+    assert ("Service", "LoadCredential", "llm_key:/etc/maie/credentials/llm_key") in near
 
 
 @pytest.mark.parametrize("unit", EXPOSED)

@@ -73,7 +73,7 @@ def test_the_transcript_of_an_unfinished_task_is_a_conflict(service: Stack, spee
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", KEY + "x", KEY.upper(), b"\xe4\xf6\xfc", "x" * 8000])
-@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/status/x", "/v1/models", "/v1/nothing"])
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/status/x", "/v1/templates/x/schema", "/v1/nothing"])
 def test_without_a_right_key_there_is_only_401(service: Stack, key: Any, path: str) -> None:
     headers = {} if key is None else {b"X-API-Key": key if isinstance(key, bytes) else key.encode()}
     answer = httpx.get(f"{service.url}{path}", headers=headers)
@@ -124,8 +124,8 @@ def test_unknown_paths_and_methods_are_problems_too(service: Stack) -> None:
         ({"language": "x" * 5000}, "invalid_request"),
     ],
 )
-def test_what_is_not_on_offer_is_422(service: Stack, speech: Speech, fields: dict[str, Any], code: str) -> None:
-    with service.client() as client:
+def test_what_is_not_on_offer_is_422(small: Stack, speech: Speech, fields: dict[str, Any], code: str) -> None:
+    with small.client() as client:
         answer = client.post("/v1/process", files={"file": ("a.wav", speech(1))}, data=fields)
     body = assert_problem(answer, 422, code)
     assert ("not available in this deployment" in body["detail"]) == (code == "not_available")
@@ -155,11 +155,12 @@ def test_health_ready_models_and_metrics(service: Stack) -> None:
         "ready": True,
         "release": "test",
         "profile": "embedded",
-        "parts": {"redis": "up", "worker": "up", "engine": "up", "llm": "unused", "disk": "up"},
+        "parts": {"redis": "up", "worker": "up", "engine": "up", "llm": "up", "disk": "up"},
     }
     with service.client() as client:
-        (model,) = client.get("/v1/models").json()["models"]
-    assert (model["kind"], model["device"], model["compute_type"]) == ("asr", "cpu", "int8")
+        speech, language = client.get("/v1/models").json()["models"]
+    assert (speech["kind"], speech["device"], speech["compute_type"]) == ("asr", "cpu", "int8")
+    assert (language["kind"], language["id"], language["engine"]) == ("llm", "maie-llm-en-v1", "ctranslate2")
     text = httpx.get(f"{service.url}/metrics").text
     for line in (
         'maie_tasks_total{status="COMPLETE"}',

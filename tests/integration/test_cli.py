@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiofiles import MODEL, SAMPLE, reference_text, write_wav
+from audiofiles import LLM, MODEL, REFERENCE, SAMPLE, reference_text, write_wav
 from maie_training.wer import word_error_rate
 from stack import Stack
 
@@ -23,8 +23,8 @@ def maie(*arguments: str, env: dict[str, str] | None = None, **settings: str) ->
     return subprocess.run(command, env={**base, **(env or {}), **own}, capture_output=True, text=True, timeout=120)
 
 
-def transcribe(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return maie("transcribe", *arguments, profile="embedded", asr_model=str(MODEL))
+def transcribe(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return maie("transcribe", *arguments, profile="embedded", asr_model=str(MODEL), **settings)
 
 
 def test_version() -> None:
@@ -42,8 +42,42 @@ def test_transcribe_writes_words_to_output_and_the_rest_to_error() -> None:
 def test_transcribe_to_json() -> None:
     run = transcribe("--json", str(SAMPLE))
     result = json.loads(run.stdout)
-    assert set(result) == {"transcript", "metrics", "versions", "warnings"}
+    assert set(result) == {"transcript", "clean", "summary", "metrics", "versions", "warnings", "error"}
     assert result["metrics"]["rtf"] > 0
+
+
+def test_transcribe_cleans_and_summarises() -> None:
+    asked = ("--clean", "--summary", "meeting_notes_v1")
+    run = transcribe(*asked, str(SAMPLE), llm_backend="ctranslate2", llm_model=str(LLM))
+    assert run.returncode == 0, run.stderr
+    clean, _, notes = run.stdout.partition("\n{")
+    reference = json.loads(REFERENCE.read_text())
+    assert word_error_rate([reference["clean"]], [clean]) <= 0.05
+    assert json.loads("{" + notes)["decisions"] == reference["notes"]["decisions"]
+    assert "summary …" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--clean",), "The feature clean_transcript is not available in this deployment."),
+        (("--summary", "x"), "The feature summary is not available in this deployment."),
+    ],
+)
+def test_transcribe_says_what_the_deployment_lacks(arguments: tuple[str, ...], said: str) -> None:
+    run = transcribe(*arguments, str(SAMPLE))
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", f"maie: {said}\n")
+
+
+def test_templates_check_names_each_template_and_what_is_wrong_with_it(tmp_path: Path) -> None:
+    assert maie("templates", "check", str(tmp_path)).returncode == 0
+    (tmp_path / "poem_v1").mkdir()
+    run = maie("templates", "check", str(tmp_path))
+    lines = dict(line.split(maxsplit=1)[::-1] for line in run.stdout.splitlines() if line.startswith("ok"))
+    assert run.returncode == 1
+    assert set(lines) == {"generic_summary_v1", "interview_transcript_v1", "meeting_notes_v1", "text_enhancement_v1"}
+    assert "NO  poem_v1" in run.stdout
+    assert maie("templates", "check", str(tmp_path / "nowhere")).returncode == 2
 
 
 @pytest.mark.parametrize(("form", "first"), [("--srt", "1\n00:00:0"), ("--vtt", "WEBVTT\n\n00:00:0")])
@@ -74,7 +108,17 @@ def test_without_a_model_the_answer_is_2() -> None:
 def test_doctor_finds_a_whole_service_well(service: Stack) -> None:
     run = maie("doctor", "--json", env=service.env)
     findings = {f["name"]: f for f in json.loads(run.stdout)["findings"]}
-    assert set(findings) == {"settings", "platform", "credentials", "redis", "disk", "cuda", "model"}
+    assert set(findings) == {
+        "settings",
+        "platform",
+        "credentials",
+        "redis",
+        "disk",
+        "cuda",
+        "model",
+        "templates",
+        "llm",
+    }
     assert all(f["ok"] for f in findings.values()), findings
     assert run.returncode == 0
 
@@ -89,6 +133,9 @@ def test_doctor_finds_a_whole_service_well(service: Stack) -> None:
         ("disk", {"data_dir": "/nowhere"}),
         ("cuda", {"asr_device": "cuda"}),
         ("model", {"asr_model": "/nowhere"}),
+        ("templates", {"templates_dir": "/"}),
+        ("llm", {"llm_model": "/nowhere"}),
+        ("llm", {"llm_backend": "openai", "llm_url": "http://127.0.0.1:9/v1"}),
     ],
 )
 def test_doctor_finds_what_is_wrong(service: Stack, finding: str, settings: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from maie.domain import EngineJob, Progress, Stage, TaskOptions, to_dict
+from maie.domain import EngineJob, Progress, Stage, TaskOptions, TaskResult, to_dict
 from maie.errors import ConfigurationError, MaieError
 
 Run = Callable[[argparse.Namespace], int]
@@ -32,7 +32,9 @@ class Command:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
-    parser = argparse.ArgumentParser(prog="maie", description="Upload audio, get a transcript.")
+    parser = argparse.ArgumentParser(
+        prog="maie", description="Upload audio, get a transcript, its clean form and a summary."
+    )
     parser.add_argument("--version", action="version", version=f"maie {version('maie')}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
@@ -80,13 +82,16 @@ def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--json", dest="form", action="store_const", const="result", help="the whole result as JSON")
     form.add_argument("--srt", dest="form", action="store_const", const="srt", help="SubRip subtitles")
     form.add_argument("--vtt", dest="form", action="store_const", const="vtt", help="WebVTT subtitles")
+    parser.add_argument("--clean", action="store_true", help="the clean transcript instead of the raw one")
+    parser.add_argument("--summary", metavar="TEMPLATE", help="a summary as JSON, in the form of this template")
     parser.set_defaults(form="txt")
 
 
 def _transcribe(arguments: argparse.Namespace) -> int:
     """Transcribe one file with the engine process, without API, queue or Redis."""
+    from maie.api.offer import Offer
+    from maie.api.options import require_offer
     from maie.engine import Engine
-    from maie.exports import render
     from maie.logs import configure_logging
     from maie.settings import load_settings
 
@@ -95,7 +100,9 @@ def _transcribe(arguments: argparse.Namespace) -> int:
     if not arguments.file.is_file():
         _say(f"maie: there is no file {arguments.file}.")
         return 2
-    job = EngineJob("local", arguments.file.resolve(), TaskOptions(language=arguments.language))
+    options = _options(arguments)
+    require_offer(options.features, options.template_id, Offer.of(settings))
+    job = EngineJob("local", arguments.file.resolve(), options)
     engine = Engine(settings)
     try:
         engine.start()
@@ -104,13 +111,32 @@ def _transcribe(arguments: argparse.Namespace) -> int:
         engine.stop()
     for warning in result.warnings:
         _say(f"warning: {warning}")
-    if arguments.form == "result":
-        sys.stdout.write(json.dumps(to_dict(result), ensure_ascii=False, indent=2) + "\n")
-    else:
-        sys.stdout.write(render(result.transcript, arguments.form))
+    sys.stdout.write(_written(result, arguments.form))
     took, audio = result.metrics["processing_time_seconds"], result.metrics["input_duration_seconds"]
     _say(f"{audio:.1f} s of audio in {took:.1f} s: RTF {result.metrics['rtf']:.3f}")
-    return 0
+    return 0 if result.error is None else 1
+
+
+def _options(arguments: argparse.Namespace) -> TaskOptions:
+    features = ["raw_transcript"]
+    features += ["clean_transcript"] if arguments.clean else []
+    features += ["summary"] if arguments.summary else []
+    return TaskOptions(tuple(features), arguments.language, template_id=arguments.summary, llm_required=True)
+
+
+def _written(result: TaskResult, form: str) -> str:
+    """Return what a person asked for: with a clean transcript or a summary these and not the raw transcript."""
+    from maie.exports import MEDIA_TYPES, render
+
+    if form == "result":
+        return json.dumps(to_dict(result), ensure_ascii=False, indent=2) + "\n"
+    asked = [result.clean.text + "\n"] if result.clean else []
+    if result.summary:
+        asked.append(json.dumps(result.summary.value, ensure_ascii=False, indent=2) + "\n")
+    if asked and form == "txt":
+        return "\n".join(asked)
+    known = next(name for name in MEDIA_TYPES if name == form)
+    return render(result.transcript, known) if result.transcript else ""
 
 
 class _ProgressLine:
@@ -152,9 +178,38 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return exit_code(findings)
 
 
+def _templates_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["check"])
+    parser.add_argument(
+        "folder", nargs="?", type=Path, metavar="FOLDER", help="of templates; that of the settings when left out"
+    )
+
+
+def _templates(arguments: argparse.Namespace) -> int:
+    """Say of each template, the built-in ones too, whether it can be used."""
+    from maie.settings import load_settings
+    from maie.template_set import check_template, folders
+
+    own: Path | None = arguments.folder or load_settings().templates_dir
+    if own is not None and not own.is_dir():
+        _say(f"maie: there is no folder {own}.")
+        return 2
+    names: set[str] = set()
+    wrong = False
+    for folder in folders(own):
+        problems = check_template(folder)
+        if folder.name in names:
+            problems.append("there is another template of this name")
+        names.add(folder.name)
+        wrong = wrong or bool(problems)
+        sys.stdout.write(f"{'NO' if problems else 'ok'}  {folder.name:<24} {'; '.join(problems)}".rstrip() + "\n")
+    return 1 if wrong else 0
+
+
 COMMANDS: dict[str, Command] = {
     "api": Command("Serve the HTTP API.", _no_arguments, _api),
     "worker": Command("Take tasks from the queue and have them done.", _no_arguments, _worker),
     "transcribe": Command("Transcribe one file here and now.", _transcribe_arguments, _transcribe),
+    "templates": Command("Say whether the templates can be used.", _templates_arguments, _templates),
     "doctor": Command("Say whether this machine can run the service as it is configured.", _doctor_arguments, _doctor),
 }

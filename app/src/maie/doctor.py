@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maie.errors import ConfigurationError
+from maie.errors import ConfigurationError, MaieError
 from maie.platform import is_jetson
 from maie.settings import Settings, load_settings
 
@@ -57,6 +57,8 @@ def examine() -> Iterator[Finding]:
     yield _disk(settings)
     yield _cuda(settings)
     yield _model(settings)
+    yield _templates(settings)
+    yield _llm(settings)
 
 
 def _platform(settings: Settings) -> Finding:
@@ -147,3 +149,29 @@ def _hear_silence(model: AsrModel) -> str:
         file.flush()
         asr.transcribe(Audio(file, SAMPLE_RATE, ()), [Span(0.0, 1.0)], model, None, lambda _: None)
     return f"loads and answers, {model.compute_type}, languages: {len(model.languages)}"
+
+
+def _templates(settings: Settings) -> Finding:
+    from maie.template_set import load_templates
+
+    try:
+        return Finding("templates", True, ", ".join(load_templates(settings.templates_dir)))
+    except ConfigurationError as error:
+        return Finding("templates", False, error.detail)
+
+
+def _llm(settings: Settings) -> Finding:
+    """Load the language model, or call its server, and have it write a few tokens; what it writes does not matter."""
+    from maie import llm
+    from maie.llm.base import Chat
+
+    if settings.llm_backend == "none":
+        return Finding("llm", True, "not used")
+    try:
+        model = llm.load(settings)
+        reply = model.reply(Chat(({"role": "user", "content": "Say yes."},), max_tokens=4), lambda _: None)
+    except MaieError as error:
+        return Finding("llm", False, error.detail)
+    except (RuntimeError, MemoryError) as error:
+        return Finding("llm", False, f"The language model does not answer: {error}")
+    return Finding("llm", True, f"{model.name} answers, {reply.reply_tokens} tokens, context {model.context_tokens}")

@@ -91,9 +91,7 @@ def load_models(settings: Settings) -> Models:
     return Models(model, language_model, load_templates(settings.templates_dir), versions)
 
 
-def run(
-    job: EngineJob, models: Models, settings: Settings, on_progress: OnProgress, on_result: OnResult
-) -> TaskResult:
+def run(job: EngineJob, models: Models, settings: Settings, on_progress: OnProgress, on_result: OnResult) -> TaskResult:
     """Run all stages that a task asks for.
 
     Args:

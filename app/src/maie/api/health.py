@@ -36,13 +36,22 @@ def parts_of(service: Service) -> dict[str, str]:
         redis_up = True
     except redis.RedisError:
         leases, redis_up = [], False
+    engine_ready = any(lease.engine_ready for lease in leases)
     return {
         "redis": _state(redis_up),
         "worker": _state(bool(leases)),
-        "engine": _state(any(lease.engine_ready for lease in leases)),
-        "llm": "unused",
+        "engine": _state(engine_ready),
+        "llm": _llm_state(service, engine_ready),
         "disk": _state(_disk_up(service)),
     }
+
+
+def _llm_state(service: Service, engine_ready: bool) -> str:
+    """A model in the engine process is loaded before that is ready; a server is asked."""
+    backend = service.settings.llm_backend
+    if backend == "none":
+        return "unused"
+    return _state(engine_ready if backend == "ctranslate2" else service.llm_probe.up())
 
 
 def _disk_up(service: Service) -> bool:

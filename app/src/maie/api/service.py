@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from maie.api.llm_probe import LlmProbe
 from maie.api.offer import Offer
 from maie.api.problems import Problem
 from maie.database import connect
@@ -25,6 +26,7 @@ class Service:
     queue: TaskQueue
     files: Files
     offer: Offer
+    llm_probe: LlmProbe
 
     @classmethod
     def of(cls, settings: Settings) -> Service:
@@ -35,7 +37,8 @@ class Service:
         """
         files = Files(settings.data_dir)
         store = TaskStore(connect(settings), settings)
-        return cls(settings, store, TaskQueue(store, files, settings), files, Offer.of(settings))
+        queue = TaskQueue(store, files, settings)
+        return cls(settings, store, queue, files, Offer.of(settings), LlmProbe(settings))
 
 
 async def _service(request: Request) -> Service:

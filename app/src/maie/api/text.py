@@ -64,9 +64,7 @@ class TextRequest(BaseModel):
 _BODY: dict[str, Any] = {
     "required": True,
     "content": {
-        "application/json": {
-            "schema": TextRequest.model_json_schema(ref_template="#/components/schemas/{model}")
-        }
+        "application/json": {"schema": TextRequest.model_json_schema(ref_template="#/components/schemas/{model}")}
     },
 }
 

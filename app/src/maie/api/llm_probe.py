@@ -1,0 +1,54 @@
+"""Whether the language model's server answers: asked now and then, in a thread that nobody waits for long."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.request
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillWaiting
+from http.client import HTTPException
+
+from maie.settings import Settings
+
+FRESH_SECONDS = 5.0
+"""How long an answer counts."""
+
+PATIENCE_SECONDS = 2.0
+"""A server that takes longer to list its models is down."""
+
+
+class LlmProbe:
+    """Asks one server for its models, which costs it next to nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._asker = ThreadPoolExecutor(1, "llm-probe")
+        self._lock = threading.Lock()
+        self._answer: Future[bool] | None = None
+        self._asked = 0.0
+
+    def up(self) -> bool:
+        """Whether the server has answered lately."""
+        with self._lock:
+            stale = time.monotonic() - self._asked > FRESH_SECONDS
+            if self._answer is None or (stale and self._answer.done()):
+                self._asked = time.monotonic()
+                self._answer = self._asker.submit(self._ask)
+            answer = self._answer
+        try:
+            return answer.result(PATIENCE_SECONDS)
+        except StillWaiting:
+            return False
+
+    def _ask(self) -> bool:
+        key_file = self._settings.credentials_dir / "llm_key"
+        headers = {}
+        if key_file.is_file():
+            headers["Authorization"] = f"Bearer {key_file.read_text(encoding='utf-8').strip()}"
+        request = urllib.request.Request(f"{self._settings.llm_url}/models", headers=headers)  # noqa: S310 - the operator's
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except (OSError, HTTPException, ValueError):
+            return False
