@@ -49,6 +49,19 @@ def rss(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def engines(stack: Stack) -> int:
+    """How many engine processes of a stack live, whoever started them."""
+    mine = f"MAIE_DATA_DIR={stack.data}".encode()
+    count = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            holds = mine in (folder / "environ").read_bytes().split(b"\0")
+            count += holds and b"multiprocessing.spawn" in (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+    return count
+
+
 class Process:
     """A process in a session of its own, so that it and its children can be killed together like a systemd unit."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,17 +50,23 @@ class SpeechApi:
         self._errors = httpx.HTTPError
         self._client = httpx.Client(base_url=url, verify=trust, timeout=request_seconds, trust_env=False)
 
-    def call(self, method: str, path: str, audio: Path | None = None, with_key: bool = True) -> Answer:
-        """Send one request and return the answer, whatever its status.
+    def call(
+        self,
+        method: str,
+        path: str,
+        audio: Path | None = None,
+        fields: Mapping[str, str] | None = None,
+        with_key: bool = True,
+    ) -> Answer:
+        """Send one request, with audio and the fields of its form where there is any; return the answer as it is.
 
         Raises:
             NoAnswer: There is none.
         """
         headers = self._key if with_key else {}
         files = {"file": (audio.name, audio.read_bytes())} if audio else None
-        data = {"features": "raw_transcript"} if audio else None
         try:
-            response = self._client.request(method, path, headers=headers, files=files, data=data)
+            response = self._client.request(method, path, headers=headers, files=files, data=fields)
         except self._errors as error:
             raise NoAnswer(f"{method} {self._client.base_url}{path}: {error}") from None
         is_json = "json" in response.headers.get("content-type", "")
@@ -71,10 +78,10 @@ class SpeechApi:
             content=content if isinstance(content, dict) else {},
         )
 
-    def submit(self, audio: Path, deadline: float) -> Answer:
-        """Upload a file; while the API says that it is busy, wait as long as it asks and try again."""
+    def submit(self, audio: Path, fields: Mapping[str, str], deadline: float) -> Answer:
+        """Upload a file with what to do with it; while the API is busy, wait as long as it asks and try again."""
         while True:
-            answer = self.call("POST", "/v1/process", audio)
+            answer = self.call("POST", "/v1/process", audio, fields)
             pause = min(30.0, answer.retry_after)
             if answer.status not in BUSY or time.monotonic() + pause > deadline:
                 return answer

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.notes import action_items_f1  # type: ignore[import-not-found]
 from ansible.module_utils.speech_api import NoAnswer, SpeechApi  # type: ignore[import-not-found]
 from ansible.module_utils.words import word_error_rate  # type: ignore[import-not-found]
 
 DOCUMENTATION = r"""
 module: maie_smoke
-short_description: Proves that a host transcribes
+short_description: Proves that a host transcribes, and takes notes
 description:
-  - Uploads one audio file through the host's API, follows the task to its end and compares the transcript with the
-    reference. Runs on the control node.
+  - Uploads one audio file through the host's API, follows the task to its end and compares the transcript, and with a
+    O(template) the clean transcript and the meeting's notes, with the reference. Runs on the control node.
   - Never fails because of the host. C(ok) and C(checks) say how it is, so that the result can be kept first.
 options:
   url:
@@ -36,7 +37,9 @@ options:
     type: path
     required: true
   reference:
-    description: JSON file with what is said in it under C(verbatim).
+    description:
+      - JSON file with what is said in it under C(verbatim).
+      - For a O(template) it also has C(clean) and C(notes_without_speakers).
     type: path
     required: true
   release:
@@ -51,6 +54,18 @@ options:
     description: Largest real-time factor (processing seconds over audio seconds) that passes.
     type: float
     default: 1.0
+  template:
+    description: Template of the notes; empty where the host has no language model.
+    type: str
+    default: ""
+  max_clean_wer:
+    description: Largest word error rate of the clean transcript that passes.
+    type: float
+    default: 0.05
+  min_action_items_f1:
+    description: Least F1 of the notes' action items that passes.
+    type: float
+    default: 0.85
   seconds:
     description: Time for all of it.
     type: int
@@ -108,14 +123,19 @@ class Smoke:
         self.deadline = time.monotonic() + params["seconds"]
         self.api = SpeechApi(params["url"], params["key"], params["ca_file"])
         self.checks: list[dict[str, Any]] = []
+        self.reference: dict[str, Any] = json.loads(Path(params["reference"]).read_text(encoding="utf-8"))
         self.report: dict[str, Any] = {
             "url": params["url"],
             "release": "",
             "profile": "",
             "states": [],
             "transcript": "",
-            "reference": json.loads(Path(params["reference"]).read_text(encoding="utf-8"))["verbatim"],
+            "reference": self.reference["verbatim"],
             "wer": None,
+            "clean_transcript": None,
+            "clean_wer": None,
+            "notes": None,
+            "action_items_f1": None,
             "rtf": None,
             "audio_seconds": None,
             "processing_seconds": None,
@@ -129,7 +149,11 @@ class Smoke:
     def run(self) -> None:
         """Do all checks; those that depend on a failed one are left out."""
         if self.ready() and self.keyless():
-            answer = self.api.submit(Path(self.params["audio"]), self.deadline)
+            fields = {"features": "raw_transcript"}
+            if self.params["template"]:
+                fields["features"] += ",clean_transcript,summary"
+                fields["template_id"] = self.params["template"]
+            answer = self.api.submit(Path(self.params["audio"]), fields, self.deadline)
             task_id = str(answer.content.get("task_id", ""))
             if self.check("accepted", answer.status == 202 and bool(task_id), answer.problem()):
                 self.task(task_id)
@@ -139,8 +163,11 @@ class Smoke:
         answer = self.api.call("GET", "/ready", with_key=False)
         content = answer.content
         self.report |= {key: str(content.get(key, "")) for key in ("release", "profile")}
+        parts = content.get("parts", {})
         is_ready = answer.status == 200 and content.get("ready") is True
-        self.check("ready", is_ready, f"HTTP {answer.status}, parts {json.dumps(content.get('parts', {}))}")
+        if self.params["template"]:
+            is_ready = is_ready and parts.get("llm") == "up"
+        self.check("ready", is_ready, f"HTTP {answer.status}, parts {json.dumps(parts)}")
         is_release = self.report["release"] == self.params["release"]
         self.check("release", is_release, f"{self.report['release']} answers, {self.params['release']} is deployed")
         return is_ready and is_release
@@ -174,7 +201,28 @@ class Smoke:
         export = self.api.call("GET", f"/v1/tasks/{task_id}/transcript.json").content
         problem = segments_problem(export.get("segments", []), float(self.report["audio_seconds"] or 0))
         self.check("segments", problem is None, problem or f"{len(export['segments'])} in order")
+        if self.params["template"]:
+            self.language(task.get("results") or {}, task.get("warnings") or [])
         self.api.call("DELETE", f"/v1/tasks/{task_id}")
+
+    def language(self, results: dict[str, Any], warnings: list[str]) -> None:
+        """The clean transcript has the right words, the notes fit their schema and name the action items."""
+        import jsonschema
+
+        clean, notes = results.get("clean_transcript"), results.get("summary")
+        self.report |= {"clean_transcript": clean, "notes": notes}
+        missing = "; ".join(warnings) or "there is none"
+        if self.check("clean transcript", isinstance(clean, str), "there is one" if clean else missing):
+            wer, most = word_error_rate(self.reference["clean"], clean), self.params["max_clean_wer"]
+            self.report["clean_wer"] = round(wer, 4)
+            self.check("clean words", wer <= most, f"WER of the clean transcript {wer:.1%}, at most {most:.1%}")
+        schema = self.api.call("GET", f"/v1/templates/{self.params['template']}/schema").content
+        valid = bool(schema) and notes is not None and jsonschema.Draft202012Validator(schema).is_valid(notes)
+        if self.check("notes", valid, "they fit the schema" if valid else f"they don't fit the schema, or: {missing}"):
+            f1 = action_items_f1(self.reference["notes_without_speakers"]["action_items"], notes["action_items"])
+            least = self.params["min_action_items_f1"]
+            self.report["action_items_f1"] = round(f1, 4)
+            self.check("action items", f1 >= least, f"F1 of the action items {f1:.2f}, at least {least:.2f}")
 
 
 def main() -> None:
@@ -189,6 +237,9 @@ def main() -> None:
             "release": {"type": "str", "required": True},
             "max_wer": {"type": "float", "default": 0.05},
             "max_rtf": {"type": "float", "default": 1.0},
+            "template": {"type": "str", "default": ""},
+            "max_clean_wer": {"type": "float", "default": 0.05},
+            "min_action_items_f1": {"type": "float", "default": 0.85},
             "seconds": {"type": "int", "default": 300},
         }
     )

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import maie_smoke
 import pytest
-from ansible.module_utils import journal, words
+from ansible.module_utils import journal, notes, words
 
 PROJECT = Path(__file__).parents[2]
 SCHEMA = json.loads((PROJECT / "files/schemas/smoke.json").read_text())
@@ -27,6 +27,10 @@ def result(**changes: Any) -> dict[str, Any]:
         "transcript": "we agree",
         "reference": "We agree.",
         "wer": 0.0,
+        "clean_transcript": "We agree.",
+        "clean_wer": 0.0,
+        "notes": {"title": "Meeting"},
+        "action_items_f1": 1.0,
         "rtf": 0.04,
         "audio_seconds": 30.0,
         "processing_seconds": 1.2,
@@ -50,7 +54,14 @@ def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("changes", [{}, {"wer": None, "rtf": None, "transcript": "", "ok": False}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"wer": None, "rtf": None, "transcript": "", "ok": False},
+        {"clean_transcript": None, "clean_wer": None, "notes": None, "action_items_f1": None},
+    ],
+)
 def test_results_of_the_schema(changes: dict[str, Any]) -> None:
     jsonschema.validate(result(**changes), SCHEMA)
 
@@ -124,3 +135,28 @@ def test_properties_of_a_unit() -> None:
         "InvocationID": "",
         "X": "a=b",
     }
+
+
+ITEM = {"description": "Print the checklist", "assignee": "Maya", "due_date": "2025-05-17"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "f1"),
+    [
+        ({}, 1.0),
+        ({"description": "She will print the checklist."}, 1.0),
+        ({"assignee": "maya"}, 1.0),
+        ({"description": "Call the office"}, 0.0),
+        ({"assignee": "Igor"}, 0.0),
+        ({"assignee": None}, 0.0),
+        ({"due_date": "2025-05-18"}, 0.0),
+    ],
+)
+def test_an_action_item_is_who_what_and_when(changes: dict[str, Any], f1: float) -> None:
+    assert notes.action_items_f1([ITEM], [{**ITEM, **changes}]) == f1
+
+
+def test_action_items_that_lack_or_are_too_many_count() -> None:
+    assert notes.action_items_f1([], []) == 1
+    assert notes.action_items_f1([ITEM], []) == notes.action_items_f1([], [ITEM]) == 0
+    assert notes.action_items_f1([ITEM], [ITEM, ITEM]) == pytest.approx(2 / 3)

@@ -1,4 +1,4 @@
-"""The worker's unit killed at random moments: no accepted task is lost, stuck, or ended twice.
+"""The worker's unit killed in all stages of all kinds of tasks: none is lost, stuck, ended twice or not whole.
 
 ``TRIALS`` (default 20) says how often; ``KILL_SEED`` repeats a run.
 """
@@ -11,10 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import httpx
 import pytest
-from stack import Stack
+from audiofiles import SAMPLE, reference_text
+from stack import WITH_LLM, Speech, Stack, engines, wait_for
 
 pytestmark = pytest.mark.timeout(7200)
 TRIALS = int(os.environ.get("TRIALS", "20"))
@@ -25,8 +27,47 @@ LIMIT = 60.0
 FINAL = ("COMPLETE", "FAILED")
 
 
-def measure_work(stack: Stack, audio: bytes) -> float:
-    return float(stack.wait_final(stack.accept(audio))["metrics"]["processing_time_seconds"])
+KINDS = ("raw", "notes", "text")
+"""Audio to transcribe, audio to transcribe, clean and summarise, and text to clean."""
+
+TARGETS = (
+    ("raw", None),
+    ("notes", "asr"),
+    ("notes", "clean"),
+    ("notes", "summary"),
+    ("text", "clean"),
+    ("notes", None),
+)
+"""Which kind of task is killed in which stage, in turn; without a stage, at any moment."""
+
+
+class Work:
+    """Tasks of all kinds, and how long each takes without a kill."""
+
+    def __init__(self, stack: Stack, audio: bytes) -> None:
+        self._stack = stack
+        self._audio = audio
+        self.seconds = {kind: self._measure(kind) for kind in KINDS}
+
+    def accept(self, kind: str) -> str:
+        if kind == "raw":
+            return self._stack.accept(self._audio)
+        if kind == "notes":
+            asked = {"features": "clean_transcript,summary", "template_id": "meeting_notes_v1"}
+            return self._stack.accept(SAMPLE.read_bytes(), **asked)
+        return self._stack.accept_text(reference_text())
+
+    def _measure(self, kind: str) -> float:
+        state = self._stack.wait_final(self.accept(kind))
+        assert is_whole(kind, state), state
+        return float(state["metrics"]["processing_time_seconds"])
+
+
+def is_whole(kind: str, state: dict[str, Any]) -> bool:
+    """Whether a complete task has all that it was asked for."""
+    results = state["results"]
+    wanted = {"raw": ["raw_transcript"], "notes": ["clean_transcript", "summary"], "text": ["clean_transcript"]}[kind]
+    return all(results[name] for name in wanted) and not state["warnings"]
 
 
 class Trials:
@@ -34,23 +75,44 @@ class Trials:
 
     def __init__(self, stack: Stack, audio: bytes) -> None:
         self._stack = stack
-        self._audio = audio
-        self._work = measure_work(stack, audio)
+        self._work_of = Work(stack, audio)
+        self._work = max(self._work_of.seconds.values())
         self._random = random.Random(SEED)
+        self._kinds: dict[str, str] = {}
+        self._stages: Counter[str] = Counter()
         self._kills: dict[str, float] = {}
         self._ended: dict[str, float] = {}
-        self._states: dict[str, dict[str, object]] = {}
+        self._states: dict[str, dict[str, Any]] = {}
 
     def run(self, trials: int) -> None:
         """Two tasks at a time, so that kills meet tasks at work, tasks that wait, and the moments between."""
-        for _ in range(trials):
-            tasks = [self._stack.accept(self._audio) for _ in range(2)]
-            time.sleep(self._random.uniform(0, 1.2 * self._work))
+        for number in range(trials):
+            kind, stage = TARGETS[number % len(TARGETS)]
+            tasks = []
+            for each in (kind, self._random.choice(KINDS)):
+                tasks.append(self._work_of.accept(each))
+                self._kinds[tasks[-1]] = each
+            self._wait(tasks[0], kind, stage)
+            self._stages[self._stack.redis().hget(f"maie:task:{tasks[0]}", "stage") or "none"] += 1
             killed = time.time()
             self._stack.unit("worker").process.kill()
             for task in tasks:
                 self._kills[task] = killed
             self._follow(tasks, killed)
+
+    def _wait(self, task: str, kind: str, stage: str | None) -> None:
+        """Wait for a moment in a stage, or for any moment."""
+        if stage is None:
+            time.sleep(self._random.uniform(0, 1.2 * self._work_of.seconds[kind]))
+            return
+        record = f"maie:task:{task}"
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            now, status = self._stack.redis().hmget(record, "stage", "status")
+            if now == stage or status in FINAL:
+                break
+            time.sleep(0.02)
+        time.sleep(self._random.uniform(0, 0.3))
 
     def _follow(self, tasks: list[str], killed: float) -> None:
         left = list(tasks)
@@ -85,34 +147,42 @@ class Trials:
         again = [max(begins[task]) - self._kills[task] for task in hit]
         after = [self._ended[task] - killed for task, killed in self._kills.items() if task in self._ended]
         outcomes = Counter(str(state["status"]) for state in self._states.values())
-        causes = Counter(state["error"]["code"] for state in self._states.values() if state["error"])  # type: ignore[index]
+        causes = Counter(state["error"]["code"] for state in self._states.values() if state["error"])
+        complete = {task: state for task, state in self._states.items() if state["status"] == "COMPLETE"}
+        lacking = [task for task, state in complete.items() if not is_whole(self._kinds[task], state)]
         print(
             f"\n{len(set(self._kills.values()))} kills (seed {SEED}), {len(self._kills)} tasks accepted, "
-            f"{len(hit)} of them hit at work: {dict(outcomes)} {dict(causes)}, lost {len(lost)}, stuck {len(stuck)}, "
-            f"ended twice {len(twice)}; after the kill, slowest at work again {max(again, default=0):.1f} s, "
-            f"slowest end {max(after, default=0):.1f} s"
+            f"{len(hit)} of them hit at work, the kills in {dict(self._stages)}: {dict(outcomes)} {dict(causes)}, "
+            f"lost {len(lost)}, stuck {len(stuck)}, ended twice {len(twice)}, not whole {len(lacking)}; after the "
+            f"kill, slowest at work again {max(again, default=0):.1f} s, slowest end {max(after, default=0):.1f} s"
         )
         assert not lost
         assert not stuck
         assert not twice
+        assert not lacking
         assert hit, "no kill met a task at work, so nothing was tested"
         assert max(again) <= LIMIT
         assert max(after) <= LIMIT + 2 * self._work
         assert not self._stack.uploads()
+        wait_for(lambda: engines(self._stack) == 1, 10, "one engine process, and none of a dead worker")
+
+    def check_stages(self) -> None:
+        assert {"asr", "clean", "summary"} <= set(self._stages), self._stages
 
 
-def test_kills_lose_nothing(own_stack: Callable[..., Stack], speech: Callable[[float], bytes]) -> None:
+def test_kills_lose_nothing(own_stack: Callable[..., Stack], speech: Speech) -> None:
     """With the times of lease and sweep shortened, so that many kills fit into a short test."""
-    stack = own_stack(lease_seconds=2, sweep_seconds=1)
+    stack = own_stack(lease_seconds=2, sweep_seconds=1, **WITH_LLM)
     stack.start("api", "worker")
     rtf = stack.wait_final(stack.accept(speech(20)))["metrics"]["rtf"]
     trials = Trials(stack, speech(min(600, max(2, 1.5 / rtf))))
     trials.run(TRIALS)
     trials.check()
+    trials.check_stages()
 
 
-def test_the_default_times_keep_the_promise(own_stack: Callable[..., Stack], speech: Callable[[float], bytes]) -> None:
-    stack = own_stack()
+def test_the_default_times_keep_the_promise(own_stack: Callable[..., Stack], speech: Speech) -> None:
+    stack = own_stack(**WITH_LLM)
     stack.start("api", "worker")
     rtf = stack.wait_final(stack.accept(speech(20)))["metrics"]["rtf"]
     trials = Trials(stack, speech(min(600, max(2, 4.0 / rtf))))

@@ -12,6 +12,7 @@ import numpy as np
 
 from maie_training import audio
 from maie_training.audio import NoiseKind
+from maie_training.llm.views import view_meeting
 from maie_training.meetings import Meeting, MeetingComposer, Turn, Wording
 from maie_training.notes import Notes
 from maie_training.sentences import Writer
@@ -157,12 +158,20 @@ def _reference(plan: Plan, turns: list[dict[str, Any]], duration: float) -> dict
         "verbatim": " ".join(turn["verbatim"] for turn in turns),
         "clean": " ".join(turn["clean"] for turn in turns),
         "notes": asdict(plan.notes) if plan.notes else None,
+        "notes_without_speakers": _notes_without_speakers(plan),
         "voice_set": recording.voices,
         "filler_rate": recording.filler_rate,
         "noise": {"kind": recording.noise, "snr_db": recording.snr_db} if noisy else None,
         "split": asdict(plan.split),
         **wording,
     }
+
+
+def _notes_without_speakers(plan: Plan) -> dict[str, Any] | None:
+    """Return what the words alone tell, where nobody knows who speaks: whose a task is, only if that is said."""
+    if plan.meeting is None:
+        return None
+    return asdict(view_meeting(plan.meeting, random.Random(0), "none").notes)
 
 
 def rttm(reference: dict[str, Any]) -> str:
