@@ -132,6 +132,14 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Stay silent."""
 
+    def do_GET(self) -> None:
+        """List the models, as ``/v1/models`` does."""
+        content = json.dumps({"object": "list", "data": [{"id": "maie-llm", "object": "model"}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.script.requests.append(Request(self.path, dict(self.headers), body))

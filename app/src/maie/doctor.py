@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from maie.stages.asr import AsrModel
 
 
+LLM_SECONDS = 60.0
+"""Time in which the language model's server must write a few tokens."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What was found out about one thing.
@@ -168,7 +172,7 @@ def _llm(settings: Settings) -> Finding:
     if settings.llm_backend == "none":
         return Finding("llm", True, "not used")
     try:
-        model = llm.load(settings)
+        model = llm.load(settings.model_copy(update={"llm_timeout_seconds": LLM_SECONDS, "llm_retries": 0}))
         reply = model.reply(Chat(({"role": "user", "content": "Say yes."},), max_tokens=4), lambda _: None)
     except MaieError as error:
         return Finding("llm", False, error.detail)

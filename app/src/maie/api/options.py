@@ -104,7 +104,7 @@ def require_offer(features: tuple[str, ...], template_id: str | None, offer: Off
     if template_id and not offer.llm:
         raise NotAvailable("Templates (template_id) are not available in this deployment.")
     if "summary" in features and not template_id:
-        raise InvalidRequest("A summary needs a template_id; GET /v1/templates lists the templates.")
+        raise InvalidRequest("A summary needs a template_id: the id of one of this deployment's templates.")
     if template_id and "summary" not in features:
         raise InvalidRequest("template_id is the template of a summary, and the feature summary is not asked for.")
     if template_id and template_id not in offer.summaries():
