@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from audiofiles import LLM, MODEL
 from virtual import NAME, PROJECT, Device, docker, play, recap
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(1200)]
 
-MODEL = PROJECT / "files/models/maie-asr-en-v1"
+TEMPLATE = PROJECT / "app/src/maie/templates/generic_summary_v1"
 
 SAMPLER = """
 import json, os, time
@@ -55,6 +56,7 @@ def answering(device: Device) -> str:
 @pytest.fixture
 def scrambled_models(tmp_path: Path) -> Path:
     """The project's model with its words exchanged: it loads, runs, and says something else."""
+    shutil.copytree(LLM, tmp_path / LLM.name)
     folder = tmp_path / MODEL.name
     shutil.copytree(MODEL, folder)
     tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -90,17 +92,25 @@ def test_a_release_that_understands_wrongly_goes_back(device: Device, scrambled_
     assert sum(counts["broken"] for counts in seen.values()) == 0
 
 
-def test_rollback_on_request_and_a_staging_that_was_interrupted(device: Device) -> None:
+def templates(device: Device) -> set[str]:
+    return {template["id"] for template in device.api.get("/v1/templates").json()["templates"]}
+
+
+def test_rollback_on_request_and_a_staging_that_was_interrupted(device: Device, tmp_path: Path) -> None:
     first = live(device)
-    changed = ("playbooks/deploy.yml", "-e", '{"maie_settings": {"queue_capacity": 6}}')
+    shutil.copytree(TEMPLATE, tmp_path / "our_summary_v1")
+    more = {"maie_settings": {"queue_capacity": 6}, "maie_templates": str(tmp_path)}
+    changed = ("playbooks/deploy.yml", "-e", json.dumps(more))
     deployed = play(*changed)
     assert deployed.returncode == 0, deployed.stdout
     second = live(device)
     assert second != first
+    assert "our_summary_v1" in templates(device)
 
     back = play("rollback.yml")
     assert back.returncode == 0, back.stdout
     assert live(device) == answering(device) == first
+    assert "our_summary_v1" not in templates(device)
 
     # As after a power cut while pip was at work: the release is half there, without its mark.
     folder = f"/opt/maie/releases/{second}"
@@ -119,6 +129,15 @@ def test_rollback_on_request_and_a_staging_that_was_interrupted(device: Device) 
     named = play("rollback.yml", "-e", f"rollback_release={first}")
     assert named.returncode == 0, named.stdout
     assert live(device) == answering(device) == first
+
+
+def test_a_template_that_can_not_be_used_is_refused_before_anything_is_sent(device: Device, tmp_path: Path) -> None:
+    good = live(device)
+    (tmp_path / "poem_v1").mkdir()
+    refused = play("playbooks/deploy.yml", "-e", f"maie_templates={tmp_path}")
+    assert refused.returncode != 0
+    assert "NO  poem_v1" in refused.stdout
+    assert live(device) == answering(device) == good
 
 
 def test_a_changed_key_restarts_the_service_and_nothing_else(device: Device) -> None:

@@ -6,10 +6,11 @@ import json
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
-from audiofiles import SAMPLE
-from virtual import ADDRESS, FINAL, PROJECT, Device, DryRun, of_the_machine, recap
+from audiofiles import REFERENCE, SAMPLE
+from virtual import ADDRESS, FINAL, NAME, PROJECT, Device, DryRun, of_the_machine, play, recap
 
 pytestmark = pytest.mark.device
 
@@ -44,6 +45,20 @@ def test_curl_of_the_plan(device: Device) -> None:
     assert task["results"]["raw_transcript"]
     assert task["results"]["segments"]
     assert task["metrics"]["rtf"] > 0
+
+
+def test_notes_that_are_wrong_fail_the_play(device: Device, tmp_path: Path) -> None:
+    """The other way round: the device is right, and what it is compared with is not."""
+    reference = json.loads(REFERENCE.read_text())
+    reference["notes_without_speakers"]["action_items"][0]["due_date"] = "1999-12-31"
+    wrong = tmp_path / "reference.json"
+    wrong.write_text(json.dumps(reference))
+    done = play("playbooks/smoke.yml", "-e", f"smoke_reference={wrong}")
+    assert done.returncode != 0
+    assert "F1 of the action items 0.50, at least 0.85" in " ".join(done.stdout.split())
+    result = json.loads((PROJECT / f"artifacts/smoke/{NAME}.json").read_text())
+    assert [check["name"] for check in result["checks"] if not check["ok"]] == ["action items"]
+    assert result["notes"]["action_items"]
 
 
 def test_units_are_sandboxed(device: Device) -> None:
