@@ -152,7 +152,7 @@ def test_what_a_tick_raises_ends_the_work_at_once(engine: Engine, long_job: Engi
     assert pid is not None
     assert not is_running(pid)
     assert not engine.ready
-    assert list(long_job.audio_path.parent.iterdir()) == [long_job.audio_path]
+    assert list(long_job.source.parent.iterdir()) == [long_job.source]
     assert isinstance(engine.run(JOB, ignore), TaskResult)
     assert engine.pid != pid
 
@@ -294,7 +294,7 @@ def owner(tmp_path: Path) -> list[str]:
 
 
 def test_the_process_dies_with_its_owner_in_the_middle_of_its_work(owner: list[str], long_job: EngineJob) -> None:
-    with subprocess.Popen([*owner, str(long_job.audio_path)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*owner, str(long_job.source)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
         time.sleep(0.3)
