@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from maie.domain import CleanTranscript
 from maie.llm.base import Chat, LanguageModel
 from maie.logs import get_logger
-from maie.prompts import Message, Template, Turn, label, messages, transcript_lines
+from maie.prompts import Message, Template, Turn, label, messages, without_marks
 from maie.stages.kept import are_kept, known_names
 from maie.stages.parts import lines_of, split
 from maie.stages.wording import edits, words_of
@@ -22,8 +22,9 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of the clean transcript, and what it was; ``trusted`` says that it is not just the raw one."""
+    """A line of the clean transcript without its label, and what it was; ``trusted`` says that the model wrote it."""
 
+    label: str
     raw: str
     clean: str
     trusted: bool
@@ -34,7 +35,7 @@ def clean(
 ) -> CleanTranscript:
     """Return the turns as the model cleans them, line for line.
 
-    A line whose names or numbers are not kept (:mod:`maie.stages.kept`) stays as it was recognised. A part of the
+    A line that doesn't keep what was said (:mod:`maie.stages.kept`) stays as it was recognised. A part of the
     transcript that comes back truncated, or with other lines or speakers, is tried once more in two halves; a half
     that does so again stays as it was recognised.
 
@@ -58,10 +59,10 @@ def clean(
     left = sum(not line.trusted for line in cleaned)
     warning = f"{left} of {len(cleaned)} lines of the clean transcript are as they were recognised: the language model "
     return CleanTranscript(
-        text="\n".join(line.clean for line in cleaned),
+        text="\n".join(line.label + line.clean for line in cleaned),
         edit_rate=round(changed / raw_words, 4) if raw_words else 0.0,
         fallbacks=left,
-        warnings=(f"{warning}did not keep their names, numbers or order.",) if left else (),
+        warnings=(f"{warning}did not keep what was said.",) if left else (),
     )
 
 
@@ -97,10 +98,17 @@ class _Cleaner:
             return [*self.clean(part[:middle], again=False), *self.clean(part[middle:], again=False)]
         self._letters_done += letters
         self._on_progress(self._letters_done / self._letters)
-        raw = transcript_lines(part)
-        if answer is None:
-            return [_Line(line, line, trusted=False) for line in raw]
-        return [self._checked(label(turn), *both) for turn, *both in zip(part, raw, answer, strict=True)]
+        found: Sequence[str | None] = [None] * len(part) if answer is None else answer
+        return [self._line(turn, line) for turn, line in zip(part, found, strict=True)]
+
+    def _line(self, turn: Turn, answer: str | None) -> _Line:
+        """Return a line in the model's form where there is one that can be trusted, else the raw one."""
+        raw = without_marks(turn.text)
+        if answer is not None:
+            clean = without_marks(answer.removeprefix(label(turn)))
+            if are_kept(raw, clean, self._names):
+                return _Line(label(turn), raw, clean, trusted=True)
+        return _Line(label(turn), raw, raw, trusted=False)
 
     def _ask(self, part: Sequence[Turn], letters: int) -> list[str] | None:
         """Return the model's lines for a part, or None where they are not one for each of its lines, by its speaker."""
@@ -119,8 +127,3 @@ class _Cleaner:
             log.warning("clean transcript has other speakers")
             return None
         return answer
-
-    def _checked(self, speaker: str, raw: str, clean: str) -> _Line:
-        """Return the model's form of a line where it can be trusted, else the raw one."""
-        trusted = are_kept(raw.removeprefix(speaker), clean.removeprefix(speaker), self._names)
-        return _Line(raw, clean if trusted else raw, trusted)

@@ -1,10 +1,12 @@
-"""Whether a cleaned line still has the names and numbers that were said in it, and no others.
+"""Whether a cleaned line still says what was said: its names and numbers, no others, and mostly its words.
 
 * A **number** is a value, however it is written: ``5,000``, ``five thousand`` and ``Five Thousand`` are the same.
 * A **name** is a word with a capital letter within a sentence, or one at its start that stands elsewhere in the
   transcript with a capital within a sentence. Common words and fillers are none, whatever their capitals.
 * They are **kept** when every different name and number of the raw line stands in the clean one, and every one of the
   clean line in the raw one, in any letter case. How often is not compared: what is said twice is to be written once.
+* At least half of the clean line's **words** were said, and it has at least a quarter as many as a raw line of eight or
+  more: another text without any name is no cleaning either.
 * What the speaker **took back** may go: names and numbers with a word like "sorry" or "no" among the next three words.
   "One" and "second" may go too, for they are seldom numbers.
 
@@ -19,6 +21,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from maie.stages.numerals import numbers
+from maie.stages.wording import words_of
+
+MOST_NEW_WORDS = 0.5
+LEAST_WORDS = 0.25
+LONG_LINE_WORDS = 8
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _ENDING = re.compile(r"['’](?:s|m|d|t|re|ll|ve)?$")
@@ -52,14 +59,21 @@ def known_names(lines: Iterable[str]) -> frozenset[str]:
 
 
 def are_kept(raw: str, clean: str, names: frozenset[str]) -> bool:
-    """Whether the names and numbers of a line are kept in its clean form, and none has come in.
+    """Whether the names, the numbers and most of the words of a line are kept in its clean form.
 
     Args:
         raw: The line as it was recognised, without its speaker.
         clean: The line as a model cleaned it, likewise.
         names: What :func:`known_names` returned for the whole transcript.
     """
-    return _names_are_kept(raw, clean, names) and _numbers_are_kept(raw, clean)
+    return _words_are_kept(raw, clean) and _names_are_kept(raw, clean, names) and _numbers_are_kept(raw, clean)
+
+
+def _words_are_kept(raw: str, clean: str) -> bool:
+    said, written = words_of(raw), words_of(clean)
+    new = sum(word not in said for word in written)
+    shortened = len(said) >= LONG_LINE_WORDS and len(written) < len(said) * LEAST_WORDS
+    return new <= len(written) * MOST_NEW_WORDS and not shortened
 
 
 def _names_are_kept(raw: str, clean: str, names: frozenset[str]) -> bool:
