@@ -133,7 +133,7 @@ def test_doctor_finds_a_whole_service_well(service: Stack) -> None:
         ("disk", {"data_dir": "/nowhere"}),
         ("cuda", {"asr_device": "cuda"}),
         ("model", {"asr_model": "/nowhere"}),
-        ("templates", {"templates_dir": "/"}),
+        ("templates", {"templates_dir": "/nowhere"}),
         ("llm", {"llm_model": "/nowhere"}),
         ("llm", {"llm_backend": "openai", "llm_url": "http://127.0.0.1:9/v1"}),
     ],

@@ -188,22 +188,12 @@ def _templates_arguments(parser: argparse.ArgumentParser) -> None:
 def _templates(arguments: argparse.Namespace) -> int:
     """Say of each template, the built-in ones too, whether it can be used."""
     from maie.settings import load_settings
-    from maie.template_set import check_template, folders
+    from maie.template_set import check_templates
 
-    own: Path | None = arguments.folder or load_settings().templates_dir
-    if own is not None and not own.is_dir():
-        _say(f"maie: there is no folder {own}.")
-        return 2
-    names: set[str] = set()
-    wrong = False
-    for folder in folders(own):
-        problems = check_template(folder)
-        if folder.name in names:
-            problems.append("there is another template of this name")
-        names.add(folder.name)
-        wrong = wrong or bool(problems)
-        sys.stdout.write(f"{'NO' if problems else 'ok'}  {folder.name:<24} {'; '.join(problems)}".rstrip() + "\n")
-    return 1 if wrong else 0
+    checked = check_templates(arguments.folder or load_settings().templates_dir)
+    for folder, problems in checked.items():
+        sys.stdout.write(f"{'NO' if problems else 'ok'}  {folder.name:<24} {' '.join(problems)}".rstrip() + "\n")
+    return 1 if any(checked.values()) else 0
 
 
 COMMANDS: dict[str, Command] = {
