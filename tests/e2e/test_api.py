@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import ssl
@@ -202,6 +203,9 @@ def test_the_api_description_is_true(service: Stack) -> None:
     assert set(body["properties"]) == {"file"} | FIELDS
     assert {"202", "401", "413", "415", "422", "429", "503"} <= set(operation["responses"])
     assert "application/problem+json" in operation["responses"]["429"]["content"]
+    text = json.dumps(description)
+    assert set(re.findall(r'"#/components/schemas/([^"]+)"', text)) <= set(description["components"]["schemas"])
+    assert not re.search(r'"#/(?!components/schemas/)', text)
     for path in description["paths"]:
         if path.startswith("/v1"):
             assert httpx.request("GET", f"{service.url}{path}").status_code == 401

@@ -39,7 +39,7 @@ def test_a_meeting_comes_back_clean_and_with_its_notes(service: Stack) -> None:
     assert matches.f1 == 1
     assert set(metrics["stage_seconds"]) == {"decode", "vad", "asr", "clean", "summary"}
     assert 0 < metrics["edit_rate_cleaning"] < 0.2
-    assert metrics["chunks_left_raw"] == 0
+    assert metrics["lines_left_raw"] == 0
     assert metrics["rtf"] == pytest.approx(metrics["processing_time_seconds"] / MEETING["duration"], rel=0.02)
     assert task["versions"]["llm"]["name"] == "maie-llm-en-v1"
     assert task["versions"]["llm"]["sha256"]

@@ -69,6 +69,11 @@ def test_transcribe_says_what_the_deployment_lacks(arguments: tuple[str, ...], s
     assert (run.returncode, run.stdout, run.stderr) == (1, "", f"maie: {said}\n")
 
 
+def test_there_are_no_subtitles_of_a_summary() -> None:
+    run = transcribe("--srt", "--summary", "meeting_notes_v1", str(SAMPLE))
+    assert (run.returncode, run.stdout) == (2, "")
+
+
 def test_templates_check_names_each_template_and_what_is_wrong_with_it(tmp_path: Path) -> None:
     assert maie("templates", "check", str(tmp_path)).returncode == 0
     (tmp_path / "poem_v1").mkdir()

@@ -14,9 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from maie.domain import EngineJob, Progress, Stage, TaskOptions, TaskResult, to_dict
 from maie.errors import ConfigurationError, MaieError
+
+if TYPE_CHECKING:
+    from maie.exports import Form
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -100,6 +104,9 @@ def _transcribe(arguments: argparse.Namespace) -> int:
     if not arguments.file.is_file():
         _say(f"maie: there is no file {arguments.file}.")
         return 2
+    if arguments.form in ("srt", "vtt") and (arguments.clean or arguments.summary):
+        _say("maie: subtitles have times, which a clean transcript and a summary have not: ask for one or the other.")
+        return 2
     options = _options(arguments)
     require_offer(options.features, options.template_id, Offer.of(settings))
     job = EngineJob("local", arguments.file.resolve(), options)
@@ -124,9 +131,9 @@ def _options(arguments: argparse.Namespace) -> TaskOptions:
     return TaskOptions(tuple(features), arguments.language, template_id=arguments.summary, llm_required=True)
 
 
-def _written(result: TaskResult, form: str) -> str:
+def _written(result: TaskResult, form: Form | Literal["result"]) -> str:
     """Return what a person asked for: with a clean transcript or a summary these and not the raw transcript."""
-    from maie.exports import MEDIA_TYPES, render
+    from maie.exports import render
 
     if form == "result":
         return json.dumps(to_dict(result), ensure_ascii=False, indent=2) + "\n"
@@ -135,8 +142,7 @@ def _written(result: TaskResult, form: str) -> str:
         asked.append(json.dumps(result.summary.value, ensure_ascii=False, indent=2) + "\n")
     if asked and form == "txt":
         return "\n".join(asked)
-    known = next(name for name in MEDIA_TYPES if name == form)
-    return render(result.transcript, known) if result.transcript else ""
+    return render(result.transcript, form) if result.transcript else ""
 
 
 class _ProgressLine:

@@ -226,7 +226,7 @@ class TaskResult:
         metrics: ``processing_time_seconds`` and ``stage_seconds`` by stage. Of audio also ``input_duration_seconds``,
             ``rtf`` (processing / audio seconds), ``vad_coverage`` (0 to 1) and ``asr_confidence_avg`` (0 to 1), of text
             ``input_words``, and with ``enhancement_metrics`` ``edit_rate_cleaning`` (changed words / words) and
-            ``chunks_left_raw``.
+            ``lines_left_raw``.
         versions: Names and versions of pipeline, engine and models.
         warnings: Sentences for the client on what is missing or doubtful in the result.
         clean: None where it was not asked for, or is missing.

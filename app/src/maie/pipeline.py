@@ -87,7 +87,7 @@ def load_models(settings: Settings) -> Models:
     if settings.llm_backend == "none":
         return Models(model, None, {}, versions)
     language_model = llm.load(settings)
-    versions["llm"] = {"name": language_model.name, **language_model.versions}
+    versions["llm"] = language_model.versions
     return Models(model, language_model, load_templates(settings.templates_dir), versions)
 
 
@@ -170,7 +170,7 @@ def _cleaned(
     found = clean.clean(turns, model, models.templates[CLEAN_TRANSCRIPT], report)
     metrics = result.metrics
     if "enhancement_metrics" in job.options.features:
-        metrics = metrics | {"edit_rate_cleaning": found.edit_rate, "chunks_left_raw": found.fallbacks}
+        metrics = metrics | {"edit_rate_cleaning": found.edit_rate, "lines_left_raw": found.fallbacks}
     return replace(result, clean=found, metrics=metrics, warnings=(*result.warnings, *found.warnings))
 
 

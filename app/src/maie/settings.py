@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     task_timeout_floor: float = Field(300.0, gt=0, description="Least time limit of a task, in seconds.")
     task_timeout_factor: float = Field(10.0, gt=0, description="Time limit of a task in seconds per second of audio.")
     llm_task_timeout_factor: float = Field(
-        1.0,
+        0.5,
         gt=0,
         description="Time limit of the language model's part of a task, in seconds per word and stage of it "
         "(task_timeout_floor at least).",
@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     upload_retention_hours: float = Field(24.0, gt=0, description="Hours after which any upload left over is deleted.")
 
     max_upload_bytes: int = Field(500 * 1024**2, gt=0, description="Largest upload, in bytes.")
-    max_text_bytes: int = Field(1024**2, gt=0, description="Largest text, in bytes of its request.")
+    max_text_bytes: int = Field(512 * 1024, gt=0, description="Largest text, in bytes of its request.")
     max_audio_seconds: float = Field(3 * 3600.0, gt=0, description="Longest audio, in seconds.")
     min_free_bytes: int = Field(1024**3, ge=0, description="Disk space that uploads must leave free, in bytes.")
     upload_idle_seconds: float = Field(30.0, gt=0, description="Seconds without a byte after which an upload ends.")

@@ -61,12 +61,15 @@ class TextRequest(BaseModel):
         return [turn for turn in turns if turn.text.strip()]
 
 
-_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "application/json": {"schema": TextRequest.model_json_schema(ref_template="#/components/schemas/{model}")}
-    },
-}
+def _schema() -> dict[str, Any]:
+    """Return the request's schema with the turn's in it: in OpenAPI a body's schema has no definitions of its own."""
+    schema = TextRequest.model_json_schema()
+    turn = schema.pop("$defs")[TextTurn.__name__]
+    schema["properties"]["turns"]["anyOf"][0]["items"] = turn
+    return schema
+
+
+_BODY: dict[str, Any] = {"required": True, "content": {"application/json": {"schema": _schema()}}}
 
 router = APIRouter(tags=["tasks"])
 
@@ -83,7 +86,7 @@ async def process_text(request: Request, response: Response, service: ServiceOf)
 
 
 async def _receive(request: Request, task_id: str, service: Service, still_alive: StillAlive) -> Task:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise InvalidRequest("The body must be JSON.")
     accepted = service.settings.max_text_bytes
     declared = declared_size(request, accepted)
