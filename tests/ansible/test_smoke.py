@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import maie_smoke
 import pytest
-from ansible.module_utils import journal, notes, words
+from ansible.module_utils import journal, notes, speech_api, words
 
 PROJECT = Path(__file__).parents[2]
 SCHEMA = json.loads((PROJECT / "files/schemas/smoke.json").read_text())
@@ -160,3 +160,36 @@ def test_action_items_that_lack_or_are_too_many_count() -> None:
     assert notes.action_items_f1([], []) == 1
     assert notes.action_items_f1([ITEM], []) == notes.action_items_f1([], [ITEM]) == 0
     assert notes.action_items_f1([ITEM], [ITEM, ITEM]) == pytest.approx(2 / 3)
+
+
+REFERENCE = json.loads((PROJECT / "files/audio/meeting-sample.json").read_text())
+NOTES = REFERENCE["notes_without_speakers"]
+
+
+class NotesApi:
+    """Knows the schema of the notes, and nothing else."""
+
+    def call(self, method: str, path: str) -> speech_api.Answer:
+        assert (method, path) == ("GET", "/v1/templates/meeting_notes_v1/schema")
+        schema = (PROJECT / "app/src/maie/templates/meeting_notes_v1/schema.json").read_text()
+        return speech_api.Answer(200, 1.0, schema, json.loads(schema))
+
+
+@pytest.mark.parametrize(
+    ("changes", "failed"),
+    [
+        ({}, []),
+        ({"clean_transcript": None}, ["clean transcript"]),
+        ({"clean_transcript": REFERENCE["clean"].replace("the", "a")}, ["clean words"]),
+        ({"summary": None}, ["notes"]),
+        ({"summary": {**NOTES, "tags": "galaxy"}}, ["notes"]),
+        ({"summary": {**NOTES, "action_items": NOTES["action_items"][:1]}}, ["action items"]),
+    ],
+)
+def test_what_the_language_model_wrote_is_judged(changes: dict[str, Any], failed: list[str]) -> None:
+    params = {"url": "https://10.0.0.7:8000", "key": "k", "ca_file": "", "seconds": 1}
+    params |= {"reference": str(PROJECT / "files/audio/meeting-sample.json"), "template": "meeting_notes_v1"}
+    smoke = maie_smoke.Smoke({**params, "max_clean_wer": 0.05, "min_action_items_f1": 0.85})
+    smoke.api = NotesApi()
+    smoke.language({"clean_transcript": REFERENCE["clean"], "summary": NOTES, **changes}, [])
+    assert [check["name"] for check in smoke.checks if not check["ok"]] == failed
