@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from maie.prompts import label
 from maie.stages.kept import are_kept, known_names
 from maie.stages.numerals import numbers
+from maie_training.evaluate_llm import MATERIAL, held_out
 
 NAMES = known_names(["We asked Maya and Igor.", "It was Redstone Media in May."])
 
@@ -47,6 +51,7 @@ def test_a_number_is_its_value_in_words_or_digits(text: str, values: list[str]) 
         ('he said "Wait for it" and left', 'He said, "Wait for it," and left.'),
         ("I'm sure It's fine and I'll go", "I'm sure it's fine, and I'll go."),
         ("you should gonna do it", "You should do it."),
+        ("about six hundred, you know, and thirty euros", "About six hundred and thirty euros."),
         ("um, well, you know, like, uh, yes", "Yes."),
     ],
 )
@@ -74,6 +79,18 @@ def test_right_cleaning_is_no_loss(raw: str, clean: str) -> None:
 )
 def test_what_is_lost_or_invented_is_seen(raw: str, clean: str) -> None:
     assert not are_kept(raw, clean, NAMES)
+
+
+@pytest.mark.parametrize("material", MATERIAL)
+def test_right_clean_transcripts_of_held_out_meetings_raise_no_alarm(material: str) -> None:
+    lines = alarms = 0
+    for view in held_out(5, material, 40 if os.environ.get("MAIE_TEST_FULL") else 8):
+        names = known_names(turn.text for turn in view.turns)
+        for turn, line in zip(view.turns, view.clean, strict=True):
+            lines += 1
+            alarms += not are_kept(turn.text, line.removeprefix(label(turn)), names)
+    assert lines > 100
+    assert alarms <= lines * 0.001
 
 
 def test_names_are_told_by_capitals_within_sentences() -> None:

@@ -5,8 +5,8 @@
   transcript with a capital within a sentence. Common words and fillers are none, whatever their capitals.
 * They are **kept** when every different name and number of the raw line stands in the clean one, and every one of the
   clean line in the raw one, in any letter case. How often is not compared: what is said twice is to be written once.
-* At least half of the clean line's **words** were said, and it has at least a quarter as many as a raw line of eight or
-  more: another text without any name is no cleaning either.
+* At least half of the clean line's **words** were said, and it has at least a quarter as many as a raw line of
+  twelve or more: another text without any name is no cleaning either.
 * What the speaker **took back** may go: names and numbers with a word like "sorry" or "no" among the next three words.
   "One" and "second" may go too, for they are seldom numbers.
 
@@ -20,12 +20,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from maie.stages.numerals import numbers
+from maie.stages.numerals import Number, numbers
 from maie.stages.wording import words_of
 
 MOST_NEW_WORDS = 0.5
 LEAST_WORDS = 0.25
-LONG_LINE_WORDS = 8
+LONG_LINE_WORDS = 12
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _ENDING = re.compile(r"['’](?:s|m|d|t|re|ll|ve)?$")
@@ -89,14 +89,18 @@ def _names_are_kept(raw: str, clean: str, names: frozenset[str]) -> bool:
 
 def _numbers_are_kept(raw: str, clean: str) -> bool:
     said, written = list(numbers(raw)), list(numbers(clean))
-    if {word for number in said for word in number.words} == {word for number in written for word in number.words}:
-        return True  # written alike, whatever they mean
+    if _spelling(said) == _spelling(written):
+        return True  # a filler within a number, "six hundred, um, and ten", makes two of it
     values = {number.value for number in written}
     for number in said:
         may_go = number.words[0] in _RARELY_NUMBERS or _is_taken_back(raw, number.end)
         if number.value not in values and not may_go:
             return False
     return values <= {number.value for number in said}
+
+
+def _spelling(found: Iterable[Number]) -> set[str]:
+    return {word for number in found for word in number.words} - {"and"}
 
 
 def _words(text: str) -> Iterator[_Word]:

@@ -11,19 +11,29 @@ import json
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import ctranslate2
 from jsonschema import Draft202012Validator
-from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, Turn, load_template, messages, transcript_lines, whole_sentences
-from tokenizers import Tokenizer
+from maie import llm
+from maie.errors import MaieError
+from maie.llm.base import Chat, LanguageModel, Reply
+from maie.prompts import (
+    BUILT_IN,
+    CLEAN_TRANSCRIPT,
+    Message,
+    Turn,
+    load_template,
+    messages,
+    transcript_lines,
+    whole_sentences,
+)
+from maie.settings import Settings
 
 from maie_training.corpus import Recording, plan_meeting, render
 from maie_training.evaluate import Recogniser
-from maie_training.llm.tokenizer import END, END_OF_TEXT, chat_text
 from maie_training.llm.views import Speakers, View, view_meeting
 from maie_training.meetings import Meeting, MeetingComposer, Wording
 from maie_training.scores import Kept, Matches, action_items, texts
@@ -35,29 +45,42 @@ _NOTES = "meeting_notes_v1"
 _CONTEXT = 4_096
 
 
-class LanguageModel:
-    """A CTranslate2 model folder that answers chats on the processor, greedily."""
+@dataclass
+class Writer:
+    """A language model of the service's, and what it has written so far: tokens, and the seconds that it took."""
 
-    def __init__(self, folder: Path, threads: int, batch: int) -> None:
-        self.generator = ctranslate2.Generator(str(folder), device="cpu", compute_type="int8", intra_threads=threads)
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.batch = batch
-        self.tokens, self.seconds = 0, 0.0
+    model: LanguageModel
+    tokens: int = 0
+    seconds: float = 0.0
 
-    def answer(self, prompts: Sequence[str]) -> list[str]:
-        """Return the answers to prompts, in their order."""
+    def answer(self, chats: Iterable[Sequence[Message]]) -> list[str]:
+        """Return the answers to chats, in their order."""
+        return [self._reply(tuple(chat)).text for chat in chats]
+
+    def _reply(self, chat: tuple[Message, ...]) -> Reply:
         started = time.monotonic()
-        results = self.generator.generate_batch(
-            [self.tokenizer.encode(prompt).tokens for prompt in prompts],
-            max_batch_size=self.batch,
-            max_length=_CONTEXT // 2,
-            sampling_topk=1,
-            include_prompt_in_result=False,
-            end_token=[END, END_OF_TEXT],
-        )
+        room = self.model.context_tokens - self.model.count_tokens(chat)
+        reply = self.model.reply(Chat(chat, room), lambda _: None)
         self.seconds += time.monotonic() - started
-        self.tokens += sum(len(result.sequences_ids[0]) for result in results)
-        return [self.tokenizer.decode(result.sequences_ids[0]) for result in results]
+        self.tokens += reply.reply_tokens
+        return reply
+
+
+def load_writer(folder: Path, threads: int) -> Writer:
+    """Return the writer with a CTranslate2 model folder, on the processor.
+
+    Raises:
+        MaieError: There is no such model.
+    """
+    given: dict[str, Any] = {
+        "profile": "embedded",
+        "asr_model": folder,
+        "llm_backend": "ctranslate2",
+        "llm_model": folder,
+        "llm_threads": threads,
+        "llm_context_tokens": _CONTEXT,
+    }
+    return Writer(llm.load(Settings(**given)))
 
 
 @dataclass(frozen=True)
@@ -88,8 +111,8 @@ def _meetings(seed: int, name: str, material: Material, count: int) -> Iterator[
         yield MeetingComposer(rng, material.split, wording=material.wording).compose()
 
 
-def _views(seed: int, name: str, count: int) -> Iterator[View]:
-    """Yield meetings as they were said."""
+def held_out(seed: int, name: str, count: int) -> Iterator[View]:
+    """Yield meetings as they were said, of which training never saw a sentence."""
     material = MATERIAL[name]
     for number, meeting in enumerate(_meetings(seed, name, material, count)):
         yield view_meeting(meeting, random.Random(f"view/{seed}/{number}"), material.speakers)
@@ -108,12 +131,12 @@ def _heard_views(seed: int, name: str, count: int, recogniser: Recogniser) -> It
         yield replace(said, turns=whole_sentences(Turn(None, text) for text in segments))
 
 
-def measure(model: LanguageModel, views: Sequence[View]) -> dict[str, Any]:
-    """Return the figures of clean transcripts and notes of these views."""
+def measure(writer: Writer, views: Sequence[View]) -> dict[str, Any]:
+    """Return the figures of clean transcripts and notes of these views, as the model alone writes them."""
     clean, notes = load_template(BUILT_IN / CLEAN_TRANSCRIPT), load_template(BUILT_IN / _NOTES)
-    prompts = [chat_text(messages(template, view.turns, view.context)) for template in (clean, notes) for view in views]
-    answers = model.answer(prompts)
-    return {**_transcripts(views, answers[: len(views)]), **_notes(notes.schema, views, answers[len(views) :])}
+    transcripts = writer.answer(messages(clean, view.turns, view.context) for view in views)
+    values = writer.answer(messages(notes, view.turns, view.context) for view in views)
+    return {**_transcripts(views, transcripts), **_notes(notes.schema, views, values)}
 
 
 def _transcripts(views: Sequence[View], answers: Sequence[str]) -> dict[str, Any]:
@@ -201,7 +224,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--heard", type=int, default=10, help="meetings through the recogniser")
     parser.add_argument("--material", nargs="+", choices=MATERIAL, default=list(MATERIAL))
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: all")
-    parser.add_argument("--batch", type=int, default=8, help="prompts answered at a time")
     parser.add_argument("--examples", type=int, default=2, help="wrong answers shown of each kind")
     parser.add_argument("--most-wer", type=float, default=0.03, help="limit for clean transcripts")
     parser.add_argument("--least-kept", type=float, default=0.99, help="limit for names and numbers")
@@ -212,24 +234,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     results: dict[str, dict[str, Any]] = {}
     try:
-        model = LanguageModel(arguments.model, arguments.threads, arguments.batch)
+        writer = load_writer(arguments.model, arguments.threads)
         for name in arguments.material:
             if not MATERIAL[name].heard:
-                views = list(_views(arguments.seed, name, arguments.meetings))
+                views = list(held_out(arguments.seed, name, arguments.meetings))
             elif arguments.asr_model:
                 require_synthesiser()
                 recogniser = Recogniser(arguments.asr_model, arguments.threads)
                 views = list(_heard_views(arguments.seed, name, arguments.heard, recogniser))
             else:
                 continue
-            results[name] = measure(model, views)
-    except (SpeechError, OSError, RuntimeError, ValueError) as error:
+            results[name] = measure(writer, views)
+    except (MaieError, SpeechError, OSError, RuntimeError, ValueError) as error:
         print(f"maie-evaluate-llm: {error}", file=sys.stderr)
         return 2
     for figures in results.values():
         for kind in ("wrong_transcripts", "wrong_notes"):
             figures[kind] = figures[kind][: arguments.examples]
-    speed = round(model.tokens / model.seconds) if model.seconds else None
+    speed = round(writer.tokens / writer.seconds) if writer.seconds else None
     json.dump({"seed": arguments.seed, "tokens_per_second": speed, "results": results}, sys.stdout, indent=2)
     print()
     graded = [
