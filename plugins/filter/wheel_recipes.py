@@ -9,17 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-
-PIECE = 1 << 20
+from ansible.utils.hashing import secure_hash
 
 
 def sha256(path: Path) -> str:
     """Return a file's SHA-256."""
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            total.update(piece)
-    return total.hexdigest()
+    return str(secure_hash(str(path), hashlib.sha256))
 
 
 def digest(path: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
+
+from ansible.module_utils import durable  # type: ignore[attr-defined]
 
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
@@ -63,15 +64,7 @@ def publish(incoming: Path, target: Path) -> None:
     """Make a complete artefact appear under its fingerprint by one rename, on the disk before it is seen."""
     write_sums(incoming)
     for path in [*incoming.iterdir(), incoming]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.sync(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     incoming.rename(target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync(target.parent)
