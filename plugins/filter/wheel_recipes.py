@@ -42,7 +42,10 @@ def wheel_inputs(recipe: dict[str, Any]) -> dict[str, Any]:
         source["folder"] = digest(source["folder"])
     proof = {**recipe["proof"], "files": {name: digest(path) for name, path in recipe["proof"]["files"].items()}}
     patches = [digest(path) for path in recipe["patches"]]
-    inputs = {**recipe, "source": source, "patches": patches, "proof": proof}
+    install = dict(recipe["install"])
+    if install.get("script"):
+        install["script"] = digest(install["script"])
+    inputs = {**recipe, "source": source, "patches": patches, "proof": proof, "install": install}
     return {name: value for name, value in inputs.items() if name != "memory_per_job_mb"}
 
 
