@@ -35,7 +35,10 @@ def built_wheel(folder: Path) -> Path:
     subprocess.run([*pip, f"ctranslate2=={version[1]}"], check=True)
     original = next(folder.glob("*.whl"))
     wheel = folder / original.name.replace(version[1], f"{version[1]}+{LOCAL}")
-    with zipfile.ZipFile(original) as source, zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as target:
+    with (
+        zipfile.ZipFile(original) as source,
+        zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
+    ):
         for name in source.namelist():
             content = source.read(name)
             if name.endswith("/METADATA"):
