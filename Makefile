@@ -89,7 +89,8 @@ device-board: venv
 	pytest tests -m device $(SERVICE_DEVICE:%=--ignore=%)
 
 .PHONY: bench
-bench: venv ## What the service costs beyond the engine, and its memory
+bench: export MAIE_BENCH := 1
+bench: venv ## What the service costs beyond the engine, its memory, and eight devices beyond one
 	@scripts/system-packages redis-server espeak-ng curl openssl
 	pytest tests/performance -s
 

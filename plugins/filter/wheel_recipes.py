@@ -9,17 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-
-PIECE = 1 << 20
+from ansible.utils.hashing import secure_hash
 
 
 def sha256(path: Path) -> str:
     """Return a file's SHA-256."""
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            total.update(piece)
-    return total.hexdigest()
+    return str(secure_hash(str(path), hashlib.sha256))
 
 
 def digest(path: str) -> str:
@@ -47,7 +42,10 @@ def wheel_inputs(recipe: dict[str, Any]) -> dict[str, Any]:
         source["folder"] = digest(source["folder"])
     proof = {**recipe["proof"], "files": {name: digest(path) for name, path in recipe["proof"]["files"].items()}}
     patches = [digest(path) for path in recipe["patches"]]
-    inputs = {**recipe, "source": source, "patches": patches, "proof": proof}
+    install = dict(recipe["install"])
+    if install.get("script"):
+        install["script"] = digest(install["script"])
+    inputs = {**recipe, "source": source, "patches": patches, "proof": proof, "install": install}
     return {name: value for name, value in inputs.items() if name != "memory_per_job_mb"}
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils import durable  # type: ignore[attr-defined]
+
 Values = dict[str, Any]
 RECORD = "before.json"
 
@@ -80,11 +82,7 @@ def store(folder: Path, record: Record) -> None:
         os.fsync(stream.fileno())
     fresh.replace(folder / RECORD)
     for there in (folder, folder.parent):
-        descriptor = os.open(there, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.sync(there)
 
 
 def forget(folder: Path) -> None:

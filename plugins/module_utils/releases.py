@@ -14,6 +14,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible.module_utils import durable  # type: ignore[attr-defined]
+
 COMPLETE = ".complete"
 PROVEN = ".proven"
 RELEASE_ID = re.compile(r"[0-9a-f]{12}")
@@ -29,15 +31,6 @@ class Links:
 
     current: str
     previous: str
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_links(root: Path) -> Links:
@@ -83,7 +76,7 @@ def point(root: Path, name: str, release: str) -> None:
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(Path("releases") / release)
         fresh.replace(link)
-    sync_folder(root)
+    durable.sync(root)
 
 
 def activate(root: Path, release: str, previous: str) -> None:
@@ -117,5 +110,5 @@ def remove(root: Path, release: str) -> None:
     """Remove a release: first the marker, so that half of one never looks whole."""
     folder = root / "releases" / release
     (folder / COMPLETE).unlink(missing_ok=True)
-    sync_folder(folder)
+    durable.sync(folder)
     shutil.rmtree(folder)

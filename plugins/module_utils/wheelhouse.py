@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import re
 from pathlib import Path
+
+from ansible.module_utils import durable  # type: ignore[attr-defined]
 
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
@@ -59,19 +61,39 @@ def inspect(folder: Path) -> dict[str, str]:
     return {"path": str(folder / wheels[0]), "name": wheels[0], "sha256": sums[wheels[0]]}
 
 
+def newest(folder: Path, platform: dict[str, str | None]) -> str:
+    """Return the fingerprint of the artefact built last of those that fit a host; empty if none does.
+
+    Args:
+        folder: The artefacts of one recipe.
+        platform: ``architecture``, ``python`` such as ``310``, ``cuda`` such as ``12.6.68`` or None.
+    """
+    fitting = []
+    for path in folder.glob(f"*/{MANIFEST}"):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if fits(manifest["builder"], platform):
+            fitting.append((manifest["built_at"], path.parent.name))
+    return max(fitting, default=("", ""))[1]
+
+
+def fits(builder: dict[str, str | None], platform: dict[str, str | None]) -> bool:
+    """Return whether what was built on a machine runs on a host: its architecture, Python, and CUDA where used."""
+
+    def toolkit(version: str | None) -> list[str]:
+        return (version or "").split(".")[:2]
+
+    return (
+        builder["architecture"] == platform["architecture"]
+        and (builder["python"] or "").startswith(f"cpython-{platform['python']}-")
+        and (builder["cuda"] is None or toolkit(builder["cuda"]) == toolkit(platform["cuda"]))
+    )
+
+
 def publish(incoming: Path, target: Path) -> None:
     """Make a complete artefact appear under its fingerprint by one rename, on the disk before it is seen."""
     write_sums(incoming)
     for path in [*incoming.iterdir(), incoming]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.sync(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     incoming.rename(target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync(target.parent)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ansible.module_utils import (
     flash,  # type: ignore[attr-defined]
-    journal,  # type: ignore[attr-defined]
+    transient_unit,  # type: ignore[attr-defined]
 )
 from ansible.module_utils.basic import AnsibleModule
 
@@ -80,63 +80,31 @@ seconds:
   type: float
 """
 
-PROPERTIES = "ActiveState,SubState,Result,ExecMainStatus"
-PIECE = 1 << 20
-"""Most bytes of a log that are read at once."""
-
 
 def start(module: AnsibleModule, unit: str) -> None:
     """Start the program unless its unit is still at work."""
-    if state(module, unit)["SubState"] in ("start", "running"):
+    if transient_unit.at_work(module, unit):
         module.exit_json(changed=True, attached=True)
-    # One that ended while nobody followed it stays until here.
-    forget(module, unit)
     log = Path(module.params["log"])
     log.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     log.write_bytes(b"")
-    command = ["systemd-run", "--quiet", f"--unit={unit}", "--remain-after-exit"]
-    command += [f"--property=StandardOutput=append:{log}", f"--property=StandardError=append:{log}"]
-    command += [f"--property=RuntimeMaxSec={module.params['seconds']}"]
-    command += [f"--property=WorkingDirectory={module.params['chdir']}"]
-    # The tools look at both, and a service has neither.
-    command += ["--setenv=HOME=/root", "--setenv=USER=root", "--setenv=LANG=C.UTF-8"]
     program, *arguments = module.params["argv"]
+    folder = module.params["chdir"]
     # systemd-run looks for a relative one where it is called itself.
-    command += ["--", str(Path(module.params["chdir"], program)) if "/" in program else program, *arguments]
-    status, _, said = module.run_command(command)
-    if status != 0:
-        module.fail_json(msg=f"{program} could not be started: {said.strip()}")
+    command = [str(Path(folder, program)) if "/" in program else program, *arguments]
+    failure = transient_unit.start(module, unit, command, log, folder, ("--setenv=USER=root",))
+    if failure:
+        module.fail_json(msg=f"{program} could not be started: {failure}")
     module.exit_json(changed=True, attached=False)
-
-
-def state(module: AnsibleModule, unit: str) -> dict[str, str]:
-    """Return the unit's properties."""
-    _, shown, _ = module.run_command(["systemctl", "show", f"--property={PROPERTIES}", unit], check_rc=True)
-    properties: dict[str, str] = journal.parse_properties(shown)
-    return properties
-
-
-def forget(module: AnsibleModule, unit: str) -> None:
-    """Take the ended unit off systemd's list."""
-    module.run_command(["systemctl", "stop", unit])
-    module.run_command(["systemctl", "reset-failed", unit])
 
 
 def follow(module: AnsibleModule, unit: str) -> None:
     """Return what the log has gained and, once the program has ended, how."""
-    # The state first: what is written between the two is in the log then.
-    now = state(module, unit)
     log = Path(module.params["log"])
-    with log.open("rb") as file:
-        file.seek(module.params["offset"])
-        gained = file.read(PIECE)
-    offset = module.params["offset"] + len(gained)
-    ended = now["SubState"] in ("exited", "failed", "dead") and offset == log.stat().st_size
-    result = {"changed": True, "text": gained.decode("utf-8", "replace"), "offset": offset, "finished": ended}
-    if ended:
-        forget(module, unit)
+    now, result = transient_unit.follow(module, unit, log)
+    if result["finished"]:
         result["failure"] = judge(module, now, log.read_bytes().decode("utf-8", "replace"))
-    module.exit_json(**result)
+    module.exit_json(changed=True, **result)
 
 
 def judge(module: AnsibleModule, now: dict[str, str], log: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.module_utils import (
     build_log,  # type: ignore[attr-defined]
-    journal,  # type: ignore[attr-defined]
+    transient_unit,  # type: ignore[attr-defined]
 )
 from ansible.module_utils.basic import AnsibleModule
 
@@ -46,63 +46,31 @@ result:
   type: dict
 """
 
-PROPERTIES = "ActiveState,SubState,Result,ExecMainStatus"
-PIECE = 1 << 20
 EXPLAINED = 1 << 18
 """Bytes at the end of a log in which the cause of a failure is looked for."""
-
-
-def state(module: AnsibleModule, unit: str) -> dict[str, str]:
-    """Return the unit's properties."""
-    _, shown, _ = module.run_command(["systemctl", "show", f"--property={PROPERTIES}", unit], check_rc=True)
-    properties: dict[str, str] = journal.parse_properties(shown)
-    return properties
-
-
-def forget(module: AnsibleModule, unit: str) -> None:
-    """Take the ended unit off systemd's list."""
-    module.run_command(["systemctl", "stop", unit])
-    module.run_command(["systemctl", "reset-failed", unit])
 
 
 def start(module: AnsibleModule, unit: str, folder: Path) -> None:
     """Start the build unless it is at work or has ended well."""
     log = folder / "build.log"
     offset = log.stat().st_size if log.exists() else 0
-    if state(module, unit)["SubState"] in ("start", "running"):
-        module.exit_json(changed=True, offset=max(0, offset - PIECE), attached=True)
+    if transient_unit.at_work(module, unit):
+        module.exit_json(changed=True, offset=max(0, offset - transient_unit.PIECE), attached=True)
     if (folder / "result.json").exists():
         module.exit_json(changed=True, finished=True, failure="", result=read_result(folder))
-    forget(module, unit)
-    command = ["systemd-run", "--quiet", f"--unit={unit}", "--remain-after-exit"]
-    command += [f"--property=StandardOutput=append:{log}", f"--property=StandardError=append:{log}"]
-    command += [f"--property=RuntimeMaxSec={module.params['seconds']}", f"--property=WorkingDirectory={folder}"]
+    command = ["/usr/bin/python3", str(folder / "run_build.py"), str(folder)]
     # Compilers that fill the memory are to die before what the machine needs.
-    command += ["--property=OOMScoreAdjust=500", "--property=Nice=5"]
-    command += ["--setenv=HOME=/root", "--setenv=LANG=C.UTF-8"]
-    command += ["--", "/usr/bin/python3", str(folder / "run_build.py"), str(folder)]
-    status, _, said = module.run_command(command)
-    if status != 0:
-        module.fail_json(msg=f"The build of {module.params['name']} could not be started: {said.strip()}")
+    options = ("--property=OOMScoreAdjust=500", "--property=Nice=5")
+    failure = transient_unit.start(module, unit, command, log, str(folder), options)
+    if failure:
+        module.fail_json(msg=f"The build of {module.params['name']} could not be started: {failure}")
     module.exit_json(changed=True, offset=offset, attached=False)
 
 
 def follow(module: AnsibleModule, unit: str, folder: Path) -> None:
     """Return what the log has gained and, once the build has ended, how."""
-    # The state first: what is written between the two is in the log then.
-    now = state(module, unit)
-    log = folder / "build.log"
-    gained, size = b"", 0
-    if log.exists():
-        with log.open("rb") as file:
-            file.seek(module.params["offset"])
-            gained = file.read(PIECE)
-        size = log.stat().st_size
-    offset = module.params["offset"] + len(gained)
-    ended = now["SubState"] in ("exited", "failed", "dead") and offset >= size
-    answer: dict[str, Any] = {"text": gained.decode("utf-8", "replace"), "offset": offset, "finished": ended}
-    if ended:
-        forget(module, unit)
+    now, answer = transient_unit.follow(module, unit, folder / "build.log")
+    if answer["finished"]:
         answer["failure"] = judge(module, now, folder)
         answer["result"] = {} if answer["failure"] else read_result(folder)
     module.exit_json(changed=True, **answer)

@@ -19,7 +19,14 @@ description:
 options:
   wheelhouse: {description: The folder of all artefacts., type: path, required: true}
   name: {description: Name of the recipe., type: str, required: true}
-  fingerprint: {description: What the artefact is named after., type: str, required: true}
+  fingerprint:
+    description: What the artefact is named after; C(newest) for the one built last of those that fit C(platform).
+    type: str
+    required: true
+  platform:
+    description: The host that C(newest) is for - C(architecture), C(python) such as C(310), C(cuda) or null.
+    type: dict
+    default: {}
   state:
     description: C(read) looks it up; C(incoming) makes the empty folder that an artefact is put together in;
       C(published) adds manifest and sums to that folder and lets it appear.
@@ -41,9 +48,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 found: {description: Whether the artefact is there and whole., returned: always, type: bool}
+fingerprint: {description: What it is named after; empty where C(newest) found none., returned: always, type: str}
 folder: {description: Its folder., returned: always, type: str}
 incoming: {description: The folder that it is put together in., returned: always, type: str}
 wheel: {description: C(path), C(name) and C(sha256) of the wheel., returned: when found, type: dict}
+artefact:
+  description: What a release notes of it - C(name), C(fingerprint), C(wheel) (its file's name), C(sha256).
+  returned: when found
+  type: dict
+install:
+  description: What it needs where it is installed - C(packages), C(imports), C(arguments) of its probe.
+  returned: when found
+  type: dict
 """
 
 
@@ -70,6 +86,7 @@ def main() -> None:
             "wheelhouse": {"type": "path", "required": True},
             "name": {"type": "str", "required": True},
             "fingerprint": {"type": "str", "required": True},
+            "platform": {"type": "dict", "default": {}},
             "state": {"type": "str", "choices": ["read", "incoming", "published"], "default": "read"},
             "manifest": {"type": "dict", "default": {}},
             "wheel_sha256": {"type": "str", "default": ""},
@@ -77,8 +94,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     root, name, key = Path(module.params["wheelhouse"]), module.params["name"], module.params["fingerprint"]
+    if key == "newest":
+        key = wheelhouse.newest(root / name, module.params["platform"])
     target, incoming = root / name / key, root / wheelhouse.INCOMING / f"{name}-{key}"
-    result = {"changed": False, "folder": str(target), "incoming": str(incoming)}
+    result = {"changed": False, "fingerprint": key, "folder": str(target), "incoming": str(incoming)}
     if module.params["state"] != "read" and not module.check_mode and not target.exists():
         result["changed"] = True
         if module.params["state"] == "incoming":
@@ -86,7 +105,7 @@ def main() -> None:
             incoming.mkdir(parents=True)
         else:
             publish(module, incoming, target)
-    if not target.exists():
+    if not key or not target.exists():
         module.exit_json(**result, found=False)
     try:
         wheel = wheelhouse.inspect(target)
@@ -95,7 +114,9 @@ def main() -> None:
             msg=f"The artefact {name} {key[:12]} in the wheelhouse is damaged: {error}. Nothing was installed. Remove "
             f"{target} and build again, or bring it back from a copy."
         )
-    module.exit_json(**result, found=True, wheel=wheel)
+    manifest = json.loads((target / wheelhouse.MANIFEST).read_text(encoding="utf-8"))
+    artefact = {"name": name, "fingerprint": key, "wheel": wheel["name"], "sha256": wheel["sha256"]}
+    module.exit_json(**result, found=True, wheel=wheel, artefact=artefact, install=manifest["install"])
 
 
 if __name__ == "__main__":

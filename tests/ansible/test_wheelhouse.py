@@ -24,9 +24,11 @@ RECIPE: dict[str, Any] = {
     "source": {"git": "https://example.org/probe.git", "commit": "1" * 40},
     "patches": [],
     "proof": {"files": {}},
+    "install": {},
     "options": {"WITH_CUDA": "ON"},
     "steps": [{"name": "compile", "run": "make"}],
 }
+MANIFEST = {"name": "probe", "install": {"packages": ["libgomp1"]}}
 BUILDER = {"architecture": "aarch64", "l4t": "36.4.3", "cuda": "12.6.68", "python": "cpython-310", "torch": "2.8.0"}
 
 
@@ -37,6 +39,7 @@ BUILDER = {"architecture": "aarch64", "l4t": "36.4.3", "cuda": "12.6.68", "pytho
         ({"source": {"git": "https://example.org/probe.git", "commit": "2" * 40}}, {}),
         ({"patches": [__file__]}, {}),
         ({"proof": {"files": {"probe.py": __file__}}}, {}),
+        ({"install": {"script": __file__}}, {}),
         ({"steps": [{"name": "compile", "run": "make -s"}]}, {}),
         ({}, {"architecture": "x86_64"}),
         ({}, {"l4t": "36.5.0"}),
@@ -103,7 +106,7 @@ def publish(store: Any, content: bytes = b"wheel") -> Path:
     incoming = Path(store("incoming")["incoming"])
     (incoming / "probe-1-py3-none-any.whl").write_bytes(content)
     (incoming / "build.log").write_text("done\n")
-    done = store("published", manifest={"name": "probe"}, wheel_sha256=hashlib.sha256(content).hexdigest())
+    done = store("published", manifest=MANIFEST, wheel_sha256=hashlib.sha256(content).hexdigest())
     assert done["changed"]
     assert done["found"]
     return Path(done["folder"])

@@ -21,6 +21,7 @@ INVENTORY = PROJECT / "tests/e2e/device/wheelhouse"
 BUILDER = "builder-e2e-01"
 KILLS = 10 if os.environ.get("MAIE_TEST_FULL") else 3
 UNITS = 8 * KILLS
+SWAP = "/var/tmp/maie-build/swap"
 MOST_WORK = 1.3
 """Objects that are compiled in all, over those that one build compiles. A kill costs those at work: 2 of 8 at most."""
 
@@ -40,6 +41,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, obje
         "wheelhouse_dir": str(folder / "house"),
         "wheelhouse_ccache": False,
         "wheelhouse_jobs": 2,
+        "wheelhouse_swap_mb": 64,
         "ctranslate2_source": {"git": "file:///srv/ctranslate2", "commit": commit.read_text(), "tag": "v4.7.1"},
         "ctranslate2_inference": False,
         "ctranslate2_options": options,
@@ -67,6 +69,11 @@ def compiled() -> int:
     return int(counted)
 
 
+def swaps() -> str:
+    """Return what the builder swaps to; on a virtual host a double."""
+    return docker("exec", BUILDER, "cat", "/proc/swaps")
+
+
 def kill(what: str, unit: str, playing: subprocess.Popen[str]) -> None:
     """End the build, the builder or the playbook without a word."""
     if what == "build":
@@ -92,6 +99,7 @@ def test_killed_builds_go_on(builder: dict[str, object]) -> None:
         while (unit := at_work()) == "" or compiled() < wanted:
             assert playing.poll() is None, playing.communicate()[0]
             time.sleep(0.2)
+        assert SWAP in swaps()
         kill(what, unit, playing)
         said = playing.communicate(timeout=120)[0]
         assert playing.returncode != 0
@@ -104,6 +112,8 @@ def test_killed_builds_go_on(builder: dict[str, object]) -> None:
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stdout
     assert re.search(rf"\d\d:\d\d:\d\d {BUILDER} ctranslate2: ", done.stdout)
+    assert SWAP not in swaps()
+    docker("exec", BUILDER, "test", "!", "-e", SWAP)
     artefact = next(house.rglob("*.whl")).parent
     assert artefact.name == promised[1]
     assert subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=artefact, check=False).returncode == 0

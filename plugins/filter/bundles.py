@@ -1,0 +1,73 @@
+"""Filters of the role bundle: what is downloaded, and how big it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+DEB = re.compile(r"^'\S+' (\S+) (\d+) ", re.MULTILINE)
+"""A line of ``apt-get --print-uris``: address, name of the file, bytes, digest."""
+
+
+def bundle_debs(printed: str) -> list[dict[str, Any]]:
+    """Return name and bytes of each file that apt would download."""
+    return [{"name": name, "bytes": int(size)} for name, size in DEB.findall(printed)]
+
+
+def bundle_head(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return name and bytes of a file whose server was asked for its head; null where it tells nothing."""
+    known = asked.get("status") == 200 and asked.get("content_length")
+    return {"name": asked["__jetson_flash_asked"].rpartition("/")[2], "bytes": int(known) if known else None}
+
+
+def bundle_folder(name: str, parent: str) -> dict[str, Any]:
+    """Return name and bytes of a folder; null for one that isn't there yet."""
+    files = [path.stat().st_size for path in (Path(parent) / name).rglob("*") if path.is_file()]
+    return {"name": name, "bytes": sum(files) if files else None}
+
+
+def bundle_part(fetched: dict[str, Any]) -> dict[str, Any]:
+    """Return what a lock adds to the list."""
+    return {"what": f"wheels of {fetched['__bundle_one']}", "files": fetched["files"]}
+
+
+def bundle_list(parts: list[dict[str, Any]]) -> list[str]:
+    """Return the list for a person: each part with its files, the sum at the end.
+
+    Args:
+        parts: ``what`` it is, and its ``files``: ``name`` and ``bytes``, null where nobody tells.
+    """
+    lines = []
+    for part in parts:
+        if part["files"]:
+            lines.append(f"{part['what']}: {len(part['files'])} files, {total(part['files'])}")
+            lines += [f"  {megabytes(file['bytes'])}  {file['name']}" for file in part["files"]]
+    return [*lines, f"in all: {total([file for part in parts for file in part['files']])}"]
+
+
+def total(files: list[dict[str, Any]]) -> str:
+    """Return the sum of the sizes, and how many are unknown."""
+    known = [file["bytes"] for file in files if file["bytes"] is not None]
+    unknown = len(files) - len(known)
+    return f"{megabytes(sum(known)).strip()}{f' and {unknown} of unknown size' if unknown else ''}"
+
+
+def megabytes(size: int | None) -> str:
+    """Return a size in a column."""
+    return f"{'unknown':>11}" if size is None else f"{size / 1e6:8.1f} MB"
+
+
+class FilterModule:
+    """Tells Ansible the filters."""
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """Return the filters by name."""
+        return {
+            "bundle_debs": bundle_debs,
+            "bundle_folder": bundle_folder,
+            "bundle_head": bundle_head,
+            "bundle_list": bundle_list,
+            "bundle_part": bundle_part,
+        }

@@ -1,0 +1,163 @@
+"""Ansible module: fetch the wheels that a lock names for a platform, or tell how big they are."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import tomllib
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import parse_wheel_filename
+
+DOCUMENTATION = r"""
+module: lock_wheels
+short_description: Fetches the wheels that a lock names for a platform into one archive
+description:
+  - Runs on the control node, whatever its own platform is. pip fetches the files and verifies them by the lock's
+    hashes; the archive appears when it has all of them.
+  - In check mode nothing is fetched, and the sizes are those that the index tells.
+options:
+  lock: {description: Content of the lock., type: str, required: true}
+  platform: {description: 'Such as C(aarch64-cp310).', type: str, required: true}
+  archive: {description: The tar archive., type: path, required: true}
+  arguments: {description: 'More arguments for pip, e.g. a mirror.', type: list, elements: str, default: []}
+"""
+
+EXAMPLES = r"""
+- name: Fetch what JetPack gets
+  lock_wheels:
+    lock: "{{ lookup('ansible.builtin.file', 'requirements/aarch64-cp310.txt') }}"
+    platform: aarch64-cp310
+    archive: bundle/wheels/aarch64-cp310.tar
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+files: {description: C(name) and C(bytes) of each; null where nobody tells its size., returned: always, type: list}
+"""
+
+BY_URL = re.compile(r"^\S+ @ (\S+/(\S+\.whl)).*\n(?:[ \t].*\n)*", re.MULTILINE)
+GLIBC = range(5, 36)
+"""Minor versions of the C library that a wheel may ask for: up to that of Ubuntu 22.04."""
+
+
+def split_platform(platform: str) -> tuple[str, int]:
+    """Return machine and minor version of Python: ``aarch64-cp310`` → aarch64, 10."""
+    machine, _, python = platform.partition("-cp3")
+    return machine, int(python)
+
+
+def machines(machine: str) -> list[str]:
+    """Return the platform tags that a machine takes, the best first."""
+    return [
+        *(f"manylinux_2_{minor}_{machine}" for minor in reversed(GLIBC)),
+        f"manylinux2014_{machine}",
+        f"linux_{machine}",
+    ]
+
+
+def fetch(module: AnsibleModule, folder: Path) -> None:
+    """Let pip fetch the wheels into a folder."""
+    machine, minor = split_platform(module.params["platform"])
+    lock = folder / "lock.txt"
+    lock.write_text(module.params["lock"])
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--implementation", "cp"]
+    command += ["--python-version", f"3.{minor}", "--abi", f"cp3{minor}", "--abi", "abi3", "--abi", "none"]
+    command += [argument for tag in machines(machine) for argument in ("--platform", tag)]
+    command += ["--dest", str(folder), "--requirement", str(lock), *module.params["arguments"]]
+    status, _, said = module.run_command(command)
+    lock.unlink()
+    if status != 0:
+        module.fail_json(msg=f"The wheels for {module.params['platform']} can't be fetched: {said.strip()}")
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Pack the folder's files; the archive appears whole."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    part = archive.with_suffix(".part")
+    with tarfile.open(part, "w") as tar:
+        for path in sorted(folder.iterdir()):
+            tar.add(path, path.name)
+    part.replace(archive)
+
+
+def told_by_index(module: AnsibleModule) -> list[dict[str, Any]]:
+    """Return the files that pip would fetch, as the index tells of them."""
+    machine, minor = split_platform(module.params["platform"])
+    order = [
+        *cpython_tags((3, minor), [f"cp3{minor}"], machines(machine)),
+        *compatible_tags((3, minor), f"cp3{minor}", machines(machine)),
+    ]
+    files = [{"name": url[2], "bytes": size_of(url[1])} for url in BY_URL.finditer(module.params["lock"])]
+    with tempfile.TemporaryDirectory() as folder:
+        lock, resolved = Path(folder) / "lock.txt", Path(folder) / "pylock.toml"
+        lock.write_text(BY_URL.sub("", module.params["lock"]))
+        command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "--quiet", "--no-deps", str(lock)]
+        command += ["--python-version", f"3.{minor}", "--python-platform", f"{machine}-manylinux_2_28"]
+        subprocess.run([*command, "--format", "pylock.toml", "-o", str(resolved)], check=True, capture_output=True)
+        packages = tomllib.loads(resolved.read_text())["packages"]
+    for package in packages:
+        wheels = [(rank(wheel_name(wheel), order), wheel) for wheel in package.get("wheels", [])]
+        best = min(wheels, key=lambda pair: pair[0])[1]
+        files.append({"name": wheel_name(best), "bytes": best.get("size")})
+    return sorted(files, key=lambda file: file["name"])
+
+
+def wheel_name(wheel: dict[str, Any]) -> str:
+    """Return the file name of a wheel of a pylock."""
+    return str(wheel.get("name") or (wheel.get("url") or wheel["path"]).rpartition("/")[2])
+
+
+def rank(name: str, order: list[Tag]) -> int:
+    """Return the place of a wheel's best tag; its end where none fits."""
+    tags = parse_wheel_filename(name.replace("%2B", "+"))[3]
+    return min((place for place, tag in enumerate(order) if tag in tags), default=len(order))
+
+
+def size_of(url: str) -> int | None:
+    """Return what the server of a file says of its size; None where it says nothing."""
+    try:
+        length = open_url(url, method="HEAD", timeout=10).headers.get("Content-Length")
+    except (URLError, OSError):
+        return None
+    return int(length) if length else None
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "lock": {"type": "str", "required": True},
+            "platform": {"type": "str", "required": True},
+            "archive": {"type": "path", "required": True},
+            "arguments": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    archive = Path(module.params["archive"])
+    changed = not archive.exists()
+    if changed and module.check_mode:
+        try:
+            module.exit_json(changed=True, files=told_by_index(module))
+        except subprocess.CalledProcessError as error:
+            module.fail_json(msg=f"The index can't be asked: {error.stderr.decode(errors='replace').strip()}")
+    if changed:
+        with tempfile.TemporaryDirectory() as folder:
+            fetch(module, Path(folder))
+            pack(Path(folder), archive)
+    with tarfile.open(archive) as tar:
+        files = [{"name": member.name, "bytes": member.size} for member in tar]
+    module.exit_json(changed=changed, files=files)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The list of what would be downloaded, and which files of an index a platform takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bundles
+import lock_wheels
+import pytest
+from packaging.tags import compatible_tags, cpython_tags
+
+URIS = """\
+'http://archive.example.org/pool/redis_6.0.16-1_arm64.deb' redis-server_6.0.16-1_arm64.deb 567890 SHA256:aa
+'http://archive.example.org/pool/libjemalloc2.deb' libjemalloc2_5.2.1_arm64.deb 210000 SHA256:bb
+"""
+
+
+def test_the_list_has_every_file_and_the_sum(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/weights").write_bytes(bytes(2_500_000))
+    torch = {"name": "torch.whl", "bytes": None}
+    parts = [
+        {"what": "wheels", "files": [{"name": "av.whl", "bytes": 34_500_000}, torch]},
+        {"what": "packages", "files": bundles.bundle_debs(URIS)},
+        {"what": "models", "files": [bundles.bundle_folder("model", str(tmp_path))]},
+        {"what": "not in the bundle", "files": []},
+    ]
+    assert bundles.bundle_list(parts) == [
+        "wheels: 2 files, 34.5 MB and 1 of unknown size",
+        "      34.5 MB  av.whl",
+        "      unknown  torch.whl",
+        "packages: 2 files, 0.8 MB",
+        "       0.6 MB  redis-server_6.0.16-1_arm64.deb",
+        "       0.2 MB  libjemalloc2_5.2.1_arm64.deb",
+        "models: 1 files, 2.5 MB",
+        "       2.5 MB  model",
+        "in all: 37.8 MB and 1 of unknown size",
+    ]
+
+
+def test_a_server_that_tells_no_size() -> None:
+    asked = {"__jetson_flash_asked": "https://example.org/bsp.tbz2", "status": -1}
+    assert bundles.bundle_head(asked) == {"name": "bsp.tbz2", "bytes": None}
+    told = {**asked, "status": 200, "content_length": "740000000"}
+    assert bundles.bundle_head(told)["bytes"] == 740_000_000
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ("av-17-cp310-cp310-manylinux_2_28_aarch64.whl", "av-17-py3-none-any.whl"),
+        ("av-17-cp310-abi3-manylinux2014_aarch64.whl", "av-17-cp310-cp310-manylinux_2_28_x86_64.whl"),
+        ("torch-2.8.0-cp310-cp310-linux_aarch64.whl", "torch-2.8.0-cp311-cp311-linux_aarch64.whl"),
+        ("av-17-cp310-cp310-manylinux_2_34_aarch64.whl", "av-17-cp310-cp310-manylinux_2_39_aarch64.whl"),
+    ],
+)
+def test_the_file_that_jetpack_takes(better: str, worse: str) -> None:
+    machine, minor = lock_wheels.split_platform("aarch64-cp310")
+    tags = lock_wheels.machines(machine)
+    abi = f"cp3{minor}"
+    order = [*cpython_tags((3, minor), [abi], tags), *compatible_tags((3, minor), abi, tags)]
+    assert lock_wheels.rank(better, order) < lock_wheels.rank(worse, order)

@@ -1,0 +1,95 @@
+"""What a fleet of eight costs beyond one device: nothing to compile, and seconds to install."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from virtual import PROJECT, play
+
+pytestmark = [
+    pytest.mark.device,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(
+        not (os.environ.get("MAIE_BENCH") or os.environ.get("MAIE_TEST_FULL")),
+        reason="nine virtual hosts: make bench, or make test-full",
+    ),
+]
+
+FLEET = PROJECT / "tests/performance/fleet"
+HOSTS = FLEET / "hosts.yml"
+DEVICES = 8
+UNITS = 24
+MOST_SECONDS_PER_DEVICE = 15
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The virtual hosts; the variables of their builds."""
+    folder = tmp_path_factory.mktemp("fleet")
+    made = play("playbooks/virtual.yml", inventory=HOSTS)
+    assert made.returncode == 0, made.stdout
+    commit = folder / "commit"
+    prepared = play(str(FLEET / "prepare.yml"), "-e", f"commit_file={commit}", inventory=HOSTS)
+    assert prepared.returncode == 0, prepared.stdout
+    options = {"WITH_CUDA": "ON", "WITH_MKL": "OFF", "WITH_RUY": "ON", "OPENMP_RUNTIME": "COMP", "UNITS": str(UNITS)}
+    yield {
+        "builders_recipes": ["ctranslate2"],
+        "wheelhouse_dir": str(folder / "house"),
+        "wheelhouse_ccache": False,
+        "ctranslate2_source": {"git": "file:///srv/ctranslate2", "commit": commit.read_text(), "tag": "v4.7.1"},
+        "ctranslate2_inference": False,
+        "ctranslate2_options": options,
+    }
+    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=HOSTS)
+
+
+def run(build: dict[str, Any], playbook: str = str(FLEET / "install.yml")) -> tuple[float, str]:
+    """Run a playbook; return its seconds and what it printed."""
+    command = ["ansible-playbook", "-i", str(HOSTS), playbook, "-e", json.dumps(build)]
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=1200, check=False)
+    assert done.returncode == 0, done.stdout
+    return time.monotonic() - began, done.stdout
+
+
+def compiled(house: Path) -> tuple[int, int]:
+    """Return how many objects were compiled for all wheels of a wheelhouse, and how many different ones there are."""
+    logs = [path.read_text() for path in house.rglob("build.log")]
+    objects = [name for log in logs for name in re.findall(r"Building CXX object (\S+)", log)]
+    return len(objects), len(set(objects))
+
+
+def test_eight_devices_cost_one_build(build: dict[str, Any]) -> None:
+    house = Path(build["wheelhouse_dir"])
+    cold, said = run(build)
+    assert said.count("ctranslate2: compile (step") == 1
+    work, one_build = compiled(house)
+    again, said = run(build)
+    assert len(re.findall(r"^jetson-fleet-0\d .*changed=0 ", said, re.MULTILINE)) == DEVICES
+    removed = subprocess.run(
+        ["ansible", "-i", str(HOSTS), "jetson", "-m", "ansible.builtin.command", "-a", "rm -rf /opt/built"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert removed.returncode == 0, removed.stdout
+    warm, said = run(build)
+    assert "compile" not in said
+    per_device = (warm - again) / DEVICES
+    print(
+        f"\n{DEVICES} devices, cold wheelhouse: {cold:.0f} s, {work} objects compiled; one build compiles {one_build}"
+        f"\n{DEVICES} devices, warm wheelhouse: {warm:.0f} s, none compiled; nothing to do: {again:.0f} s"
+        f"\na warm installation adds {per_device:.1f} s per device"
+    )
+    assert work == one_build == UNITS + 3
+    assert compiled(house) == (work, one_build)
+    assert per_device <= MOST_SECONDS_PER_DEVICE
