@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template, TemplateError
+from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from maie.errors import ConfigurationError, LlmInputTooLong
@@ -135,7 +135,7 @@ def load(settings: Settings) -> CTranslate2Model:
             compute_type=settings.llm_compute_type,
             intra_threads=settings.llm_threads,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, TemplateError) as error:
+    except Exception as error:  # tokenizers raises nothing more special
         raise ConfigurationError(f"The language model can't be loaded: {error}") from error
     context = min(settings.llm_context_tokens, chat_format.most_tokens)
     return CTranslate2Model(generator, tokenizer, chat_format, context, folder)
