@@ -95,6 +95,10 @@ class Settings(BaseSettings):
     min_free_bytes: int = Field(1024**3, ge=0, description="Disk space that uploads must leave free, in bytes.")
     upload_idle_seconds: float = Field(30.0, gt=0, description="Seconds without a byte after which an upload ends.")
 
+    vad: bool = Field(
+        True, description="Recognise only what the detector takes for speech. False: all that is not silent."
+    )
+    asr_backend: Literal["faster_whisper"] = Field("faster_whisper", description="Engine of speech recognition.")
     asr_model: Path = Field(description="Folder of the ASR model in CTranslate2 form.")
     asr_device: Literal["cpu", "cuda"] = Field("cpu", description="Where the ASR model runs.")
     asr_compute_type: str = Field("int8", description="CTranslate2 compute type.")
