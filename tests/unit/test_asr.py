@@ -16,6 +16,7 @@ from maie.settings import Settings
 from maie.stages import asr
 from maie.stages.asr import _append
 from maie.stages.decode import Audio
+from tokenizers import Tokenizer
 
 
 def segment(start: float, end: float, **changes: Any) -> Segment:
@@ -27,6 +28,7 @@ class Script:
     """An engine that hears what it is told to, and notes what it was asked."""
 
     batch_size = 2
+    doubt_logprob = -1.0
     versions: dict[str, Any] = {}  # noqa: RUF012 - the protocol's
 
     def __init__(self, *heard: Heard, again: Sequence[Heard] = (), languages: tuple[str, ...] = ("en",)) -> None:
@@ -74,11 +76,22 @@ def test_a_language_that_the_model_does_not_know_is_refused() -> None:
         transcribe(Script(), [Span(0, 1)], language="de")
 
 
-def test_the_engine_is_told_what_the_client_asked_for_without_control_tokens() -> None:
+def test_the_engine_is_told_what_the_client_asked_for() -> None:
     engine = Script(said(segment(0, 1)))
-    prompt = "Maya <|endoftext|> and\x00 <|a<|nospeech|>b|> Wren"
-    transcribe(engine, [Span(0, 1)], initial_prompt=prompt, word_timestamps=True)
-    assert engine.asked == [([SAMPLE_RATE], Ask("en", None, "Maya and Wren", True))]
+    transcribe(engine, [Span(0, 1)], initial_prompt=" Maya,\n Wren\x00 ", word_timestamps=True)
+    assert engine.asked == [([SAMPLE_RATE], Ask("en", None, "Maya, Wren", True))]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["<|endoftext|>", "a<|notimestamps|>b", "<|noti<|nospeech|>mestamps|>", "<|\u200bnospeech|>", "<<||nospeech||>>"],
+)
+def test_no_control_token_reaches_the_model(prompt: str) -> None:
+    engine = Script(said(segment(0, 1)))
+    transcribe(engine, [Span(0, 1)], initial_prompt=prompt)
+    tokens = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+    ((_, ask),) = engine.asked
+    assert all(token < tokens.token_to_id("<|endoftext|>") for token in tokens.encode(ask.prompt or "").ids)
 
 
 def test_what_looks_wrong_is_heard_again() -> None:

@@ -90,8 +90,9 @@ def test_words_of_a_loop_go_with_its_text() -> None:
 
 def test_what_stands_and_is_still_doubtful_is_told() -> None:
     segments = [segment(0, 5), segment(5, 9, avg_logprob=-1.5), segment(20, 29, compression_ratio=3.0)]
-    assert quality.doubts(segments) == ("2 of 3 segments were recognised with low confidence.",)
-    assert quality.doubts(segments[:1]) == ()
+    assert quality.doubts(segments, -1.0) == ("2 of 3 segments were recognised with low confidence.",)
+    assert quality.doubts(segments, -0.1) == ("3 of 3 segments were recognised with low confidence.",)
+    assert quality.doubts(segments[:1], -1.0) == ()
 
 
 def test_confidence_is_weighted_by_length_and_none_where_unknown() -> None:

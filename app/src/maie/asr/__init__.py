@@ -14,6 +14,10 @@ def load(settings: Settings) -> Recogniser:
     Raises:
         ConfigurationError: It can't work as it is configured.
     """
+    if settings.asr_backend == "openai":
+        from maie.asr import openai
+
+        return openai.load(settings)
     from maie.asr import faster_whisper
 
     return faster_whisper.load(settings)

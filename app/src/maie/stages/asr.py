@@ -81,7 +81,11 @@ def transcribe(
             ask = replace(ask, likely=heard.language)
         done += sum(chunk.end - chunk.start for chunk in batch)
         on_progress(done / total)
-    return _recognition(found, speech, chunks, ask)
+    warnings = _told(found, speech, chunks)
+    kept, objections = quality.guard(found.segments, speech)
+    language = ask.language or max(found.languages, key=lambda code: found.languages[code], default=ask.likely or "")
+    doubts = quality.doubts(kept, recogniser.doubt_logprob)
+    return Recognition(Transcript(language, tuple(kept)), (*warnings, *objections, *doubts))
 
 
 def _ask(options: TaskOptions, recogniser: Recogniser) -> Ask:
@@ -107,17 +111,18 @@ def _piece(audio: Audio, chunk: Span) -> Samples:
     return audio.window(start, min(round(chunk.end * SAMPLE_RATE), start + round(MAX_PIECE_SECONDS * SAMPLE_RATE)))
 
 
-def _recognition(found: _Findings, speech: Sequence[Span], chunks: Sequence[Span], ask: Ask) -> Recognition:
-    kept, objections = quality.guard(found.segments, speech)
-    language = ask.language or max(found.languages, key=lambda code: found.languages[code], default=ask.likely or "")
-    warnings = [] if speech else ["No speech was found in the audio."]
+def _told(found: _Findings, speech: Sequence[Span], chunks: Sequence[Span]) -> list[str]:
+    """Return sentences on what was not found, or not expected."""
+    if not speech:
+        return ["No speech was found in the audio."]
+    warnings = []
     if len(found.languages) > 1:
         parts = ", ".join(f"{code} {seconds:.0f} s" for code, seconds in found.languages.items())
         warnings.append(f"More than one language was heard: {parts}.")
     if found.wordless:
         count, seconds = len(found.wordless), sum(found.wordless)
         warnings.append(f"No words were recognised in {count} of {len(chunks)} stretches of speech ({seconds:.0f} s).")
-    return Recognition(Transcript(language, tuple(kept)), (*warnings, *objections, *quality.doubts(kept)))
+    return warnings
 
 
 def _append(segments: list[Segment], texts: Iterable[Segment], chunk: Span) -> None:

@@ -50,21 +50,21 @@ def failed(segments: Sequence[Segment], seconds: float) -> bool:
     if not segments:
         return True
     looped = compression_ratio(" ".join(segment.text for segment in segments)) > MAX_COMPRESSION_RATIO
-    return looped or any(map(doubtful, segments)) or seconds - segments[-1].end > MAX_UNCOVERED_SECONDS
+    doubtful = any(_doubtful(segment, MIN_AVG_LOGPROB) for segment in segments)
+    return looped or doubtful or seconds - segments[-1].end > MAX_UNCOVERED_SECONDS
 
 
-def doubtful(segment: Segment) -> bool:
-    """Whether a segment's own figures say that it may be wrong."""
-    return _unsure(segment) or segment.compression_ratio > MAX_COMPRESSION_RATIO
+def _doubtful(segment: Segment, logprob: float) -> bool:
+    return _unsure(segment, logprob) or segment.compression_ratio > MAX_COMPRESSION_RATIO
 
 
-def _unsure(segment: Segment) -> bool:
-    return segment.avg_logprob is not None and segment.avg_logprob < MIN_AVG_LOGPROB
+def _unsure(segment: Segment, logprob: float) -> bool:
+    return segment.avg_logprob is not None and segment.avg_logprob < logprob
 
 
 def without_noise(segments: Sequence[Segment], _: Sequence[Span]) -> Objections:
     """Leave out what the model itself takes for no speech and is unsure of: noise and music."""
-    return _without(segments, lambda s: _unsure(s) and (s.no_speech_prob or 0.0) > MAX_NO_SPEECH_PROB)
+    return _without(segments, lambda s: _unsure(s, MIN_AVG_LOGPROB) and (s.no_speech_prob or 0.0) > MAX_NO_SPEECH_PROB)
 
 
 def without_silence(segments: Sequence[Segment], speech: Sequence[Span]) -> Objections:
@@ -120,9 +120,15 @@ def guard(
     return kept, tuple(warnings)
 
 
-def doubts(segments: Sequence[Segment]) -> tuple[str, ...]:
-    """Return a sentence when segments that stand still look wrong."""
-    count = sum(map(doubtful, segments))
+def doubts(segments: Sequence[Segment], logprob: float) -> tuple[str, ...]:
+    """Return a sentence when segments that stand still look wrong.
+
+    Args:
+        segments: What stands.
+        logprob: Mean log-probability below which a segment is doubtful; how sure a model is of what is right depends
+            on the model.
+    """
+    count = sum(_doubtful(segment, logprob) for segment in segments)
     return (f"{count} of {len(segments)} segments were recognised with low confidence.",) if count else ()
 
 
