@@ -55,11 +55,9 @@ def whisper() -> Hear:
         words = "word" in fields["timestamp_granularities[]"]
         (heard,) = model.recognise([samples], Ask("en", prompt=fields.get("prompt", [None])[0], words=words))
         segments = [to_dict(segment) for segment in heard.segments]
-        spoken = [
-            {"word": f" {w['text']}", "start": w["start"], "end": w["end"]} for s in segments for w in s["words"] or []
-        ]
-        answer = {"task": "transcribe", "language": "english", "duration": len(samples) / 16_000, "segments": segments}
-        return {**answer, "text": " ".join(s["text"] for s in segments), **({"words": spoken} if words else {})}
+        for segment in segments:
+            segment["words"] = [{**word, "word": f" {word['text']}"} for word in segment["words"] or ()]
+        return {"language": "english", "text": " ".join(s["text"] for s in segments), "segments": segments}
 
     return hear
 

@@ -211,10 +211,12 @@ class Progress:
 
     Attributes:
         fraction: 0 to 1, of this stage.
+        audio_seconds: Length of the audio, told once: as soon as it is known.
     """
 
     stage: Stage
     fraction: float
+    audio_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,10 @@ class Stages:
             self.seconds[which.value] = round(time.perf_counter() - started, 4)
         self._on_progress(Progress(which, 1.0))
 
+    def tell_length(self, seconds: float) -> None:
+        """Tell how long the audio is."""
+        self._on_progress(Progress(Stage.DECODE, 1.0, seconds))
+
 
 def load_models(settings: Settings) -> Models:
     """Load what the stages need.
@@ -115,6 +119,7 @@ def _transcribe(job: EngineJob, models: Models, settings: Settings, stages: Stag
     with stages.run(Stage.DECODE) as report:
         audio = decode.decode(job.source, settings.max_audio_seconds, report)
     with audio:
+        stages.tell_length(audio.seconds)
         with stages.run(Stage.VAD) as report:
             speech = vad.find_speech(audio, report) if settings.vad else vad.find_sound(audio, report)
         with stages.run(Stage.ASR) as report:
