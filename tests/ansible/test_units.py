@@ -48,6 +48,7 @@ def render(unit: str, gpu: bool, **others: Any) -> str:
         "ansible_managed": "Ansible managed",
         "ansible_facts": {"getent_group": {"video": [], "render": []}},
         "__maie_uses_gpu": gpu,
+        "__maie_gpu_groups": ["video", "render"] if gpu else [],
         **others,
     }
     environment = Environment(
@@ -118,16 +119,17 @@ def test_a_worker_without_gpu_has_a_limit_and_no_devices() -> None:
     assert "SupplementaryGroups" not in names
 
 
-def test_only_a_worker_with_a_server_for_its_language_model_has_a_network() -> None:
+@pytest.mark.parametrize("kind", ["asr", "llm"])
+def test_only_a_worker_with_a_server_for_a_model_has_a_network(kind: str) -> None:
     alone = directives(render("maie-worker.service", gpu=False))
     assert ("Service", "PrivateNetwork", "yes") in alone
     assert ("Service", "RestrictAddressFamilies", "AF_UNIX") in alone
-    server = {"maie_llm_backend": "openai", "maie_llm_key": "k"}
-    near = directives(render("maie-worker.service", gpu=True, __maie_llm_is_local=True, **server))
-    far = directives(render("maie-worker.service", gpu=True, __maie_llm_is_local=False, **server))
+    server = {f"maie_{kind}_backend": "openai", f"maie_{kind}_key": "k"}
+    near = directives(render("maie-worker.service", gpu=True, __maie_servers_are_local=True, **server))
+    far = directives(render("maie-worker.service", gpu=True, __maie_servers_are_local=False, **server))
     assert {"PrivateNetwork", "IPAddressDeny"} & {name for _, name, _ in far} == set()
     assert {("Service", "IPAddressDeny", "any"), ("Service", "IPAddressAllow", "localhost")} <= set(near)
-    assert ("Service", "LoadCredential", "llm_key:/etc/maie/credentials/llm_key") in near
+    assert ("Service", "LoadCredential", f"{kind}_key:/etc/maie/credentials/{kind}_key") in near
 
 
 @pytest.mark.parametrize("unit", EXPOSED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -30,6 +31,12 @@ def long_audio(stack: Stack, speech: Speech) -> bytes:
     return speech(seconds_for(stack, speech, 4.0))
 
 
+@pytest.fixture(scope="module")
+def hour(speech: Speech) -> bytes:
+    """Speech that is long enough to be found in each stage."""
+    return speech(3500)
+
+
 def seconds_for(stack: Stack, speech: Speech, work_seconds: float) -> float:
     """Seconds of speech that take about ``work_seconds`` to recognise here."""
     sample = stack.accept(speech(20))
@@ -45,6 +52,12 @@ def running(stack: Stack, task_id: str, attempt: int = 1) -> dict[str, Any]:
     state = dict(wait_for(is_running, 30, "start of the task", 0.02))
     assert state["attempt"] == attempt
     return state
+
+
+def idle(stack: Stack) -> bool:
+    """Whether no worker's lease names a task."""
+    leases = [json.loads(stack.redis().get(key) or "{}") for key in stack.redis().keys("maie:worker:*")]
+    return not any(lease.get("task") for lease in leases)
 
 
 def kill_engine(stack: Stack) -> None:
@@ -134,6 +147,20 @@ def test_a_cancelled_task_ends_within_two_seconds_and_leaves_nothing(stack: Stac
     assert not list(stack.data.rglob(f"*{task_id}*"))
     assert not [key for key in stack.redis().keys("*") if task_id in key]
     assert_done(stack, stack.accept(long_audio), 1)
+
+
+@pytest.mark.parametrize("stage", ["decode", "vad", "asr"])
+def test_every_stage_is_cancelled_within_two_seconds(stack: Stack, long_audio: bytes, hour: bytes, stage: str) -> None:
+    task_id = stack.accept(long_audio if stage == "asr" else hour)
+    wait_for(lambda: stack.status(task_id)["stage"] == stage, 60, stage, 0.02)
+    time.sleep(0.3)  # into the stage, where the engine is inside of a long call
+    assert stack.status(task_id)["stage"] == stage
+    started = time.monotonic()
+    with stack.client() as client:
+        assert client.delete(f"/v1/tasks/{task_id}").status_code == 204
+    wait_for(lambda: idle(stack), 5, "a worker that is free", 0.02)
+    assert time.monotonic() - started < 2
+    wait_for(lambda: httpx.get(f"{stack.url}/ready").status_code == 200, 10, "a new engine")
 
 
 def test_a_waiting_task_is_cancelled_too(stack: Stack, long_audio: bytes) -> None:

@@ -1,18 +1,22 @@
-"""The rules around the recogniser that need no model: what is decoded again, and which times a segment gets."""
+"""What the recognition stage does around an engine: chunks, second hearings, times, languages, what it tells."""
 
 from __future__ import annotations
 
-import io
+import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from audiofiles import MODEL
-from maie.domain import SAMPLE_RATE, Segment, Span
+from maie import asr as engines
+from maie.asr.base import Ask, Heard, Samples
+from maie.domain import SAMPLE_RATE, Segment, Span, TaskOptions, Word
 from maie.errors import ConfigurationError, NotAvailable
 from maie.settings import Settings
 from maie.stages import asr
-from maie.stages.asr import AsrModel, _append, _failed
+from maie.stages.asr import _append
 from maie.stages.decode import Audio
+from tokenizers import Tokenizer
 
 
 def segment(start: float, end: float, **changes: Any) -> Segment:
@@ -20,41 +24,103 @@ def segment(start: float, end: float, **changes: Any) -> Segment:
     return Segment(start=start, end=end, **values)
 
 
-def english_model(**changes: Any) -> AsrModel:
-    """A model that fails when anything is asked of it."""
-    values = {"languages": ("en",), "compute_type": "int8", "beam_size": 1, "batch_size": 2, **changes}
-    return AsrModel(whisper=None, pipeline=None, **values)
+class Script:
+    """An engine that hears what it is told to, and notes what it was asked."""
+
+    batch_size = 2
+    doubt_logprob = -1.0
+    versions: dict[str, Any] = {}  # noqa: RUF012 - the protocol's
+
+    def __init__(self, *heard: Heard, again: Sequence[Heard] = (), languages: tuple[str, ...] = ("en",)) -> None:
+        self._heard, self._again = iter(heard), iter(again)
+        self.languages = languages
+        self.asked: list[tuple[list[int], Ask]] = []
+
+    def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:
+        self.asked.append(([len(piece) for piece in pieces], ask))
+        return [next(self._heard) for _ in pieces]
+
+    def recognise_again(self, *_: object) -> Heard:
+        return next(self._again)
 
 
-def audio(seconds: float) -> Audio:
-    samples = round(seconds * SAMPLE_RATE)
-    return Audio(io.BytesIO(bytes(2 * samples)), samples, ())
+def said(*segments: Segment, language: str = "en") -> Heard:
+    return Heard(segments, language)
 
 
-def test_without_speech_the_model_is_not_asked() -> None:
-    transcript = asr.transcribe(audio(1), [], english_model(), None, lambda _: None)
-    assert transcript.segments == ()
-    assert transcript.language == "en"
+def transcribe(engine: Script, speech: list[Span], **options: Any) -> tuple[asr.Recognition, list[float]]:
+    told: list[float] = []
+    samples = round(max((span.end for span in speech), default=1.0) * SAMPLE_RATE)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(2 * samples)
+        return asr.transcribe(Audio(file, samples, ()), speech, engine, TaskOptions(**options), told.append), told
+
+
+def test_without_speech_the_engine_is_not_asked() -> None:
+    engine = Script()
+    found, told = transcribe(engine, [])
+    assert (found.transcript.segments, found.transcript.language) == ((), "en")
+    assert found.warnings == ("No speech was found in the audio.",)
+    assert engine.asked == told == []
+
+
+def test_progress_is_the_share_of_the_seconds_of_speech() -> None:
+    spans = [Span(0, 20), Span(25, 35), Span(40, 50), Span(60, 70)]
+    engine = Script(said(segment(0, 20)), said(segment(0, 10)), said(segment(0, 10)), said(segment(0, 10)))
+    _, told = transcribe(engine, spans)
+    assert told == [0.6, 1.0]
 
 
 def test_a_language_that_the_model_does_not_know_is_refused() -> None:
     with pytest.raises(NotAvailable, match="'de'"):
-        asr.transcribe(audio(1), [Span(0, 1)], english_model(), "de", lambda _: None)
+        transcribe(Script(), [Span(0, 1)], language="de")
+
+
+def test_the_engine_is_told_what_the_client_asked_for() -> None:
+    engine = Script(said(segment(0, 1)))
+    transcribe(engine, [Span(0, 1)], initial_prompt=" Maya,\n Wren\x00 ", word_timestamps=True)
+    assert engine.asked == [([SAMPLE_RATE], Ask("en", None, "Maya, Wren", True))]
 
 
 @pytest.mark.parametrize(
-    ("segments", "failed"),
-    [
-        ([segment(0, 9.5)], False),
-        ([segment(0, 4), segment(5, 8)], False),
-        ([], True),
-        ([segment(0, 9.5, compression_ratio=2.5)], True),
-        ([segment(0, 5), segment(5, 9.5, avg_logprob=-1.1)], True),
-        ([segment(0, 7)], True),
-    ],
+    "prompt",
+    ["<|endoftext|>", "a<|notimestamps|>b", "<|noti<|nospeech|>mestamps|>", "<|\u200bnospeech|>", "<<||nospeech||>>"],
 )
-def test_what_counts_as_failed(segments: list[Segment], failed: bool) -> None:
-    assert _failed(segments, 10.0) is failed
+def test_no_control_token_reaches_the_model(prompt: str) -> None:
+    engine = Script(said(segment(0, 1)))
+    transcribe(engine, [Span(0, 1)], initial_prompt=prompt)
+    tokens = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+    ((_, ask),) = engine.asked
+    assert all(token < tokens.token_to_id("<|endoftext|>") for token in tokens.encode(ask.prompt or "").ids)
+
+
+def test_what_looks_wrong_is_heard_again() -> None:
+    engine = Script(
+        said(segment(0, 9.5, avg_logprob=-1.1)), said(segment(0, 9.5)), again=[said(segment(0, 9.5, text="better"))]
+    )
+    found, _ = transcribe(engine, [Span(0, 10), Span(20, 30)])
+    assert [s.text for s in found.transcript.segments] == ["better", "words"]
+    assert found.warnings == ()
+
+
+def test_speech_without_words_is_told() -> None:
+    engine = Script(said(), said(segment(0, 9.5)), again=[said()])
+    found, _ = transcribe(engine, [Span(0, 10), Span(20, 30)])
+    assert found.warnings == ("No words were recognised in 1 of 2 stretches of speech (10 s).",)
+
+
+def test_several_languages_are_told_and_the_longest_counts() -> None:
+    spans = [Span(0, 10), Span(20, 30), Span(40, 45)]
+    engine = Script(
+        said(segment(0, 10), language="vi"),
+        said(segment(0, 10), language="vi"),
+        said(segment(0, 5), language="en"),
+        languages=("en", "vi"),
+    )
+    found, _ = transcribe(engine, spans)
+    assert found.transcript.language == "vi"
+    assert found.warnings == ("More than one language was heard: vi 20 s, en 5 s.",)
+    assert [ask.likely for _, ask in engine.asked] == [None, "vi"]
 
 
 def test_times_are_absolute_in_order_and_inside_their_chunk() -> None:
@@ -64,18 +130,25 @@ def test_times_are_absolute_in_order_and_inside_their_chunk() -> None:
     assert [(s.start, s.end) for s in segments] == [(100, 102), (102, 104), (104, 110), (110, 110), (110, 112)]
 
 
+def test_words_are_absolute_in_order_and_inside_their_segment() -> None:
+    segments: list[Segment] = []
+    words = (Word(0.9, 1.5, "one", 0.9), Word(1.2, 2.5, "two", 0.8))
+    _append(segments, [segment(1.0, 2.0, words=words)], Span(100, 110))
+    assert segments[0].words == (Word(101.0, 101.5, "one", 0.9), Word(101.5, 102.0, "two", 0.8))
+
+
 def test_a_missing_model_is_a_configuration_error(tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match="no model"):
-        asr.load(Settings(profile="embedded", asr_model=tmp_path))
+        engines.load(Settings(profile="embedded", asr_model=tmp_path))
 
 
 def test_cuda_without_a_device_is_a_configuration_error() -> None:
     settings = Settings(profile="embedded", asr_model=MODEL, asr_device="cuda")
     with pytest.raises(ConfigurationError, match="no CUDA device"):
-        asr.load(settings)
+        engines.load(settings)
 
 
 def test_an_unknown_compute_type_is_a_configuration_error() -> None:
     settings = Settings(profile="embedded", asr_model=MODEL, asr_compute_type="int3")
     with pytest.raises(ConfigurationError, match="can't be loaded"):
-        asr.load(settings)
+        engines.load(settings)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from audiofiles import Samples, sample, tone, write_wav
+from maie.asr.base import MAX_PIECE_SECONDS
 from maie.domain import SAMPLE_RATE, Span
 from maie.stages.decode import decode
-from maie.stages.vad import CHUNK_SECONDS, WINDOW_SECONDS, coverage, find_speech, group
+from maie.stages.vad import WINDOW_SECONDS, coverage, find_sound, find_speech, group
 
 
 def spans_of(path: Path, samples: Samples) -> list[Span]:
@@ -54,7 +55,7 @@ def test_a_border_between_windows_cuts_nothing(tmp_path: Path) -> None:
 def test_spans_are_in_order_short_enough_and_inside_the_audio(tmp_path: Path) -> None:
     speech = np.tile(sample(), 8)[: 250 * SAMPLE_RATE]
     spans = spans_of(tmp_path / "a", speech)
-    assert all(0 <= s.start < s.end <= 250 and s.end - s.start <= CHUNK_SECONDS for s in spans)
+    assert all(0 <= s.start < s.end <= 250 and s.end - s.start <= MAX_PIECE_SECONDS for s in spans)
     assert all(a.end <= b.start for a, b in pairwise(spans))
     assert 0.3 < coverage(spans, 250) <= 1
 
@@ -78,3 +79,27 @@ def test_a_long_pause_ends_a_chunk() -> None:
 def test_no_speech_makes_no_chunks() -> None:
     assert group([]) == []
     assert coverage([], 10) == 0
+
+
+def sounds_of(path: Path, samples: Samples) -> tuple[list[Span], list[float]]:
+    seen: list[float] = []
+    with decode(write_wav(path, samples), 1e6, lambda _: None) as audio:
+        return find_sound(audio, seen.append), seen
+
+
+def test_without_the_detector_all_that_sounds_is_found_and_silence_is_not(tmp_path: Path) -> None:
+    samples = np.concatenate([silence(20), tone(2, 16_000), silence(WINDOW_SECONDS), tone(3.009, 16_000)])
+    spans, seen = sounds_of(tmp_path / "a", samples)
+    assert [(s.start, s.end) for s in spans] == [(19.8, 22.2), (pytest.approx(141.8), pytest.approx(145.0, abs=0.02))]
+    assert seen == [pytest.approx(120 / 145.009), 1.0]
+    assert sounds_of(tmp_path / "b", silence(5))[0] == sounds_of(tmp_path / "c", silence(0.01))[0] == []
+
+
+def test_a_long_sound_is_cut_where_it_is_quietest(tmp_path: Path) -> None:
+    samples = tone(70, 16_000)
+    for second in (25, 48):
+        samples[second * 16_000 : second * 16_000 + 1600] *= 0.1
+    spans, _ = sounds_of(tmp_path / "a", samples)
+    assert [s.start for s in spans] == [0, pytest.approx(25, abs=0.1), pytest.approx(48, abs=0.1)]
+    assert [a.end for a in spans[:-1]] == [b.start for b in spans[1:]]
+    assert spans[-1].end == 70

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from maie.platform import is_jetson
 from maie.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from maie.stages.asr import AsrModel
+    from maie.asr import Recogniser
 
 
 LLM_SECONDS = 60.0
@@ -132,7 +131,7 @@ def _cuda(settings: Settings) -> Finding:
 
 def _model(settings: Settings) -> Finding:
     """Load the model and have it hear a second of silence; what it says of that does not matter."""
-    from maie.stages import asr
+    from maie import asr
 
     try:
         answer = _hear_silence(asr.load(settings))
@@ -143,16 +142,16 @@ def _model(settings: Settings) -> Finding:
     return Finding("model", True, answer)
 
 
-def _hear_silence(model: AsrModel) -> str:
-    from maie.domain import SAMPLE_RATE, Span
-    from maie.stages import asr
-    from maie.stages.decode import Audio
+def _hear_silence(recogniser: Recogniser) -> str:
+    import numpy as np
 
-    with tempfile.TemporaryFile() as file:
-        file.write(bytes(2 * SAMPLE_RATE))
-        file.flush()
-        asr.transcribe(Audio(file, SAMPLE_RATE, ()), [Span(0.0, 1.0)], model, None, lambda _: None)
-    return f"loads and answers, {model.compute_type}, languages: {len(model.languages)}"
+    from maie.asr.base import Ask
+    from maie.domain import SAMPLE_RATE
+
+    recogniser.recognise([np.zeros(SAMPLE_RATE, np.float32)], Ask(language=next(iter(recogniser.languages), None)))
+    model = recogniser.versions["asr_model"]
+    how = model.get("compute_type", "on a server")
+    return f"{model['name']} answers, {how}, languages: {len(recogniser.languages) or 'unknown'}"
 
 
 def _templates(settings: Settings) -> Finding:

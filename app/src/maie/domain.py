@@ -120,18 +120,18 @@ class Segment:
     """One recognised stretch of speech.
 
     Attributes:
-        avg_logprob: Mean log-probability of the tokens, ≤ 0.
+        avg_logprob: Mean log-probability of the tokens, ≤ 0; None where the engine does not say.
         compression_ratio: Of the text; loops of the decoder show as values above about 2.4.
-        no_speech_prob: The model's own estimate, 0 to 1.
+        no_speech_prob: The model's own estimate, 0 to 1; None where the engine does not say.
         words: The words with their times; None where they were not asked for.
     """
 
     start: float
     end: float
     text: str
-    avg_logprob: float
+    avg_logprob: float | None
     compression_ratio: float
-    no_speech_prob: float
+    no_speech_prob: float | None
     words: tuple[Word, ...] | None = None
 
 
@@ -211,10 +211,12 @@ class Progress:
 
     Attributes:
         fraction: 0 to 1, of this stage.
+        audio_seconds: Length of the audio, told once: as soon as it is known.
     """
 
     stage: Stage
     fraction: float
+    audio_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -195,6 +195,23 @@ class TaskExpired(MaieError):
     title = "The task waited longer than its audio is kept"
 
 
+class AsrUnavailable(MaieError):
+    """The speech server is away, broken, refuses the request or answers something else.
+
+    Not retryable: what can succeed a second time was tried again already, and the queue would repeat the whole task.
+    """
+
+    code = "asr_unavailable"
+    title = "The speech server is not available"
+
+
+class AsrTimeout(MaieError):
+    """The speech server took longer than it may."""
+
+    code = "asr_timeout"
+    title = "The speech server did not answer in time"
+
+
 class LlmFailed(MaieError):
     """The language model gave no answer that can be used; the transcript is there all the same.
 

@@ -17,7 +17,7 @@ from structlog.contextvars import bound_contextvars
 from maie.domain import LLM_STAGES, EngineJob, Progress, TaskResult, TaskStatus, to_dict
 from maie.errors import ConfigurationError, EngineFailed, MaieError, TaskCancelled, TaskTimeout
 from maie.files import Files
-from maie.limits import llm_seconds, speech_seconds
+from maie.limits import decode_seconds, llm_seconds, speech_seconds, with_length
 from maie.logs import get_logger
 from maie.queue import TaskQueue, failure
 from maie.settings import Settings
@@ -67,7 +67,8 @@ class Watch:
         self._store = queue.store
         self._worker = worker
         self._interval = min(LOOK_SECONDS, settings.lease_seconds / 5)
-        self._limit = speech_seconds(task, settings)
+        self._settings = settings
+        self._limit = decode_seconds(task, settings)
         self._llm_limit: float | None = llm_seconds(task, settings)
         self._started = time.monotonic()
         self._limited_from = self._started
@@ -88,6 +89,9 @@ class Watch:
         self._worker.alive()
         self._latest = progress or self._latest
         now = time.monotonic()
+        if progress is not None and progress.audio_seconds is not None:
+            known = with_length(self._task, progress.audio_seconds)
+            self._limit, self._llm_limit = speech_seconds(known, self._settings), llm_seconds(known, self._settings)
         if progress is not None and progress.stage in LLM_STAGES and self._llm_limit is not None:
             self._limit, self._llm_limit, self._limited_from = self._llm_limit, None, now
         if now - self._limited_from > self._limit:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from maie.settings import Settings
 from maie.tasks import Task
 
 WORDS_PER_SECOND = 3.0
 """As fast as people speak; what text a stretch of audio becomes is not known before."""
+
+
+DECODE_FACTOR = 0.1
+"""Time limit of decoding per second that the file's header claims: it takes a hundredth of that on two x86 cores."""
+
+
+def decode_seconds(task: Task, settings: Settings) -> float:
+    """Return the time limit of all that comes before the audio's length is known, for a header can claim any."""
+    return max(settings.task_timeout_floor, DECODE_FACTOR * _audio_seconds(task, settings))
+
+
+def with_length(task: Task, seconds: float) -> Task:
+    """Return the task with the length that its audio turned out to have; its other limits follow from that."""
+    return replace(task, upload=replace(task.upload, seconds=seconds))
 
 
 def speech_seconds(task: Task, settings: Settings) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,15 +10,15 @@ from importlib.metadata import version
 from typing import Any
 
 from maie import llm
-from maie.domain import EngineJob, Progress, Stage, TaskResult, Transcript
+from maie.asr import Recogniser, load
+from maie.domain import EngineJob, Progress, Stage, TaskResult
 from maie.errors import MaieError, NotAvailable, UnknownTemplate
 from maie.files import read_turns
 from maie.llm.base import LanguageModel
-from maie.modelfiles import model_name, model_sha256
 from maie.prompts import CLEAN_TRANSCRIPT, Template, Turn
 from maie.settings import Settings
 from maie.shortfall import without_stage
-from maie.stages import asr, clean, decode, summary, vad
+from maie.stages import asr, clean, decode, quality, summary, vad
 from maie.template_set import load_templates
 
 OnProgress = Callable[[Progress], None]
@@ -35,7 +34,7 @@ class Models:
         llm: None where the deployment has no language model.
     """
 
-    asr: asr.AsrModel
+    asr: Recogniser
     llm: LanguageModel | None
     templates: Mapping[str, Template]
     versions: dict[str, Any]
@@ -65,6 +64,10 @@ class Stages:
             self.seconds[which.value] = round(time.perf_counter() - started, 4)
         self._on_progress(Progress(which, 1.0))
 
+    def tell_length(self, seconds: float) -> None:
+        """Tell how long the audio is."""
+        self._on_progress(Progress(Stage.DECODE, 1.0, seconds))
+
 
 def load_models(settings: Settings) -> Models:
     """Load what the stages need.
@@ -72,23 +75,13 @@ def load_models(settings: Settings) -> Models:
     Raises:
         ConfigurationError: A model or template is missing or wrong, or this machine can't run it as it is configured.
     """
-    model = asr.load(settings)
-    versions = {
-        "pipeline": version("maie"),
-        "faster_whisper": version("faster-whisper"),
-        "ctranslate2": version("ctranslate2"),
-        "asr_model": {
-            "name": model_name(settings.asr_model),
-            "sha256": model_sha256(settings.asr_model),
-            "device": settings.asr_device,
-            "compute_type": model.compute_type,
-        },
-    }
+    recogniser = load(settings)
+    versions = {"pipeline": version("maie"), **recogniser.versions}
     if settings.llm_backend == "none":
-        return Models(model, None, {}, versions)
+        return Models(recogniser, None, {}, versions)
     language_model = llm.load(settings)
     versions["llm"] = language_model.versions
-    return Models(model, language_model, load_templates(settings.templates_dir), versions)
+    return Models(recogniser, language_model, load_templates(settings.templates_dir), versions)
 
 
 def run(job: EngineJob, models: Models, settings: Settings, on_progress: OnProgress, on_result: OnResult) -> TaskResult:
@@ -126,18 +119,18 @@ def _transcribe(job: EngineJob, models: Models, settings: Settings, stages: Stag
     with stages.run(Stage.DECODE) as report:
         audio = decode.decode(job.source, settings.max_audio_seconds, report)
     with audio:
+        stages.tell_length(audio.seconds)
         with stages.run(Stage.VAD) as report:
-            speech = vad.find_speech(audio, report)
-            chunks = vad.group(speech)
+            speech = vad.find_speech(audio, report) if settings.vad else vad.find_sound(audio, report)
         with stages.run(Stage.ASR) as report:
-            transcript = asr.transcribe(audio, chunks, models.asr, job.options.language, report)
+            found = asr.transcribe(audio, speech, models.asr, job.options, report)
     metrics = {
         "input_duration_seconds": round(audio.seconds, 3),
         "vad_coverage": round(vad.coverage(speech, audio.seconds), 4),
-        "asr_confidence_avg": _confidence(transcript),
+        "asr_confidence_avg": quality.confidence(found.transcript.segments),
     }
-    warnings = audio.warnings if speech else (*audio.warnings, "No speech was found in the audio.")
-    return _measured(TaskResult(transcript, metrics, models.versions, warnings + _doubts(transcript)), stages)
+    warnings = audio.warnings + found.warnings
+    return _measured(TaskResult(found.transcript, metrics, models.versions, warnings), stages)
 
 
 def _of_text(turns: Sequence[Turn], models: Models, stages: Stages) -> TaskResult:
@@ -181,23 +174,3 @@ def _measured(result: TaskResult, stages: Stages) -> TaskResult:
     seconds = result.metrics.get("input_duration_seconds")
     rtf = {} if seconds is None else {"rtf": round(took / seconds, 5)}
     return replace(result, metrics=result.metrics | times | rtf)
-
-
-def _confidence(transcript: Transcript) -> float | None:
-    """Return the mean token probability over all segments, weighted by their length, or None without text."""
-    weights = [max(s.end - s.start, 0.01) for s in transcript.segments]
-    if not weights:
-        return None
-    total = sum(math.exp(s.avg_logprob) * w for s, w in zip(transcript.segments, weights, strict=True))
-    return round(min(1.0, total / sum(weights)), 4)
-
-
-def _doubts(transcript: Transcript) -> tuple[str, ...]:
-    """Return a sentence when segments still look wrong after the second decoding."""
-    doubtful = sum(
-        s.compression_ratio > asr.MAX_COMPRESSION_RATIO or s.avg_logprob < asr.MIN_AVG_LOGPROB
-        for s in transcript.segments
-    )
-    if not doubtful:
-        return ()
-    return (f"{doubtful} of {len(transcript.segments)} segments were recognised with low confidence.",)

@@ -24,6 +24,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "asr_device": "cpu",
         "asr_compute_type": "int8",
         "asr_beam_size": 3,
+        "asr_doubt_logprob": -0.08,
     },
     "jetson": {
         "asr_device": "cuda",
@@ -95,7 +96,24 @@ class Settings(BaseSettings):
     min_free_bytes: int = Field(1024**3, ge=0, description="Disk space that uploads must leave free, in bytes.")
     upload_idle_seconds: float = Field(30.0, gt=0, description="Seconds without a byte after which an upload ends.")
 
-    asr_model: Path = Field(description="Folder of the ASR model in CTranslate2 form.")
+    vad: bool = Field(
+        True, description="Recognise only what the detector takes for speech. False: all that is not silent."
+    )
+    asr_backend: Literal["faster_whisper", "openai"] = Field(
+        "faster_whisper",
+        description="Engine of speech recognition: faster_whisper (in the engine process) or openai (any server with "
+        "OpenAI's audio transcriptions; its key is the credential asr_key, if it wants one).",
+    )
+    asr_model: Path = Field(description="Folder of the ASR model in CTranslate2 form; openai does not read it.")
+    asr_url: str = Field("http://127.0.0.1:8002/v1", description="Base address of the speech server (openai).")
+    asr_model_name: str = Field("whisper-1", description="Name by which the speech server knows its model (openai).")
+    asr_timeout_seconds: float = Field(
+        120.0, gt=0, description="Time limit of 30 s of speech at the server, retries and all (openai)."
+    )
+    asr_retries: int = Field(2, ge=0, le=2, description="How often a piece is sent again when it fails (openai).")
+    asr_doubt_logprob: float = Field(
+        -1.0, le=0, description="Mean log-probability below which a segment is told to be doubtful; models differ."
+    )
     asr_device: Literal["cpu", "cuda"] = Field("cpu", description="Where the ASR model runs.")
     asr_compute_type: str = Field("int8", description="CTranslate2 compute type.")
     asr_beam_size: int = Field(3, ge=1, description="Beams of the ASR decoder.")

@@ -20,15 +20,20 @@ router = APIRouter(prefix="/v1", tags=["catalogue"])
 def models(service: ServiceOf) -> ModelList:
     """The models of this deployment."""
     settings = service.settings
-    speech = ModelView(
+    speech, language = _speech_model(settings), _language_model(settings)
+    return ModelList(models=[speech] if language is None else [speech, language])
+
+
+def _speech_model(settings: Settings) -> ModelView:
+    if settings.asr_backend == "openai":
+        return ModelView(id=settings.asr_model_name, kind="asr", engine="openai", device=None, compute_type=None)
+    return ModelView(
         id=model_name(settings.asr_model),
         kind="asr",
         engine="faster-whisper",
         device=settings.asr_device,
         compute_type=settings.asr_compute_type,
     )
-    language = _language_model(settings)
-    return ModelList(models=[speech] if language is None else [speech, language])
 
 
 def _language_model(settings: Settings) -> ModelView | None:

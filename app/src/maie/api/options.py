@@ -72,7 +72,7 @@ def require_language(language: str | None, settings: Settings) -> None:
     Raises:
         NotAvailable: The speech model does not know the language.
     """
-    known = asr_languages(settings.asr_model)
+    known = asr_languages(settings.asr_model) if settings.asr_backend == "faster_whisper" else ()
     if language is not None and known and language not in known:
         raise NotAvailable(f"The language {language!r} is not available in this deployment.")
 

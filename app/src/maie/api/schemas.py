@@ -48,9 +48,9 @@ class SegmentView(BaseModel):
     start: float
     end: float
     text: str
-    avg_logprob: float
+    avg_logprob: float | None
     compression_ratio: float
-    no_speech_prob: float
+    no_speech_prob: float | None
     words: list[WordView] | None = Field(description="Null unless word_timestamps was asked for.")
 
 

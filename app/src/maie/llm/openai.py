@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from maie.errors import ConfigurationError, LlmInputTooLong, LlmTimeout, LlmUnavailable
+from maie.httpclient import read_key
 from maie.llm.base import Chat, Reply
 from maie.llm.breaker import Breaker
 from maie.llm.transport import PassingFailure, Refused, post
@@ -239,9 +240,4 @@ def load(settings: Settings) -> OpenAiModel:
     """
     if not settings.llm_url.startswith(("http://", "https://")):
         raise ConfigurationError(f"MAIE_LLM_URL is {settings.llm_url!r}; it must start with http:// or https://.")
-    key_file = settings.credentials_dir / "llm_key"
-    try:
-        key = key_file.read_text(encoding="utf-8").strip() if key_file.exists() else None
-    except OSError as error:
-        raise ConfigurationError(f"The LLM server's key can't be read from {key_file}: {error.strerror}.") from None
-    return OpenAiModel(settings, key)
+    return OpenAiModel(settings, read_key(settings.credentials_dir / "llm_key"))

@@ -1,190 +1,128 @@
-"""Speech recognition with faster-whisper: chunks of speech become segments of text with times."""
+"""Speech recognition: stretches of speech become text with times; what looks wrong is heard again, or left out."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
-
-from maie.domain import SAMPLE_RATE, Segment, Span, Transcript
-from maie.errors import ConfigurationError, NotAvailable
-from maie.logs import get_logger
-from maie.settings import Settings
+from maie.asr.base import MAX_PIECE_SECONDS, Ask, Heard, Recogniser, Samples
+from maie.domain import SAMPLE_RATE, Segment, Span, TaskOptions, Transcript, Word
+from maie.errors import NotAvailable
+from maie.prompts import without_marks
+from maie.stages import quality, vad
 from maie.stages.decode import Audio
-from maie.stages.vad import CHUNK_SECONDS
 
-log = get_logger(__name__)
 
-SLOT = int(CHUNK_SECONDS) * SAMPLE_RATE
-"""Samples from the start of one chunk to that of the next in a batch's buffer."""
+@dataclass(frozen=True)
+class Recognition:
+    """What the stage found.
 
-SLOT_FRAMES = int(CHUNK_SECONDS) * 100
-"""The same in feature frames, which is the unit of faster-whisper's ``seek``."""
+    Attributes:
+        warnings: Sentences for the client on what is missing or doubtful.
+    """
 
-MAX_COMPRESSION_RATIO = 2.4
-MIN_AVG_LOGPROB = -1.0
-MAX_UNCOVERED_SECONDS = 2.5
-"""Whisper's own limits for a failed decoding, and how much of a chunk's end may be left without text."""
-
-FALLBACK_TEMPERATURES = (0.0, 0.4, 0.8)
-"""Fewer than Whisper's six, so that hopeless audio does not take many times as long as good audio."""
+    transcript: Transcript
+    warnings: tuple[str, ...]
 
 
 @dataclass
-class AsrModel:
-    """A loaded model and how it is used.
+class _Findings:
+    """What has come of the chunks so far."""
 
-    Attributes:
-        languages: ISO 639-1 codes that the model knows.
-        compute_type: What CTranslate2 really computes with.
-    """
+    segments: list[Segment]
+    languages: dict[str, float]
+    wordless: list[float]
+    """Seconds of each chunk in which no words were found."""
 
-    whisper: Any
-    pipeline: Any
-    languages: tuple[str, ...]
-    compute_type: str
-    beam_size: int
-    batch_size: int
-
-
-def load(settings: Settings) -> AsrModel:
-    """Load the model; nothing is ever fetched from a hub.
-
-    Raises:
-        ConfigurationError: There is no such model, or this machine can't run it as it is configured.
-    """
-    import ctranslate2
-    from faster_whisper import BatchedInferencePipeline, WhisperModel
-    from faster_whisper.transcribe import tqdm
-
-    tqdm.set_lock(threading.RLock())  # its own lock is a named semaphore, which outlives a killed process
-    if not (settings.asr_model / "model.bin").is_file():
-        raise ConfigurationError(f"MAIE_ASR_MODEL: there is no model in {settings.asr_model}.")
-    if settings.asr_device == "cuda" and ctranslate2.get_cuda_device_count() == 0:
-        raise ConfigurationError("MAIE_ASR_DEVICE is cuda, but CTranslate2 finds no CUDA device.")
-    try:
-        whisper = WhisperModel(
-            str(settings.asr_model),
-            device=settings.asr_device,
-            compute_type=settings.asr_compute_type,
-            cpu_threads=settings.asr_threads,
-            local_files_only=True,
-        )
-    except ValueError as error:
-        raise ConfigurationError(f"The ASR model can't be loaded: {error}") from error
-    return AsrModel(
-        whisper=whisper,
-        pipeline=BatchedInferencePipeline(whisper),
-        languages=tuple(whisper.supported_languages),
-        compute_type=whisper.model.compute_type,
-        beam_size=settings.asr_beam_size,
-        batch_size=settings.asr_batch_size,
-    )
+    def add(self, heard: Heard, chunk: Span) -> None:
+        """Take what was heard in one chunk."""
+        seconds = chunk.end - chunk.start
+        before = len(self.segments)
+        _append(self.segments, heard.segments, chunk)
+        if len(self.segments) == before:
+            self.wordless.append(seconds)
+        else:
+            self.languages[heard.language] = self.languages.get(heard.language, 0.0) + seconds
 
 
 def transcribe(
     audio: Audio,
-    chunks: Sequence[Span],
-    model: AsrModel,
-    language: str | None,
+    speech: Sequence[Span],
+    recogniser: Recogniser,
+    options: TaskOptions,
     on_progress: Callable[[float], None],
-) -> Transcript:
-    """Recognise the chunks, batch by batch, so that memory does not grow with the length of the audio.
+) -> Recognition:
+    """Recognise speech in chunks, batch by batch, so that memory does not grow with the length of the audio.
 
     Args:
         audio: What the chunks are cut from.
-        chunks: Stretches of at most 30 s, in order.
-        model: What :func:`load` returned.
-        language: ISO 639-1 code; None lets the model decide from the first batch.
-        on_progress: Told the fraction done after each batch.
+        speech: Where somebody speaks: stretches of at most 30 s, in order.
+        recogniser: The engine.
+        options: Language, words to expect, and whether words get times.
+        on_progress: Told the share of the seconds of speech that is done, after each batch.
 
     Returns:
-        Segments in order, with times from the start of the audio; empty when there are no chunks.
+        Segments in order, with times from the start of the audio; empty when there is no speech.
 
     Raises:
-        NotAvailable: The model does not know the language.
+        NotAvailable: The engine does not know the language.
+        MaieError: The engine can't answer.
     """
-    if language is not None and language not in model.languages:
+    ask = _ask(options, recogniser)
+    chunks = vad.group(speech)
+    found = _Findings([], {}, [])
+    total = sum(chunk.end - chunk.start for chunk in chunks)
+    done = 0.0
+    for first in range(0, len(chunks), recogniser.batch_size):
+        batch = chunks[first : first + recogniser.batch_size]
+        pieces = [_piece(audio, chunk) for chunk in batch]
+        for chunk, heard in zip(batch, _hear(pieces, recogniser, ask), strict=True):
+            found.add(heard, chunk)
+            ask = replace(ask, likely=heard.language)
+        done += sum(chunk.end - chunk.start for chunk in batch)
+        on_progress(done / total)
+    warnings = _told(found, speech, chunks)
+    kept, objections = quality.guard(found.segments, speech)
+    language = ask.language or max(found.languages, key=lambda code: found.languages[code], default=ask.likely or "")
+    doubts = quality.doubts(kept, recogniser.doubt_logprob)
+    return Recognition(Transcript(language, tuple(kept)), (*warnings, *objections, *doubts))
+
+
+def _ask(options: TaskOptions, recogniser: Recogniser) -> Ask:
+    """Return how pieces are to be heard; of the client's words, nothing that a model takes for a control token."""
+    known = recogniser.languages
+    language = known[0] if options.language is None and len(known) == 1 else options.language
+    if language is not None and known and language not in known:
         raise NotAvailable(f"The language {language!r} is not available in this deployment.")
-    if language is None and len(model.languages) == 1:
-        language = model.languages[0]
-    segments: list[Segment] = []
-    for first in range(0, len(chunks), model.batch_size):
-        batch = chunks[first : first + model.batch_size]
-        pieces = [audio.window(round(c.start * SAMPLE_RATE), round(c.end * SAMPLE_RATE))[:SLOT] for c in batch]
-        found, language = _recognise(pieces, model, language)
-        for chunk, piece, texts in zip(batch, pieces, found, strict=True):
-            if _failed(texts, len(piece) / SAMPLE_RATE):
-                texts = _recognise_again(piece, model, language)
-            _append(segments, texts, chunk)
-        on_progress((first + len(batch)) / len(chunks))
-    return Transcript(language or "", tuple(segments))
+    prompt = without_marks(options.initial_prompt or "")
+    return Ask(language, None, prompt or None, options.word_timestamps)
 
 
-def _recognise(
-    pieces: Sequence[np.ndarray[Any, Any]], model: AsrModel, language: str | None
-) -> tuple[list[list[Segment]], str]:
-    """Decode pieces together; return the segments of each, with times from the piece's start, and the language.
-
-    All pieces lie in one buffer, each in a slot of 30 s, so that a segment's ``seek`` tells without doubt whose it is.
-    """
-    buffer = np.zeros(SLOT * len(pieces), dtype=np.float32)
-    clips = []
-    for index, piece in enumerate(pieces):
-        buffer[index * SLOT : index * SLOT + len(piece)] = piece
-        clips.append({"start": index * CHUNK_SECONDS, "end": index * CHUNK_SECONDS + len(piece) / SAMPLE_RATE})
-    results, info = model.pipeline.transcribe(
-        buffer,
-        language=language,
-        beam_size=model.beam_size,
-        batch_size=len(pieces),
-        clip_timestamps=clips,
-        without_timestamps=False,
-        condition_on_previous_text=False,
-    )
-    found: list[list[Segment]] = [[] for _ in pieces]
-    for result in results:
-        index = result.seek // SLOT_FRAMES
-        found[index].append(_segment(result, -index * CHUNK_SECONDS))
-    return found, info.language
+def _hear(pieces: Sequence[Samples], recogniser: Recogniser, ask: Ask) -> list[Heard]:
+    """Return what is said in each piece; what looks wrong is heard again."""
+    return [
+        recogniser.recognise_again(piece, ask) if quality.failed(heard.segments, len(piece) / SAMPLE_RATE) else heard
+        for piece, heard in zip(pieces, recogniser.recognise(pieces, ask), strict=True)
+    ]
 
 
-def _failed(segments: Sequence[Segment], seconds: float) -> bool:
-    """Whether a chunk's text looks wrong: a loop, low confidence, or no text for its last seconds.
-
-    The batched decoder has no fallback of its own, and drops what follows the last pair of timestamps.
-    """
-    if not segments:
-        return True
-    doubtful = any(s.compression_ratio > MAX_COMPRESSION_RATIO or s.avg_logprob < MIN_AVG_LOGPROB for s in segments)
-    return doubtful or seconds - segments[-1].end > MAX_UNCOVERED_SECONDS
+def _piece(audio: Audio, chunk: Span) -> Samples:
+    start = round(chunk.start * SAMPLE_RATE)
+    return audio.window(start, min(round(chunk.end * SAMPLE_RATE), start + round(MAX_PIECE_SECONDS * SAMPLE_RATE)))
 
 
-def _recognise_again(piece: np.ndarray[Any, Any], model: AsrModel, language: str) -> list[Segment]:
-    """Decode one piece with the sequential decoder, which tries higher temperatures and drops silence."""
-    log.info("chunk is decoded again", seconds=round(len(piece) / SAMPLE_RATE, 1))
-    results, _ = model.whisper.transcribe(
-        piece,
-        language=language,
-        beam_size=model.beam_size,
-        temperature=FALLBACK_TEMPERATURES,
-        condition_on_previous_text=False,
-    )
-    return [_segment(result, 0.0) for result in results]
-
-
-def _segment(result: Any, offset: float) -> Segment:
-    return Segment(
-        start=result.start + offset,
-        end=result.end + offset,
-        text=result.text.strip(),
-        avg_logprob=result.avg_logprob,
-        compression_ratio=result.compression_ratio,
-        no_speech_prob=result.no_speech_prob,
-    )
+def _told(found: _Findings, speech: Sequence[Span], chunks: Sequence[Span]) -> list[str]:
+    """Return sentences on what was not found, or not expected."""
+    if not speech:
+        return ["No speech was found in the audio."]
+    warnings = []
+    if len(found.languages) > 1:
+        parts = ", ".join(f"{code} {seconds:.0f} s" for code, seconds in found.languages.items())
+        warnings.append(f"More than one language was heard: {parts}.")
+    if found.wordless:
+        count, seconds = len(found.wordless), sum(found.wordless)
+        warnings.append(f"No words were recognised in {count} of {len(chunks)} stretches of speech ({seconds:.0f} s).")
+    return warnings
 
 
 def _append(segments: list[Segment], texts: Iterable[Segment], chunk: Span) -> None:
@@ -195,4 +133,13 @@ def _append(segments: list[Segment], texts: Iterable[Segment], chunk: Span) -> N
         earliest = segments[-1].end if segments else 0.0
         start = min(max(chunk.start + text.start, earliest), chunk.end)
         end = min(max(chunk.start + text.end, start), chunk.end)
-        segments.append(replace(text, start=round(start, 3), end=round(end, 3)))
+        words = None if text.words is None else tuple(_placed(text.words, chunk.start, start, end))
+        segments.append(replace(text, start=round(start, 3), end=round(end, 3), words=words))
+
+
+def _placed(words: Iterable[Word], offset: float, start: float, end: float) -> Iterable[Word]:
+    """Yield a segment's words with absolute times inside of it, none starting before the one before has ended."""
+    for word in words:
+        first = min(max(offset + word.start, start), end)
+        start = min(max(offset + word.end, first), end)
+        yield replace(word, start=round(first, 3), end=round(start, 3))

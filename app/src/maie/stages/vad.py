@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from maie.asr.base import MAX_PIECE_SECONDS
 from maie.domain import SAMPLE_RATE, Span
 from maie.stages.decode import Audio
 
 WINDOW_SECONDS = 120
 """Audio looked at in one go; bounds the memory, whatever the length of the whole."""
-
-CHUNK_SECONDS = 30.0
-"""The longest piece that a Whisper model hears at once."""
 
 MAX_PAUSE_SECONDS = 3.0
 """Longer pauses end a chunk: Whisper models invent text in long silences."""
@@ -19,6 +20,14 @@ MAX_PAUSE_SECONDS = 3.0
 MIN_PAUSE_MS = 160
 EDGE_SECONDS = 0.1
 """Speech that ends closer than this to the end of a window goes on in the next one."""
+
+FRAME = SAMPLE_RATE // 50
+SILENT_RMS = 0.001
+"""Samples whose loudness is looked at together, and up to which they count as silence (60 dB below full scale)."""
+
+SOUND_PAD = 10
+LATEST_CUT, EARLIEST_CUT = int(MAX_PIECE_SECONDS * 50), int(MAX_PIECE_SECONDS * 35)
+"""In frames: what is added to both sides of a sound, and where one that goes on for longer is cut."""
 
 
 def find_speech(audio: Audio, on_progress: Callable[[float], None]) -> list[Span]:
@@ -29,7 +38,7 @@ def find_speech(audio: Audio, on_progress: Callable[[float], None]) -> list[Span
     """
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-    options = VadOptions(max_speech_duration_s=CHUNK_SECONDS, min_silence_duration_ms=MIN_PAUSE_MS)
+    options = VadOptions(max_speech_duration_s=MAX_PIECE_SECONDS, min_silence_duration_ms=MIN_PAUSE_MS)
     spans: list[Span] = []
     start = 0
     while start < audio.samples:
@@ -45,12 +54,45 @@ def find_speech(audio: Audio, on_progress: Callable[[float], None]) -> list[Span
     return spans
 
 
+def find_sound(audio: Audio, on_progress: Callable[[float], None]) -> list[Span]:
+    """Return all stretches that are not silent: what is left to do without the detector.
+
+    Same result as :func:`find_speech`, whatever it is that sounds; a long sound is cut where it is quietest.
+    """
+    loudness = np.concatenate([*_loudness(audio, on_progress), np.zeros(1, np.float32)])
+    sounding = np.convolve(loudness > SILENT_RMS, np.ones(2 * SOUND_PAD + 1), mode="same") > 0
+    borders = np.flatnonzero(np.diff(sounding, prepend=False, append=False))
+    spans: list[Span] = []
+    for start, end in borders.reshape(-1, 2).tolist():
+        while end - start > LATEST_CUT:
+            cut = start + EARLIEST_CUT + int(np.argmin(loudness[start + EARLIEST_CUT : start + LATEST_CUT]))
+            spans.append(_span(start, cut, audio))
+            start = cut
+        spans.append(_span(start, end, audio))
+    return spans
+
+
+def _loudness(audio: Audio, on_progress: Callable[[float], None]) -> Iterator[NDArray[np.float32]]:
+    """Yield the root mean square of each frame of the audio, window by window; what is no whole frame is left out."""
+    step = WINDOW_SECONDS * SAMPLE_RATE
+    for start in range(0, audio.samples, step):
+        window = audio.window(start, start + step)
+        frames = window[: len(window) // FRAME * FRAME].reshape(-1, FRAME)
+        yield np.sqrt(np.square(frames).mean(axis=1))
+        on_progress(min(1.0, (start + step) / audio.samples))
+
+
+def _span(first: int, last: int, audio: Audio) -> Span:
+    """Return frames as seconds, inside the audio."""
+    return Span(first * FRAME / SAMPLE_RATE, min(last * FRAME, audio.samples) / SAMPLE_RATE)
+
+
 def group(spans: Sequence[Span]) -> list[Span]:
     """Join neighbouring stretches of speech into chunks of at most 30 s, cut in pauses only."""
     chunks: list[Span] = []
     for span in spans:
         last = chunks[-1] if chunks else None
-        if last and span.end - last.start <= CHUNK_SECONDS and span.start - last.end <= MAX_PAUSE_SECONDS:
+        if last and span.end - last.start <= MAX_PIECE_SECONDS and span.start - last.end <= MAX_PAUSE_SECONDS:
             chunks[-1] = Span(last.start, span.end)
         else:
             chunks.append(span)

@@ -1,0 +1,80 @@
+"""What every engine of speech recognition is to the stage that uses it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maie.domain import Segment
+
+Samples = NDArray[np.float32]
+
+MAX_PIECE_SECONDS = 30.0
+"""The longest piece that a Whisper model hears at once."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How pieces of audio are to be heard.
+
+    Attributes:
+        language: ISO 639-1 code; None lets the engine decide for each piece.
+        likely: Where the engine decides: the language of what came before, for pieces that don't tell theirs.
+        prompt: Words to expect, free of control tokens; None for none.
+        words: Whether each segment shall hold its words with their times.
+    """
+
+    language: str | None = None
+    likely: str | None = None
+    prompt: str | None = None
+    words: bool = False
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an engine heard in one piece.
+
+    Attributes:
+        segments: In order, with times in seconds from the start of the piece.
+        language: ISO 639-1 code, or what the engine calls it.
+    """
+
+    segments: tuple[Segment, ...]
+    language: str
+
+
+class Recogniser(Protocol):
+    """An engine, loaded and ready.
+
+    Attributes:
+        languages: ISO 639-1 codes that its model knows; empty where that is not known.
+        batch_size: How many pieces it likes to get at a time.
+        doubt_logprob: Mean log-probability below which a segment of its model is doubtful.
+        versions: Names and versions for the results.
+    """
+
+    languages: tuple[str, ...]
+    batch_size: int
+    doubt_logprob: float
+    versions: dict[str, Any]
+
+    def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:
+        """Return what is said in each piece of at most 30 s of 16 kHz mono.
+
+        Raises:
+            MaieError: The engine can't answer.
+        """
+
+    def recognise_again(self, piece: Samples, ask: Ask) -> Heard:
+        """Hear one piece whose text looked wrong in another, slower way; raises as :meth:`recognise`."""
+
+
+def compression_ratio(text: str) -> float:
+    """Return how well a text compresses, as Whisper reckons it: loops of a decoder show as values above about 2.4."""
+    encoded = text.encode()
+    return len(encoded) / len(zlib.compress(encoded))

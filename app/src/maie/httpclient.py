@@ -1,0 +1,136 @@
+"""One HTTP request to another server, held to a time limit whatever that server does."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from maie.errors import ConfigurationError
+
+CONNECT_SECONDS = 5.0
+MAX_LINE_BYTES = 1024**2
+
+
+class PassingFailure(Exception):
+    """The server is away, broken or busy: the same request may succeed a second time."""
+
+
+class TimedOut(Exception):
+    """The time was over."""
+
+
+class TooLarge(Exception):
+    """The answer is larger than it may be."""
+
+
+class Refused(Exception):
+    """The server doesn't take this request, and won't the next time.
+
+    Args:
+        status: The HTTP status of its answer.
+    """
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(f"HTTP {status}")
+
+
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], deadline: float, most_bytes: int, idle_seconds: float
+) -> Generator[bytes, None, None]:
+    """Send a body and yield the lines of the answer, as they come; closing the generator ends the request.
+
+    At the deadline the connection is shut from another thread. A limit on single reads would not do: a server that
+    sends a byte a second keeps each of them short.
+
+    Args:
+        url: Where to; with https the server's certificate is verified.
+        body: What to send.
+        headers: What it is, and the key where the server wants one.
+        deadline: On the clock of :func:`time.monotonic`, in seconds.
+        most_bytes: What the answer's body may have.
+        idle_seconds: Time between two bytes.
+
+    Raises:
+        TimedOut: The deadline passed, or nothing came for ``idle_seconds``.
+        TooLarge: The answer is larger than ``most_bytes``.
+        PassingFailure: No connection, a broken one, 429, or a status from 500 on.
+        Refused: Any other status than 200.
+    """
+    address = urlsplit(url)
+    kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
+    connection = kind(address.hostname or "", address.port, timeout=CONNECT_SECONDS)
+    connected = False
+    try:
+        connection.connect()
+        connected = True
+        with _shut_at(deadline, connection.sock, idle_seconds):
+            connection.request("POST", address.path, body, dict(headers))
+            with connection.getresponse() as response:
+                _check(response.status)
+                yield from _lines(response, most_bytes)
+    except (OSError, HTTPException) as error:
+        if time.monotonic() >= deadline or (connected and isinstance(error, TimeoutError)):
+            raise TimedOut from error
+        raise PassingFailure(type(error).__name__) from error
+    finally:
+        connection.close()
+    if time.monotonic() >= deadline:
+        raise TimedOut  # a connection that was shut can also look like one that ended
+
+
+@contextmanager
+def _shut_at(deadline: float, connected: socket.socket, idle_seconds: float) -> Iterator[None]:
+    """Shut a connection at the deadline, so that whoever waits for it goes on."""
+
+    def shut() -> None:
+        with suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    connected.settimeout(idle_seconds)
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _check(status: int) -> None:
+    if status == 429 or status >= 500:
+        raise PassingFailure(f"HTTP {status}")
+    if status != 200:
+        raise Refused(status)
+
+
+def _lines(response: HTTPResponse, most_bytes: int) -> Iterator[bytes]:
+    left = most_bytes
+    while line := response.readline(MAX_LINE_BYTES):
+        left -= len(line)
+        if left < 0:
+            raise TooLarge
+        yield line
+
+
+def bearer(key: str | None) -> dict[str, str]:
+    """Return the header that shows a key; none where there is no key."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def read_key(path: Path) -> str | None:
+    """Return the key in a file; None where there is no such file.
+
+    Raises:
+        ConfigurationError: It can't be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8").strip() if path.exists() else None
+    except OSError as error:
+        raise ConfigurationError(f"The key of a server can't be read from {path}: {error.strerror}.") from None

@@ -1,0 +1,69 @@
+"""The time limit of a task follows from the audio itself; what its header claims can neither stretch nor shorten it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from audiofiles import MODEL
+from maie import jobs
+from maie.domain import Progress, Stage, TaskOptions, TaskStatus
+from maie.errors import TaskTimeout
+from maie.jobs import Watch
+from maie.limits import DECODE_FACTOR
+from maie.settings import Settings
+from maie.tasks import Task, Upload
+
+HOURS = 3 * 3600.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def watch(claimed: float | None, features: tuple[str, ...] = ("raw_transcript",)) -> Watch:
+    """A watch over a task whose header claims so many seconds: at least 60 s, 10 times the audio's length."""
+    settings = Settings(profile="embedded", asr_model=MODEL, task_timeout_floor=60, task_timeout_factor=10)
+    task = Task("a", TaskStatus.PENDING, 1, TaskOptions(features), Upload("a.wav", 1, claimed), "key", "now")
+    store = SimpleNamespace(progress=lambda *_: "current")
+    worker = SimpleNamespace(alive=lambda: None, beat=lambda: None, lease=lambda _: None)
+    return Watch(task, cast(Any, SimpleNamespace(store=store)), cast(Any, worker), settings)
+
+
+def seconds_until_timeout(watched: Watch, clock: SimpleNamespace, start: float) -> float:
+    while True:
+        try:
+            watched.tick(None)
+        except TaskTimeout:
+            return float(clock.now - start)
+        clock.now += 1
+
+
+@pytest.mark.parametrize(
+    ("claimed", "real", "limit"),
+    [(30.0, 30.0, 300), (HOURS, 1.0, 60), (1.0, 600.0, 6000), (None, 30.0, 300), (-5.0, 30.0, 300)],
+)
+def test_the_decoded_length_decides(claimed: float | None, real: float, limit: float, clock: SimpleNamespace) -> None:
+    watched, start = watch(claimed), clock.now
+    clock.now += 10
+    watched.tick(Progress(Stage.DECODE, 1.0, real))
+    assert seconds_until_timeout(watched, clock, start) == limit + 1
+
+
+@pytest.mark.parametrize("claimed", [HOURS, None])
+def test_a_decoder_that_hangs_has_not_all_the_time_that_the_header_claims(
+    claimed: float | None, clock: SimpleNamespace
+) -> None:
+    assert seconds_until_timeout(watch(claimed), clock, clock.now) == DECODE_FACTOR * HOURS + 1
+
+
+def test_the_language_model_gets_its_time_by_the_decoded_length_too(clock: SimpleNamespace) -> None:
+    watched = watch(1.0, ("clean_transcript",))
+    watched.tick(Progress(Stage.DECODE, 1.0, 600.0))
+    clock.now += 100
+    watched.tick(Progress(Stage.CLEAN, 0.0))
+    assert seconds_until_timeout(watched, clock, clock.now) == 3 * 600 + 1
