@@ -1,0 +1,120 @@
+"""The containers' files as they are, and what the image's module does without an engine."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import maie_image
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+FILES = PROJECT / "files/docker"
+COMPOSE = yaml.safe_load((FILES / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DEVICE_MB = 7620
+"""Memory that an 8 GB board has for the system."""
+
+
+def default_mb(value: str) -> int:
+    """Return the megabytes of e.g. ``${NAME:-320m}``."""
+    return int(re.fullmatch(r"\$\{\w+:-(\d+)m\}", value)[1])  # type: ignore[index]
+
+
+def test_memory_limits_leave_the_system_its_share() -> None:
+    role = yaml.safe_load((PROJECT / "roles/maie_docker/defaults/main.yml").read_text())
+    limits = {name: default_mb(service["mem_limit"]) for name, service in SERVICES.items()}
+    assert {name: limits[name] for name in role["maie_docker_memory_mb"]} == role["maie_docker_memory_mb"]
+    # All of them at once, with the language model in a process of its own.
+    assert sum(limits.values()) + role["maie_docker_reserve_mb"] <= DEVICE_MB
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == "always"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges=true" in service["security_opt"]
+    assert "privileged" not in service
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_secret_is_in_the_environment(name: str) -> None:
+    assert not re.search("password|key", str(SERVICES[name].get("environment", "")), re.IGNORECASE)
+
+
+def test_only_the_api_can_be_reached() -> None:
+    published = {name: service["ports"][0] for name, service in SERVICES.items() if "ports" in service}
+    assert published.keys() == {"api", "dashboard"}
+    assert published["dashboard"].startswith("127.0.0.1:")
+    assert SERVICES["redis"]["network_mode"] == "none"
+    assert SERVICES["worker"]["networks"] == ["inside"]
+    assert COMPOSE["networks"]["inside"]["internal"] is True
+
+
+def test_redis_is_the_one_that_systemd_runs() -> None:
+    """The same rights and the same promises; only the password comes in another way."""
+    container = (FILES / "redis").read_text()
+    role = PROJECT / "roles/redis/templates"
+    rights = re.search(r"\+@all .*", (role / "redis_users.conf.j2").read_text())
+    assert rights
+    assert rights[0] in container
+    for line in ("port 0", 'save ""', "appendonly yes", "appendfsync always", "maxmemory-policy noeviction"):
+        assert f"\n{line}\n" in (role / "redis.conf.j2").read_text()
+        assert f"\n{line}\n" in container
+
+
+def test_dockerfile_ends_as_a_service_without_root() -> None:
+    text = (FILES / "Dockerfile.jetson").read_text()
+    assert text.index("ARG BASE=nvcr.io/nvidia/l4t-jetpack:r36.4.0") < text.index("FROM ")
+    final = text.split("FROM ${BASE}\n")[1]
+    assert re.findall(r"^USER (.*)$", final, re.MULTILINE) == ["maie"]
+    assert "HEALTHCHECK" in final
+    assert "pip" not in final
+    assert (FILES / "Dockerfile").resolve() == FILES / "Dockerfile.jetson"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> maie_image.Recipe:
+    """What an image is made from, with an engine that has one base."""
+    monkeypatch.setattr(maie_image, "docker", lambda *words, **_: "sha256:1" if words[-1] == "base:1" else "")
+    for name in ("lock.txt", "dashboard.txt", "maie-1.0-py3-none-any.whl", "other-2.0-py3-none-any.whl"):
+        (tmp_path / name).write_text(name)
+    wheel, other = tmp_path / "maie-1.0-py3-none-any.whl", tmp_path / "other-2.0-py3-none-any.whl"
+    lock, dashboard = tmp_path / "lock.txt", tmp_path / "dashboard.txt"
+    return maie_image.Recipe(FILES, "base:1", "aarch64-cp310", lock, dashboard, wheel, "abc", (other,))
+
+
+def test_another_input_is_another_image(recipe: maie_image.Recipe) -> None:
+    others = [
+        replace(recipe, base="base:2"),
+        replace(recipe, platform="aarch64-cp311"),
+        replace(recipe, lock=recipe.wheel),
+        replace(recipe, dashboard_lock=recipe.wheel),
+        replace(recipe, wheel=recipe.replacements[0]),
+        replace(recipe, replacements=()),
+    ]
+    assert len({one.key for one in [recipe, *others]}) == len(others) + 1
+    assert replace(recipe, revision="def").key == recipe.key
+
+
+def test_the_context_names_every_wheel_by_its_hash(recipe: maie_image.Recipe, tmp_path: Path) -> None:
+    context, wheels = tmp_path / "context", tmp_path / "wheels"
+    context.mkdir()
+    wheels.mkdir()
+    (wheels / "locked-1.0-py3-none-any.whl").write_text("locked")
+    maie_image.stage(recipe, wheels, context)
+    for name, wheel in (("service", recipe.wheel), ("replacements", recipe.replacements[0])):
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        assert (context / f"{name}.txt").read_text() == f"./wheels/{wheel.name} --hash=sha256:{digest}\n"
+    assert {path.name for path in (context / "wheels").iterdir()} == {
+        "locked-1.0-py3-none-any.whl",
+        recipe.wheel.name,
+        recipe.replacements[0].name,
+    }
+    assert (context / "requirements.txt").read_text() == "lock.txt"
