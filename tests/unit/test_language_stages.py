@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -187,6 +188,9 @@ def test_what_is_too_long_is_read_in_parts_and_merged(server: LlmServer) -> None
     assert f"part {parts} of {parts}" in tasks[-1]
     assert "The meeting was on" not in tasks[0]
     assert "The meeting was on 2025-04-21." in tasks[1]
+    for before, after in pairwise(map(transcript_of, server.chats)):
+        assert after[0] in before
+        assert after[-1] not in before
     seen = dict.fromkeys(line for body in server.chats for line in transcript_of(body))
     assert list(seen) == [f"{turn.speaker}: {turn.text}" for turn in turns]
 
