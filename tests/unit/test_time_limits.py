@@ -26,8 +26,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def watch(claimed: float | None, features: tuple[str, ...] = ("raw_transcript",)) -> Watch:
-    """A watch over a task whose header claims so many seconds: at least 60 s, 10 times the audio's length."""
-    settings = Settings(profile="embedded", asr_model=MODEL, task_timeout_floor=60, task_timeout_factor=10)
+    """A watch over a task whose header claims so many seconds: 60 s at least, 10 per second, 1 per word."""
+    limits = {"task_timeout_floor": 60, "task_timeout_factor": 10, "llm_task_timeout_factor": 1}
+    settings = Settings(profile="embedded", asr_model=MODEL, **limits)
     task = Task("a", TaskStatus.PENDING, 1, TaskOptions(features), Upload("a.wav", 1, claimed), "key", "now")
     store = SimpleNamespace(progress=lambda *_: "current")
     worker = SimpleNamespace(alive=lambda: None, beat=lambda: None, lease=lambda _: None)

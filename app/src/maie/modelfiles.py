@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 MULTILINGUAL_TOKENS = 51_865
-"""Whisper vocabularies of fewer tokens are English-only: that is how CTranslate2 tells them apart."""
+"""Whisper vocabularies of fewer tokens are English-only."""
 
 _LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
 

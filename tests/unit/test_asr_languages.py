@@ -1,0 +1,72 @@
+"""Which language a piece is taken for, by faster-whisper itself and a model of three languages that knows nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import multilingual_model
+import pytest
+from audiofiles import MODEL, Samples, sample
+from maie.asr import faster_whisper
+from maie.asr.base import Ask
+from maie.asr.faster_whisper import FasterWhisper
+from maie.modelfiles import asr_languages
+from maie.settings import Settings
+
+LONG, SHORT = sample()[: 4 * 16_000], sample()[: 2 * 16_000]
+Scripted = Callable[..., FasterWhisper]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> FasterWhisper:
+    folder = multilingual_model.make(tmp_path_factory.mktemp("model"))
+    return faster_whisper.load(Settings(profile="embedded", asr_model=folder, asr_beam_size=1, asr_threads=1))
+
+
+@pytest.fixture
+def hears(model: FasterWhisper, monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    """Let the model hear languages with given probabilities, one after the other."""
+
+    def script(*heard: tuple[str, float]) -> FasterWhisper:
+        answers = iter(heard)
+        monkeypatch.setattr(model._whisper, "detect_language", lambda _: (*next(answers), []))
+        return model
+
+    return script
+
+
+def languages(model: FasterWhisper, pieces: list[Samples], ask: Ask) -> list[str]:
+    return [heard.language for heard in model.recognise(pieces, ask)]
+
+
+def test_the_engine_and_the_vocabulary_agree_on_what_the_model_knows(model: FasterWhisper) -> None:
+    assert model._whisper.model.is_multilingual
+    assert model.languages == multilingual_model.LANGUAGES
+
+
+def test_the_model_decides_unless_it_is_told(model: FasterWhisper) -> None:
+    (found,) = languages(model, [LONG], Ask())
+    assert found in multilingual_model.LANGUAGES
+    assert languages(model, [LONG, LONG], Ask("vi")) == ["vi", "vi"]
+    assert model.recognise_again(SHORT, Ask("vi")).language == "vi"
+
+
+def test_each_piece_has_the_language_that_is_heard_in_it(hears: Scripted) -> None:
+    model = hears(("vi", 0.9), ("en", 0.95), ("vi", 0.9))
+    assert languages(model, [LONG, LONG, LONG], Ask()) == ["vi", "en", "vi"]
+
+
+@pytest.mark.parametrize(("piece", "probability"), [(SHORT, 0.99), (LONG, 0.5)])
+def test_a_piece_that_does_not_tell_its_language_has_that_of_what_came_before(
+    hears: Scripted, piece: Samples, probability: float
+) -> None:
+    assert languages(hears(("vi", 0.9), ("de", probability)), [LONG, piece], Ask()) == ["vi", "vi"]
+    assert languages(hears(("de", probability)), [piece], Ask(likely="en")) == ["en"]
+    assert languages(hears(("de", probability)), [piece], Ask()) == ["de"]
+
+
+def test_the_embedded_model_is_english_only_for_the_engine_too() -> None:
+    settings = Settings(profile="embedded", asr_model=MODEL, asr_threads=1)
+    model = faster_whisper.load(settings)
+    assert not model._whisper.model.is_multilingual
+    assert model.languages == asr_languages(settings.asr_model) == ("en",)
