@@ -59,8 +59,8 @@ class Settings(BaseSettings):
     )
     credentials_dir: Path = Field(
         Path("/etc/maie/credentials"),
-        description="Folder of the secrets: api_keys, redis_password, tls_cert.pem, tls_key.pem. In a systemd unit it "
-        "is $CREDENTIALS_DIRECTORY.",
+        description="Folder of the secrets: api_keys, redis_password, llm_key, tls_cert.pem, tls_key.pem. In a systemd "
+        "unit it is $CREDENTIALS_DIRECTORY.",
     )
     data_dir: Path = Field(Path("/var/lib/maie"), description="Folder of uploads and results.")
 
