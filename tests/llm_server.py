@@ -79,6 +79,7 @@ class LlmServer:
         tokenize: What happens to token counts.
         requests: All requests so far, in their order.
         context: The ``max_model_len`` that token counts tell.
+        port: Where it listens; 0 for any that is free.
     """
 
     answer: Answer = sensible
@@ -86,12 +87,13 @@ class LlmServer:
     tokenize: Behaviour = "ok"
     slow_seconds: float = 30.0
     context: int = 8192
+    port: int = 0
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> LlmServer:
         handler = type("Handler", (_Handler,), {"script": self})
         self._ended = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"

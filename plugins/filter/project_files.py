@@ -56,6 +56,25 @@ def folder_digest(folder: str) -> str:
     return digest.hexdigest()[:12]
 
 
+def model_folder(name: str, folders: list[str]) -> str:
+    """Return the folder on the control node that holds a model: the first of ``folders`` that has it, else the last."""
+    found = [Path(folder) / name for folder in folders if (Path(folder) / name / "SHA256SUMS").is_file()]
+    return str(found[0] if found else Path(folders[-1]) / name)
+
+
+def model_path(name: str, on_host: str, folders: list[str]) -> str:
+    """Return where a model lies on a host: ``<on_host>/<name>/<id>``, or without the id where it is not fetched yet.
+
+    Args:
+        name: The model's name.
+        on_host: The folder of models on the host.
+        folders: Those on the control node.
+    """
+    folder = model_folder(name, folders)
+    path = Path(on_host) / name
+    return str(path / model_id(folder) if (Path(folder) / "SHA256SUMS").is_file() else path)
+
+
 class FilterModule:
     """Tells Ansible the filters."""
 
@@ -66,4 +85,6 @@ class FilterModule:
             "model_id": model_id,
             "model_files": model_files,
             "folder_digest": folder_digest,
+            "model_folder": model_folder,
+            "model_path": model_path,
         }

@@ -14,16 +14,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 PROJECT = Path(__file__).parents[2]
 
 KNOWN_TO_249 = {
-    "Unit": "After Description PartOf StartLimitIntervalSec Wants",
+    "Unit": "After Conflicts Description PartOf StartLimitIntervalSec Wants",
+    "Path": "PathExists",
     "Install": "WantedBy",
     "Service": """
-        CapabilityBoundingSet CPUWeight DevicePolicy EnvironmentFile ExecStart ExecStartPre ExecStop Group
+        CapabilityBoundingSet CPUWeight DevicePolicy EnvironmentFile ExecStart ExecStartPost ExecStartPre ExecStop Group
         IPAddressAllow IPAddressDeny KillMode
         LimitNOFILE LoadCredential LockPersonality MemoryDenyWriteExecute MemoryMax NoNewPrivileges NotifyAccess
         OOMPolicy OOMScoreAdjust PrivateDevices PrivateNetwork PrivateTmp PrivateUsers ProcSubset ProtectClock
         ProtectControlGroups ProtectHome ProtectHostname ProtectKernelLogs ProtectKernelModules ProtectKernelTunables
         ProtectProc ProtectSystem RemainAfterExit RemoveIPC Restart RestartSec RestrictAddressFamilies
-        RestrictNamespaces RestrictRealtime RestrictSUIDSGID RuntimeDirectory RuntimeDirectoryMode StateDirectory
+        RestrictNamespaces RestrictRealtime RestrictSUIDSGID RuntimeDirectory RuntimeDirectoryMode
+        RuntimeDirectoryPreserve StateDirectory
         StateDirectoryMode SupplementaryGroups SystemCallArchitectures SystemCallErrorNumber SystemCallFilter
         TimeoutStartSec TimeoutStopSec Type UMask User WatchdogSec WorkingDirectory
     """,
@@ -34,10 +36,14 @@ UNITS = {
     "maie.target": "maie/templates/systemd/maie.target.j2",
     "maie-api.service": "maie/templates/systemd/maie-api.service.j2",
     "maie-worker.service": "maie/templates/systemd/maie-worker.service.j2",
+    "maie-llm.service": "maie/templates/systemd/maie-llm.service.j2",
+    "maie-llm.path": "maie/templates/systemd/maie-llm.path.j2",
+    "maie-llm-stop.path": "maie/templates/systemd/maie-llm-stop.path.j2",
+    "maie-llm-stop.service": "maie/templates/systemd/maie-llm-stop.service.j2",
     "maie-redis.service": "redis/templates/maie-redis.service.j2",
     "maie-jetson-clocks.service": "jetson_tune/templates/clocks.service.j2",
 }
-EXPOSED = ["maie-api.service", "maie-worker.service", "maie-redis.service"]
+EXPOSED = ["maie-api.service", "maie-worker.service", "maie-llm.service", "maie-redis.service"]
 
 
 def render(unit: str, gpu: bool, **others: Any) -> str:
@@ -49,6 +55,8 @@ def render(unit: str, gpu: bool, **others: Any) -> str:
         "ansible_facts": {"getent_group": {"video": [], "render": []}},
         "__maie_uses_gpu": gpu,
         "__maie_gpu_groups": ["video", "render"] if gpu else [],
+        "__maie_residency": "swap",
+        "__maie_started": ["maie-worker.service", "maie-api.service"],
         **others,
     }
     environment = Environment(

@@ -157,6 +157,14 @@ def test_what_a_tick_raises_ends_the_work_at_once(engine: Engine, long_job: Engi
     assert engine.pid != pid
 
 
+@pytest.fixture
+def frugal(settings: Settings) -> Iterator[Engine]:
+    """An engine that can't do with less: it works on one chunk at a time."""
+    engine = Engine(settings.model_copy(update={"asr_batch_size": 1}))
+    yield engine
+    engine.stop()
+
+
 def test_a_killed_process_is_an_engine_failure_and_is_replaced(engine: Engine, long_job: EngineJob) -> None:
     engine.start()
     pid = engine.pid
@@ -178,21 +186,20 @@ def test_a_process_that_dies_idle_is_replaced_unseen(engine: Engine) -> None:
 
 
 def test_a_kill_by_the_kernel_for_lack_of_memory_is_named(
-    engine: Engine, long_job: EngineJob, monkeypatch: pytest.MonkeyPatch
+    frugal: Engine, long_job: EngineJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.stop()
-    engine.start()
-    pid = engine.pid
+    frugal.start()
+    pid = frugal.pid
     assert pid is not None
     counted = supervisor._kernel_oom_kills()
     monkeypatch.setattr(supervisor, "_kernel_oom_kills", lambda: counted + 1)
     with pytest.raises(EngineOutOfMemory):
-        engine.run(long_job, when_recognising(lambda: os.kill(pid, signal.SIGKILL)))
+        frugal.run(long_job, when_recognising(lambda: os.kill(pid, signal.SIGKILL)))
 
 
-def test_memory_that_can_not_be_had_is_named_and_ends_the_process(engine: Engine, long_job: EngineJob) -> None:
-    engine.start()
-    pid = engine.pid
+def test_memory_that_can_not_be_had_is_named_and_ends_the_process(frugal: Engine, long_job: EngineJob) -> None:
+    frugal.start()
+    pid = frugal.pid
     assert pid is not None
 
     def leave_no_room() -> None:
@@ -202,9 +209,9 @@ def test_memory_that_can_not_be_had_is_named_and_ends_the_process(engine: Engine
 
     leave_no_room()
     with pytest.raises(EngineOutOfMemory):
-        engine.run(long_job, ignore)
+        frugal.run(long_job, ignore)
     assert not is_running(pid)
-    assert isinstance(engine.run(JOB, ignore), TaskResult)
+    assert isinstance(frugal.run(JOB, ignore), TaskResult)
 
 
 def test_signals_that_end_a_service_do_not_end_the_work(engine: Engine) -> None:

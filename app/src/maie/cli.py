@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -202,10 +203,42 @@ def _templates(arguments: argparse.Namespace) -> int:
     return 1 if any(checked.values()) else 0
 
 
+def _plan_arguments(parser: argparse.ArgumentParser) -> None:
+    from maie.plan.command import arguments
+
+    arguments(parser)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from maie.plan.command import run
+
+    return run(arguments)
+
+
+def _llm_ready_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=float, default=600.0, help="how long to ask (600)")
+
+
+def _llm_ready(arguments: argparse.Namespace) -> int:
+    """Wait until the language model's server answers with a token; in its unit, give up when it has ended."""
+    from maie.llm.ready import wait_for_token
+    from maie.logs import configure_logging
+    from maie.settings import load_settings
+
+    configure_logging("error", sys.stderr)
+    server = os.environ.get("MAINPID")
+    trouble = wait_for_token(load_settings(), arguments.seconds, int(server) if server else None)
+    if trouble is not None:
+        _say(f"maie: {trouble}")
+    return 0 if trouble is None else 1
+
+
 COMMANDS: dict[str, Command] = {
     "api": Command("Serve the HTTP API.", _no_arguments, _api),
     "worker": Command("Take tasks from the queue and have them done.", _no_arguments, _worker),
     "transcribe": Command("Transcribe one file here and now.", _transcribe_arguments, _transcribe),
     "templates": Command("Say whether the templates can be used.", _templates_arguments, _templates),
     "doctor": Command("Say whether this machine can run the service as it is configured.", _doctor_arguments, _doctor),
+    "llm-ready": Command("Wait for a token of the language model's server.", _llm_ready_arguments, _llm_ready),
+    "plan": Command("Say what the configuration needs of the device's memory.", _plan_arguments, _plan),
 }

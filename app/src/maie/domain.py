@@ -197,12 +197,14 @@ class EngineJob:
 
     Attributes:
         source: The audio, or the turns as :func:`maie.files.read_turns` reads them.
+        begun: What the audio has come to in another process: only the stages of the language model are left.
     """
 
     task_id: str
     source: Path
     options: TaskOptions
     kind: TaskKind = "audio"
+    begun: TaskResult | None = None
 
 
 @dataclass(frozen=True)

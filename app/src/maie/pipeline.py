@@ -31,10 +31,11 @@ class Models:
     """All that is loaded once and kept; ``versions`` says what it is.
 
     Attributes:
+        asr: None in a process that only works for the language model.
         llm: None where the deployment has no language model.
     """
 
-    asr: Recogniser
+    asr: Recogniser | None
     llm: LanguageModel | None
     templates: Mapping[str, Template]
     versions: dict[str, Any]
@@ -43,10 +44,11 @@ class Models:
 class Stages:
     """Times the stages of one job and reports their progress."""
 
-    def __init__(self, on_progress: OnProgress) -> None:
+    def __init__(self, on_progress: OnProgress, before: Mapping[str, Any]) -> None:
+        """``before`` is the metrics of what another process did of the job; empty where nothing was."""
         self._on_progress = on_progress
-        self._began = time.perf_counter()
-        self.seconds: dict[str, float] = {}
+        self._began: float = time.perf_counter() - before.get("processing_time_seconds", 0.0)
+        self.seconds: dict[str, float] = dict(before.get("stage_seconds", {}))
 
     @property
     def took(self) -> float:
@@ -69,14 +71,18 @@ class Stages:
         self._on_progress(Progress(Stage.DECODE, 1.0, seconds))
 
 
-def load_models(settings: Settings) -> Models:
+def load_models(settings: Settings, hears: bool = True) -> Models:
     """Load what the stages need.
+
+    Args:
+        settings: Which models, and where they run.
+        hears: Whether the speech model is needed.
 
     Raises:
         ConfigurationError: A model or template is missing or wrong, or this machine can't run it as it is configured.
     """
-    recogniser = load(settings)
-    versions = {"pipeline": version("maie"), **recogniser.versions}
+    recogniser = load(settings) if hears else None
+    versions = {"pipeline": version("maie"), **(recogniser.versions if recogniser else {})}
     if settings.llm_backend == "none":
         return Models(recogniser, None, {}, versions)
     language_model = llm.load(settings)
@@ -98,12 +104,12 @@ def run(job: EngineJob, models: Models, settings: Settings, on_progress: OnProgr
         MaieError: See :func:`maie.stages.decode.decode` and :func:`maie.stages.asr.transcribe`. What the language model
             does wrong is no error: it stands in the result.
     """
-    stages = Stages(on_progress)
+    stages = Stages(on_progress, job.begun.metrics if job.begun else {})
     if job.kind == "text":
         turns = read_turns(job.source)
         result = _of_text(turns, models, stages)
     else:
-        result = _transcribe(job, models, settings, stages)
+        result = _transcribe(job, models, settings, stages) if job.begun is None else _go_on(job.begun, models)
         turns = [Turn(None, segment.text) for segment in result.transcript.segments] if result.transcript else []
     asked = job.options.llm_stages
     if asked and not turns:
@@ -114,8 +120,15 @@ def run(job: EngineJob, models: Models, settings: Settings, on_progress: OnProgr
     return result
 
 
+def _go_on(begun: TaskResult, models: Models) -> TaskResult:
+    """Return what another process has made of the audio, with the versions of this one too."""
+    return replace(begun, versions=begun.versions | models.versions)
+
+
 def _transcribe(job: EngineJob, models: Models, settings: Settings, stages: Stages) -> TaskResult:
     """Turn audio into a transcript."""
+    if models.asr is None:
+        raise NotAvailable("This process has no speech model.")
     with stages.run(Stage.DECODE) as report:
         audio = decode.decode(job.source, settings.max_audio_seconds, report)
     with audio:

@@ -30,6 +30,13 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "asr_device": "cuda",
         "asr_compute_type": "int8_float16",
         "asr_beam_size": 3,
+        "queue_capacity": 5,
+        "llm_backend": "openai",
+        "llm_device": "cuda",
+        "llm_compute_type": "int8_float16",
+        "llm_context_tokens": 8192,
+        "llm_max_sequences": 1,
+        "llm_batched_tokens": 4096,
     },
     "x86": {
         "asr_device": "cuda",
@@ -63,6 +70,10 @@ class Settings(BaseSettings):
         "unit it is $CREDENTIALS_DIRECTORY.",
     )
     data_dir: Path = Field(Path("/var/lib/maie"), description="Folder of uploads and results.")
+
+    run_dir: Path = Field(
+        Path("/run/maie"), description="Folder in which the worker asks for the language model's server (swap)."
+    )
 
     redis_socket: Path | None = Field(
         Path("/run/maie-redis/redis.sock"), description="Unix socket of Redis; empty to use redis_host."
@@ -124,7 +135,11 @@ class Settings(BaseSettings):
         description="Engine of the language model: none, ctranslate2 (in the engine process) or openai (any server "
         "with OpenAI's chat completions, vLLM by default; its key is the credential llm_key, if it wants one).",
     )
-    llm_model: Path | None = Field(None, description="Folder of the language model in CTranslate2 form (ctranslate2).")
+    llm_model: Path | None = Field(
+        None,
+        description="Folder of the language model: in CTranslate2 form (ctranslate2), or as the server on this host "
+        "loads it (openai); empty where the server is elsewhere.",
+    )
     llm_url: str = Field("http://127.0.0.1:8001/v1", description="Base address of the server, with /v1 (openai).")
     llm_model_name: str = Field("maie-llm", description="Name by which the server knows its model (openai).")
     llm_device: Literal["cpu", "cuda"] = Field("cpu", description="Where the language model runs (ctranslate2).")
@@ -132,6 +147,21 @@ class Settings(BaseSettings):
     llm_threads: int = Field(0, ge=0, description="CPU threads of the language model; 0: as CTranslate2 chooses.")
     llm_context_tokens: int = Field(
         8192, ge=1024, description="Tokens of prompt and reply together; a model that has fewer wins."
+    )
+    llm_max_sequences: int = Field(
+        1, ge=1, description="Chats that the server on this host answers at a time (openai)."
+    )
+    llm_batched_tokens: int = Field(
+        4096, ge=256, description="Tokens that the server on this host works on in one step (openai)."
+    )
+    llm_residency: Literal["resident", "swap", "in_process"] | None = Field(
+        None,
+        description="Where the language model lives: resident (its server runs all the time), swap (its server runs "
+        "while the engine process does not) or in_process (in the engine process: ctranslate2). Empty: the first that "
+        "the memory plan finds to fit, which the deployment sets.",
+    )
+    llm_start_seconds: float = Field(
+        600.0, gt=0, description="Time in which the language model's server must answer with a token (swap)."
     )
     llm_timeout_seconds: float = Field(
         600.0, gt=0, description="Time limit of one answer of the server, retries and all (openai)."
@@ -141,9 +171,20 @@ class Settings(BaseSettings):
         None, description="Folder of the operator's own templates, each a folder; empty for none."
     )
 
+    engine_idle_seconds: float = Field(
+        0.0, ge=0, description="Seconds without work after which the engine process gives its memory back; 0: never."
+    )
+    engine_recycle_tasks: int = Field(
+        500, ge=0, description="Tasks after which the engine process is replaced by a new one; 0: never."
+    )
+    engine_recycle_mb: int = Field(
+        1024,
+        ge=0,
+        description="MiB that the engine process may grow after its first task, then it is replaced; 0: any.",
+    )
     engine_start_seconds: float = Field(120.0, gt=0, description="Time in which the engine process must be ready.")
 
-    @field_validator("redis_socket", "llm_model", "templates_dir", mode="before")
+    @field_validator("redis_socket", "llm_model", "llm_residency", "templates_dir", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value

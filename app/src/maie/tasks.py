@@ -159,7 +159,7 @@ class Lease:
     """What a living worker says of itself.
 
     Attributes:
-        engine_ready: Whether its engine has its models loaded.
+        engine_ready: Whether its engine has its models loaded, or had and loads them again with the next task.
         task: RQ id of the attempt that it works on.
     """
 

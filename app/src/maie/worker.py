@@ -22,7 +22,7 @@ from rq.worker import SimpleWorker
 
 from maie import jobs
 from maie.database import connect, wait_for_redis
-from maie.engine import Engine
+from maie.engine import Engine, engine_for
 from maie.files import Files
 from maie.logs import configure_logging, get_logger
 from maie.notify import notify
@@ -76,6 +76,7 @@ class MaieWorker(SimpleWorker):
         """Renew the lease too whenever RQ's own loop beats."""
         self.alive()
         if pipeline is None:
+            self._engine.tend()
             self._queue.store.renew_lease(self.lease(None))
         super().heartbeat(timeout, pipeline)
 
@@ -89,11 +90,13 @@ class MaieWorker(SimpleWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Do one task; afterwards have an engine ready for the next one, for a task may cost it its process."""
         super().execute_job(job, queue)
+        self._engine.tend()
         self._start_engine()
 
     def lease(self, task: str | None) -> Lease:
         """Return what this worker says of itself."""
-        return Lease(self.name, self._settings.release, os.getpid(), self._engine.ready, task)
+        can_work = self._engine.ready or self._engine.asleep
+        return Lease(self.name, self._settings.release, os.getpid(), can_work, task)
 
     def alive(self) -> None:
         """Feed systemd's watchdog from the main loop, once a second at most."""
@@ -109,7 +112,7 @@ class MaieWorker(SimpleWorker):
             self.maintain_heartbeats(execution.job, execution)
 
     def _start_engine(self) -> None:
-        if not self._engine.ready:
+        if not self._engine.ready and not self._engine.asleep:
             self._engine.start(lambda _: self._show_life())
 
     def _show_life(self) -> None:
@@ -135,7 +138,7 @@ def main() -> int:
     wait_for_redis(store.connection)
     queue = TaskQueue(store, files, settings)
     notify("STATUS=Loading models")
-    engine = Engine(settings)
+    engine = engine_for(settings)
     engine.start()
     try:
         worker = MaieWorker(queue, engine, settings)

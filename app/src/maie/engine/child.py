@@ -16,6 +16,7 @@ from structlog.contextvars import bound_contextvars
 
 from maie.domain import EngineJob
 from maie.engine.messages import Failed, FromChild, Interim, Ready
+from maie.engine.server_unit import take_lease
 from maie.errors import EngineFailed, EngineOutOfMemory, MaieError
 from maie.logs import configure_logging, get_logger
 from maie.pipeline import Models, load_models, run
@@ -30,7 +31,7 @@ OOM_SCORE = "500"
 """Makes the kernel take this process, which is replaced, before the worker and Redis."""
 
 
-def main(pipe: Connection, settings: Settings) -> None:
+def main(pipe: Connection, settings: Settings, hears: bool) -> None:
     """Run the engine process: the supervisor starts it with ``multiprocessing`` (spawn).
 
     Signals that end a service are left to the worker, which decides what becomes of the running job.
@@ -43,7 +44,9 @@ def main(pipe: Connection, settings: Settings) -> None:
     configure_logging(settings.log_level, sys.stderr)
     begun = time.perf_counter()
     try:
-        models = load_models(settings)
+        if hears and settings.llm_residency == "swap":
+            take_lease(settings.run_dir)
+        models = load_models(settings, hears)
     except Exception as error:
         pipe.send(_failure(error))
         return

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from maie.domain import EngineJob, Progress, TaskResult
 from maie.engine.messages import Failed, FromChild, Interim, Ready
+from maie.engine.upkeep import Due, Upkeep
 from maie.errors import EngineFailed, EngineOutOfMemory, MaieError
 from maie.logs import get_logger
 from maie.settings import Settings
@@ -34,14 +35,24 @@ class Engine:
     """One engine process at a time, started when there is none, kept while it is sound.
 
     Not for use by several threads at once.
+
+    Args:
+        hears: Whether the process has the speech model; without it only the language model's stages can run.
+
+    Attributes:
+        asleep: The process has ended because nobody needed it; the next job starts it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hears: bool = True) -> None:
         self._settings = settings
+        self._hears = hears
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
         self._loaded: Ready | None = None
         self._oom_kills = 0
+        self._upkeep = Upkeep(settings, None)
+        self._is_small = False
+        self.asleep = False
         # multiprocessing's own exit handler waits for the child, which ignores its SIGTERM: end it before.
         atexit.register(self._kill)
 
@@ -60,8 +71,12 @@ class Engine:
         """Names and versions of what is loaded; empty before the first start."""
         return dict(self._loaded.versions) if self._loaded else {}
 
-    def start(self, tick: Tick | None = None) -> None:
+    def start(self, tick: Tick | None = None, small: bool = False) -> None:
         """Start the process and wait until its models are loaded; does nothing when they are.
+
+        Args:
+            tick: Called while it is waited for.
+            small: Have it recognise half as much at a time.
 
         Raises:
             ConfigurationError: The models can't be loaded as they are configured.
@@ -74,7 +89,9 @@ class Engine:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._oom_kills = _kernel_oom_kills()
-        self._process = context.Process(target=_child, args=(theirs, self._settings), name="maie-engine")
+        self.asleep, self._is_small = False, small
+        settings = smaller(self._settings) if small else self._settings
+        self._process = context.Process(target=_child, args=(theirs, settings, self._hears), name="maie-engine")
         self._process.daemon = True
         self._process.start()
         theirs.close()
@@ -84,10 +101,11 @@ class Engine:
             self._kill()
             raise EngineFailed("The speech engine spoke out of turn.")
         self._loaded = message
+        self._upkeep = Upkeep(self._settings, self.pid)
         log.info("engine process is ready", pid=self.pid, seconds=message.load_seconds)
 
     def run(self, job: EngineJob, tick: Tick, keep: Keep | None = None) -> TaskResult:
-        """Run one job, starting the process first where there is none.
+        """Run one job, starting the process first where there is none; for want of memory once more with less.
 
         Raises:
             MaieError: What a stage raised; the process is kept.
@@ -95,6 +113,16 @@ class Engine:
             BaseException: Whatever ``tick`` raised; the process is ended before.
         """
         self.start(tick)
+        try:
+            return self._attempt(job, tick, keep)
+        except EngineOutOfMemory:
+            if self._is_small or smaller(self._settings) == self._settings:
+                raise
+            log.warning("memory was too small; once more with half as much at a time")
+        self.start(tick, small=True)
+        return self._attempt(job, tick, keep)
+
+    def _attempt(self, job: EngineJob, tick: Tick, keep: Keep | None) -> TaskResult:
         if self._pipe is None:
             raise EngineFailed
         try:
@@ -104,11 +132,23 @@ class Engine:
         while True:
             message = self._receive(tick, None)
             if isinstance(message, TaskResult):
+                self._upkeep.worked()
                 return message
             if isinstance(message, Interim) and keep is not None:
                 keep(message.result)
             if isinstance(message, Progress):
                 self._guarded(tick, message)
+
+    def tend(self) -> None:
+        """End a process that is due; to be called between two jobs. One that only was without work stays ended."""
+        if not self.ready:
+            return
+        due = self._upkeep.due()
+        if due is None and not self._is_small:
+            return
+        log.info("engine process ends", pid=self.pid, reason=due.value if due else "it works with less at a time")
+        self.stop()
+        self.asleep = due is Due.IDLE
 
     def stop(self) -> None:
         """End the process: an idle one by asking, one at work by SIGKILL."""
@@ -171,11 +211,16 @@ class Engine:
             self._pipe = None
 
 
-def _child(pipe: Connection, settings: Settings) -> None:
+def smaller(settings: Settings) -> Settings:
+    """Return the settings with half the batch, or the same where it is 1."""
+    return settings.model_copy(update={"asr_batch_size": max(1, settings.asr_batch_size // 2)})
+
+
+def _child(pipe: Connection, settings: Settings, hears: bool) -> None:
     """Enter the engine process; what it imports is heavy, and stays out of the supervising process."""
     from maie.engine.child import main
 
-    main(pipe, settings)
+    main(pipe, settings, hears)
 
 
 def _until(deadline: float | None) -> float:

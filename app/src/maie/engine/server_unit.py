@@ -1,0 +1,85 @@
+"""The language model's server as a unit of systemd that the worker may have started and stopped, and no other one.
+
+The worker has no right to speak to systemd. It makes one of two files in ``run_dir``; path units of root's wait for
+them (``maie-llm.path``, ``maie-llm-stop.path``). The file ``gpu.lock`` is the device's lease on the GPU: the engine
+process and the server's processes each hold a lock on it as long as they live.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from maie.llm.ready import one_token
+from maie.logs import get_logger
+from maie.settings import Settings
+
+WANTED, UNWANTED, LEASE = "llm-wanted", "llm-unwanted", "gpu.lock"
+
+POLL_SECONDS = 0.4
+STOP_SECONDS = 60.0
+"""Time that the server has to end; systemd kills it after 30."""
+
+log = get_logger(__name__)
+
+
+def take_lease(run_dir: Path) -> int:
+    """Wait until nobody else holds the GPU and hold it, as long as this process lives; return the file's descriptor."""
+    descriptor = os.open(run_dir / LEASE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def is_free(run_dir: Path) -> bool:
+    """Whether nobody holds the GPU."""
+    descriptor = os.open(run_dir / LEASE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+class ServerUnit:
+    """Has the server run while it is needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._folder = settings.run_dir
+
+    @contextmanager
+    def running(self, tick: Callable[[], None]) -> Iterator[None]:
+        """Have the server run within; whether it answers is for who asks it to find out.
+
+        Args:
+            tick: Called while it is waited for; what it raises ends the waiting, and the server.
+        """
+        (self._folder / UNWANTED).unlink(missing_ok=True)
+        (self._folder / WANTED).touch()
+        try:
+            self._wait(lambda: one_token(self._settings) is None, self._settings.llm_start_seconds, tick, "start")
+            yield
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Have the server stopped, and wait until all its processes have ended."""
+        (self._folder / WANTED).unlink(missing_ok=True)
+        if not is_free(self._folder):
+            (self._folder / UNWANTED).touch()
+            self._wait(lambda: is_free(self._folder), STOP_SECONDS, lambda: None, "stop")
+
+    def _wait(self, done: Callable[[], bool], seconds: float, tick: Callable[[], None], what: str) -> None:
+        end = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() >= end:
+                log.error("the language model's server took too long", what=what, seconds=seconds)
+                return
+            tick()
+            time.sleep(POLL_SECONDS)

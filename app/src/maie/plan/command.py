@@ -1,0 +1,105 @@
+"""``maie plan``: reads settings, models and the device, and prints the plan."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from maie.errors import ConfigurationError
+from maie.plan.figures import figures
+from maie.plan.needs import MIB
+from maie.plan.plan import BOARD_MEMORY, Device, Plan, make_plan
+from maie.plan.report import as_json, table
+from maie.plan.stages import Models, server_is_local
+from maie.platform import is_jetson
+from maie.settings import PROFILES, Settings, load_settings
+
+USUAL_MODELS = {
+    "embedded": {
+        "MAIE_ASR_MODEL": "maie-asr-en-v1",
+        "MAIE_LLM_MODEL": "maie-llm-en-v1",
+        "MAIE_LLM_BACKEND": "ctranslate2",
+    },
+    "jetson": {"MAIE_ASR_MODEL": "EraX-WoW-Turbo-V1.1-CT2", "MAIE_LLM_MODEL": "Qwen3-4B-Instruct-2507-AWQ-4bit"},
+    "x86": {"MAIE_ASR_MODEL": "faster-whisper-large-v3-turbo"},
+}
+"""The models that a profile is meant for, for a plan where no setting names any."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--profile", choices=list(PROFILES), help="as MAIE_PROFILE")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="as MAIE_NAME, repeatable")
+    parser.add_argument(
+        "--settings", metavar="FILE", help="an environment file instead of the environment; - is standard input"
+    )
+    parser.add_argument("--models", action="append", type=Path, default=[], metavar="DIR", help="where models lie")
+    parser.add_argument("--memory-mb", type=int, metavar="MIB", help="memory of the device; else this machine's")
+    parser.add_argument("--gpu-memory-mb", type=int, metavar="MIB", help="the GPU's own memory, where it has some")
+    parser.add_argument("--json", action="store_true", help="the plan as JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the plan; 0: fits, 1: does not.
+
+    Raises:
+        ConfigurationError: It can't be found out.
+    """
+    plan = _plan(given)
+    sys.stdout.write(json.dumps(as_json(plan), indent=2) + "\n" if given.json else table(plan))
+    return 0 if plan.fits else 1
+
+
+def _plan(given: argparse.Namespace) -> Plan:
+    settings = _settings(given)
+    runs_llm = settings.llm_backend == "ctranslate2" or server_is_local(settings)
+    if settings.llm_backend == "ctranslate2" and settings.llm_model is None:
+        raise ConfigurationError("MAIE_LLM_MODEL is not set, and MAIE_LLM_BACKEND is ctranslate2.")
+    llm = figures(settings.llm_model, given.models) if runs_llm and settings.llm_model else None
+    asr = figures(settings.asr_model, given.models) if settings.asr_backend == "faster_whisper" else None
+    return make_plan(Models(asr, llm), settings, _device(given, settings))
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    """Return the settings that are asked about, which are those of this process from here on."""
+    if given.settings:
+        for name in [name for name in os.environ if name.startswith("MAIE_")]:
+            del os.environ[name]
+        os.environ.update(_read(given.settings))
+    if given.profile:
+        os.environ["MAIE_PROFILE"] = given.profile
+    for pair in given.set:
+        name, equals, value = pair.partition("=")
+        if not equals or name.lower() not in Settings.model_fields:
+            raise ConfigurationError(f"--set {pair}: there is no such setting; it is NAME=VALUE without MAIE_.")
+        os.environ[f"MAIE_{name.upper()}"] = value
+    for name, value in USUAL_MODELS.get(os.environ.get("MAIE_PROFILE", ""), {}).items():
+        os.environ.setdefault(name, value)
+    return load_settings()
+
+
+def _read(source: str) -> dict[str, str]:
+    """Return the variables of an environment file as the deployment writes it: no escapes, quotes around values."""
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{source} can't be read: {error.strerror}.") from error
+    pairs = [line.partition("=") for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
+
+
+def _device(given: argparse.Namespace, settings: Settings) -> Device:
+    """Return the device: as told, else a board for the profile of boards, else this machine."""
+    if given.memory_mb:
+        memory = given.memory_mb * MIB
+    elif settings.profile == "jetson" and not is_jetson():
+        memory = BOARD_MEMORY
+    else:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    uses_gpu = "cuda" in (settings.asr_device, settings.llm_device)
+    if settings.profile == "x86" and uses_gpu and not given.gpu_memory_mb:
+        raise ConfigurationError("How much memory the GPU has is not known: give --gpu-memory-mb.")
+    return Device(memory, given.gpu_memory_mb * MIB if given.gpu_memory_mb else None)

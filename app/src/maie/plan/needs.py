@@ -1,0 +1,140 @@
+"""How much memory each part of the service needs: pure functions of the models' figures and the settings.
+
+All sizes are bytes. What was measured was measured on x86-64 with Python 3.11 (aarch64 may differ); what is an estimate
+says so, and no figure comes from a board yet.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from maie.plan.figures import ModelFigures
+from maie.settings import Settings
+from maie.stages.summary import PROMPT_SHARE
+
+MIB = 1024**2
+
+SYSTEM = 800 * MIB
+"""Reserve of the operating system: a headless Orin Nano without desktop used 544 MiB when idle (measured by others,
+on JetPack 5), 64 MiB stay free for the kernel (``vm.min_free_kbytes`` of the tuning), and the rest is for page cache,
+journal and a login."""
+
+REDIS = (12 + 128) * MIB
+"""Redis: 12 MiB measured when empty, and its ``maxmemory`` (``redis_maxmemory_mb``)."""
+
+API = 64 * MIB
+"""The API process: peak measured after uploads."""
+
+WORKER = (52 + 12) * MIB
+"""The worker, and Python's tracker of the resources of its child: peaks measured."""
+
+ENGINE = 206 * MIB
+"""The engine process with the libraries of decoding, VAD and recognition after it worked, less what the model itself
+needs: the measured peaks for batches of 1, 4 and 5 chunks (264, 408 and 481 MiB), drawn back to none."""
+
+LLM_ENGINE = 40 * MIB
+"""What tokenizer, templates and CTranslate2's buffers add to the engine process with a language model: measured."""
+
+READER = 94 * MIB
+"""The small engine process that works for the language model alone while the server has the GPU (swap): at most what
+the engine process with the embedded speech model took before its first task, measured."""
+
+CUDA_CONTEXT = 350 * MIB
+"""Context, kernels and work space of cuBLAS and cuDNN in a process that uses CUDA. An estimate: whisper.cpp's peak on
+an Orin Nano is 0.7 GB over its weights, of which about half are its own buffers (research of measured figures)."""
+
+VLLM_PROCESSES = (450 + 650) * MIB
+"""vLLM's two Python processes, API and engine, without what CUDA holds. An estimate, never measured on a board."""
+
+ENCODER_STATES = 1500
+"""States that Whisper's encoder makes of 30 s of audio."""
+
+MAX_TEXT_TOKENS = 448
+"""Tokens that Whisper's decoder may have for 30 s."""
+
+VLLM_BLOCK = 16
+SPARE_BLOCKS = 4
+"""vLLM keeps KV memory in blocks of so many tokens; it wants one block that stays empty, and room for the tokens that
+n-gram speculation looks ahead."""
+
+FLOAT_BYTES = {"float32": 4, "int8": 4, "int8_float32": 4, "float16": 2, "int8_float16": 2, "bfloat16": 2}
+WEIGHT_BYTES = {"float32": 4, "int8": 1, "int8_float32": 1, "float16": 2, "int8_float16": 1, "bfloat16": 2}
+"""Bytes per number of activations and of weights, by CTranslate2's compute type; others count as float16."""
+
+VLLM_BYTES = 2
+"""vLLM computes and keeps keys and values in 16 bits."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of the table.
+
+    Attributes:
+        pool: Where it is taken from. A Jetson has one memory for both.
+    """
+
+    name: str
+    size: int
+    pool: Literal["memory", "gpu"] = "memory"
+
+
+def kv_bytes_per_token(model: ModelFigures, number_bytes: int) -> int:
+    """Return what one token's keys and values take in all layers: 144 KiB for Qwen3-4B with 2 bytes."""
+    return 2 * model.layers * model.kv_heads * model.head_size * number_bytes
+
+
+def weights(model: ModelFigures, compute_type: str) -> int:
+    """Return what the loaded weights take."""
+    return model.files_bytes if model.packed else model.parameters * WEIGHT_BYTES.get(compute_type, 2)
+
+
+def asr_work(model: ModelFigures, settings: Settings) -> int:
+    """Return what recognition takes while it runs.
+
+    For each chunk of a batch: the encoder's attention over all its states, and the keys and values of the decoder, for
+    the audio once and for the text with each beam.
+    """
+    number = FLOAT_BYTES.get(settings.asr_compute_type, 2)
+    attention = model.heads * ENCODER_STATES**2
+    kept = 2 * model.layers * model.width * (ENCODER_STATES + settings.asr_beam_size * MAX_TEXT_TOKENS)
+    return settings.asr_batch_size * (attention + kept) * number
+
+
+def llm_context(model: ModelFigures, settings: Settings) -> int:
+    """Return the tokens of a chat and its reply: the setting, or the model's own limit where that is less."""
+    return min(settings.llm_context_tokens, model.context_tokens or settings.llm_context_tokens)
+
+
+def llm_work(model: ModelFigures, settings: Settings) -> int:
+    """Return what CTranslate2 takes for the longest prompt.
+
+    It reads a prompt in one step, and so has the attention of each token to each other one in memory. Within 7 % of
+    what was measured for 3,520 tokens.
+    """
+    number = FLOAT_BYTES.get(settings.llm_compute_type, 2)
+    tokens = int(llm_context(model, settings) * PROMPT_SHARE)
+    return (model.heads * tokens**2 + tokens * (3 * model.inner + 4 * model.width)) * number
+
+
+def llm_kv(model: ModelFigures, settings: Settings) -> int:
+    """Return CTranslate2's keys and values for a full context."""
+    number = FLOAT_BYTES.get(settings.llm_compute_type, 2)
+    return llm_context(model, settings) * kv_bytes_per_token(model, number)
+
+
+def server_kv(model: ModelFigures, settings: Settings) -> int:
+    """Return vLLM's ``--kv-cache-memory-bytes``: a full context for each sequence at a time, in whole blocks."""
+    blocks = math.ceil(llm_context(model, settings) / VLLM_BLOCK) * settings.llm_max_sequences + SPARE_BLOCKS
+    return blocks * VLLM_BLOCK * kv_bytes_per_token(model, VLLM_BYTES)
+
+
+def server_work(model: ModelFigures, settings: Settings) -> int:
+    """Return vLLM's activations.
+
+    They are those of one batch of tokens, and the scores of the whole vocabulary for each sequence (32 bits, twice,
+    because they are sorted).
+    """
+    states = settings.llm_batched_tokens * (3 * model.inner + 4 * model.width) * VLLM_BYTES
+    return states + settings.llm_max_sequences * model.vocabulary * 4 * 2

@@ -1,0 +1,122 @@
+"""Which parts are in memory at a time: by stage, and by where the language model lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Literal
+from urllib.parse import urlsplit
+
+from maie.plan import needs
+from maie.plan.figures import ModelFigures
+from maie.plan.needs import Part
+from maie.settings import Settings
+
+Residency = Literal["resident", "swap", "in_process"]
+Pool = Literal["memory", "gpu"]
+
+Stages = Mapping[str, tuple[Part, ...]]
+"""Stage (``start``, ``asr``, ``llm``) to what is in memory then."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a configuration; None where none of the kind runs on the device."""
+
+    asr: ModelFigures | None
+    llm: ModelFigures | None
+
+
+def server_is_local(settings: Settings) -> bool:
+    """Whether the language model's server runs on the device: it listens on loopback, and its model is ours."""
+    if settings.llm_backend != "openai" or settings.llm_model is None:
+        return False
+    host = urlsplit(settings.llm_url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def stages(models: Models, settings: Settings, residency: Residency | None) -> Stages:
+    """Return what is in memory at each stage.
+
+    Args:
+        models: What is loaded.
+        settings: How it is used.
+        residency: Where the language model lives; None where there is none on the device.
+    """
+    always = (
+        Part("operating system", needs.SYSTEM),
+        Part("Redis", needs.REDIS),
+        Part("API", needs.API),
+        Part("worker", needs.WORKER),
+    )
+    engine = _engine(models.asr, settings)
+    loading, working = _loading(models.asr), _working(models.asr, settings)
+    if residency is None or models.llm is None:
+        return {"start": (*always, *engine, *loading), "asr": (*always, *engine, *working)}
+    if residency == "in_process":
+        inside = _llm_inside(models.llm, settings, engine)
+        return {
+            "start": (*always, *engine, *inside, Part("LLM's file while it is read", models.llm.files_bytes)),
+            "asr": (*always, *engine, *inside, *working),
+            "llm": (*always, *engine, *inside, *_llm_inside_at_work(models.llm, settings)),
+        }
+    server = _server(models.llm, settings)
+    kept = server if residency == "resident" else ()
+    reader = (Part("engine process for the LLM", needs.READER),)
+    return {
+        "start": (*always, *kept, *engine, *loading),
+        "asr": (*always, *kept, *engine, *working),
+        "llm": (*always, *server, *(engine if residency == "resident" else reader)),
+    }
+
+
+def _pool(device: str) -> Pool:
+    return "gpu" if device == "cuda" else "memory"
+
+
+def _engine(model: ModelFigures | None, settings: Settings) -> tuple[Part, ...]:
+    process = Part("engine process", needs.ENGINE)
+    if model is None:
+        return (process,)
+    pool = _pool(settings.asr_device)
+    context = (Part("CUDA context of the engine", needs.CUDA_CONTEXT, "gpu"),) if pool == "gpu" else ()
+    return (process, *context, Part("ASR weights", needs.weights(model, settings.asr_compute_type), pool))
+
+
+def _loading(model: ModelFigures | None) -> tuple[Part, ...]:
+    return (Part("ASR model's file while it is read", model.files_bytes),) if model else ()
+
+
+def _working(model: ModelFigures | None, settings: Settings) -> tuple[Part, ...]:
+    return (Part("ASR at work", needs.asr_work(model, settings), _pool(settings.asr_device)),) if model else ()
+
+
+def _llm_inside(model: ModelFigures, settings: Settings, engine: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The language model in the engine process; it shares the CUDA context of the ASR model."""
+    pool = _pool(settings.llm_device)
+    shared = any(part.name.startswith("CUDA") for part in engine)
+    context = () if pool == "memory" or shared else (Part("CUDA context of the engine", needs.CUDA_CONTEXT, "gpu"),)
+    weights = Part("LLM weights", needs.weights(model, settings.llm_compute_type), pool)
+    return (Part("engine process for the LLM", needs.LLM_ENGINE), *context, weights)
+
+
+def _llm_inside_at_work(model: ModelFigures, settings: Settings) -> tuple[Part, ...]:
+    pool = _pool(settings.llm_device)
+    return (
+        Part("LLM's KV cache", needs.llm_kv(model, settings), pool),
+        Part("LLM at work", needs.llm_work(model, settings), pool),
+    )
+
+
+def _server(model: ModelFigures, settings: Settings) -> tuple[Part, ...]:
+    return (
+        Part("LLM server's processes", needs.VLLM_PROCESSES),
+        Part("CUDA context of the LLM server", needs.CUDA_CONTEXT, "gpu"),
+        Part("LLM weights", needs.weights(model, "float16"), "gpu"),
+        Part("LLM's KV cache", needs.server_kv(model, settings), "gpu"),
+        Part("LLM at work", needs.server_work(model, settings), "gpu"),
+    )

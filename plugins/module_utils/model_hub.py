@@ -1,0 +1,194 @@
+"""Fetches a model's files from a hub: resumed where they were cut off, held to their sizes and SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+
+from ansible.module_utils.downloads import HEAD, PIECE, Refused, cause, read
+from ansible.module_utils.urls import open_url
+
+SECONDS = 60
+"""Time without a byte after which a connection counts as lost."""
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+WEIGHTS = ("*.bin", "*.safetensors")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a model.
+
+    Attributes:
+        size: Its bytes.
+        sha256: None where nobody has said so yet: then that of the first download counts.
+    """
+
+    size: int
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a model is made of, as the hub's list says it first, and as it must be from then on."""
+
+    repository: str
+    revision: str
+    commit: str
+    files: Mapping[str, File]
+
+
+def ask(hub: str, repository: str, revision: str, wanted: Sequence[str]) -> Record:
+    """Return what a hub says of a model's files.
+
+    Args:
+        hub: Its address.
+        repository: ``owner/name``.
+        revision: A branch, a tag or a commit.
+        wanted: Patterns of the names of the files that are needed.
+
+    Raises:
+        Refused: The hub does not answer, or not with such a list, or weights are not in it.
+    """
+    url = f"{hub}/api/models/{repository}/revision/{quote(revision, safe='')}?blobs=true"
+    try:
+        told = json.loads(open_url(url, timeout=SECONDS).read())
+        commit = str(told["sha"])
+        files = {
+            str(entry["rfilename"]): File(int(entry["size"]), entry.get("lfs", {}).get("sha256"))
+            for entry in told["siblings"]
+            if any(fnmatch(entry["rfilename"], pattern) for pattern in wanted)
+        }
+    except (URLError, OSError) as error:
+        raise Refused(f"{url} can't be read: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused(f"{url} did not answer with a list of files: a login or a proxy may be in the way.") from error
+    files = {name: file for name, file in files.items() if PLAIN_NAME.fullmatch(name)}
+    if not any(fnmatch(name, pattern) for name in files for pattern in WEIGHTS):
+        raise Refused(f"{repository} at {commit} has no weights among {', '.join(wanted)}.")
+    return Record(repository, revision, commit, files)
+
+
+def fetch(url: str, target: Path, file: File, attempts: int, wait: Callable[[int], None]) -> str:
+    """Download one file, or what is missing of it, and return its SHA-256.
+
+    Args:
+        url: Where it is.
+        target: Where it goes; it appears there whole and right, or not at all.
+        file: What it must be.
+        attempts: How often a connection that breaks is tried again.
+        wait: Called before each new attempt with its number.
+
+    Raises:
+        Refused: It did not come whole, or is another file; the sentence says what it looks like.
+    """
+    part = target.with_name(f"{target.name}.part")
+    trouble = "nothing arrived"
+    for attempt in range(attempts):
+        if attempt:
+            wait(attempt)
+        try:
+            expected = _append(url, part, file.size)
+        except HTTPError as error:
+            trouble = str(error)
+            if error.code < 500 and error.code not in (408, 429):
+                break
+            continue
+        except (URLError, OSError) as error:
+            trouble = str(error)
+            continue
+        if part.stat().st_size < file.size and not _is_page(part):
+            trouble = f"the connection broke after {part.stat().st_size} of {file.size} bytes"
+            continue
+        return _take(url, part, target, file, expected)
+    raise Refused(f"{url} can't be downloaded: {trouble}. Run again: it goes on from there.")
+
+
+def _append(url: str, part: Path, size: int) -> str | None:
+    """Add to a partial file what the server gives from its end on; return the length that the server told."""
+    have = part.stat().st_size if part.exists() else 0
+    if have > size:
+        part.unlink()
+        have = 0
+    if have == size and have:
+        return None
+    answer = open_url(url, timeout=SECONDS, headers={"Range": f"bytes={have}-"} if have else {})
+    goes_on = bool(have) and answer.getcode() == 206
+    with part.open("ab" if goes_on else "wb") as stream:
+        while piece := read(answer):
+            stream.write(piece)
+            if stream.tell() > size:
+                break  # another file: its sum will not be right, and the rest of it is not needed
+    length: str | None = answer.headers.get("Content-Length")
+    return length
+
+
+def _take(url: str, part: Path, target: Path, file: File, expected: str | None) -> str:
+    """Let a complete download become the file, if it is what it must be."""
+    got, size = digest(part), part.stat().st_size
+    if size == file.size and got == (file.sha256 or got) and not _is_page(part):
+        part.replace(target)
+        return got
+    with part.open("rb") as stream:
+        head = stream.read(HEAD)
+    part.unlink()
+    raise Refused(cause(url, file.sha256 or f"one of {file.size} bytes", got, size, expected, head))
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a web page: no file of a model is."""
+    with path.open("rb") as stream:
+        return stream.read(HEAD).lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def digest(path: Path) -> str:
+    """Return a file's SHA-256."""
+    found = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(PIECE):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def read_record(lock: Path, name: str) -> Record | None:
+    """Return what was recorded of a model; None where nothing was.
+
+    Raises:
+        Refused: The file of records can't be read.
+    """
+    entry = _records(lock).get(name)
+    if entry is None:
+        return None
+    files = {key: File(int(value["size"]), value["sha256"]) for key, value in entry["files"].items()}
+    return Record(entry["repository"], entry["revision"], entry["commit"], files)
+
+
+def write_record(lock: Path, name: str, record: Record) -> None:
+    """Record a model, so that nothing else is taken for it from now on."""
+    entry: dict[str, Any] = {
+        "repository": record.repository,
+        "revision": record.revision,
+        "commit": record.commit,
+        "files": {key: vars(file) for key, file in sorted(record.files.items())},
+    }
+    fresh = lock.with_name(f".{lock.name}.new")
+    fresh.write_text(json.dumps({**_records(lock), name: entry}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    fresh.replace(lock)
+
+
+def _records(lock: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(lock.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Refused(f"{lock} can't be read: {error}") from error
+    return found

@@ -1,0 +1,194 @@
+"""The unit of the language model's server: what it runs, what its command line shows, and when it counts as started."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from llm_server import LlmServer
+from maie.plan import make_plan
+from maie.plan.figures import figures
+from maie.plan.plan import BOARD_MEMORY, Device
+from maie.plan.stages import Models
+from maie.settings import PROFILES, Settings
+from test_units import directives, render
+
+ROLE = Path(__file__).parents[2] / "roles/maie"
+KEY = "key-of-the-server-" + "k" * 24
+KV_BYTES = (8192 + 64) * 144 * 1024
+DUMP = """#!/bin/sh
+printf '%s\\n' "$@" > "$STATE_DIRECTORY/arguments"
+env > "$STATE_DIRECTORY/environment"
+"""
+
+
+def settings(**changed: Any) -> Settings:
+    models = {"asr_model": "EraX-WoW-Turbo-V1.1-CT2", "llm_model": "Qwen3-4B-Instruct-2507-AWQ-4bit"}
+    return Settings(**{"profile": "jetson", **PROFILES["jetson"], **models, **changed})
+
+
+def script(folder: Path, **changed: Any) -> str:
+    """Return the start script of a board's server, with a program that only writes things down."""
+    values: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+    given = settings()
+    assert given.llm_model is not None
+    plan = make_plan(Models(figures(given.asr_model), figures(given.llm_model)), given, Device(BOARD_MEMORY))
+    (folder / "vllm").write_text(DUMP)
+    (folder / "vllm").chmod(0o755)
+    values |= {
+        "ansible_managed": "Ansible managed",
+        "maie_llm_model": "/models/qwen",
+        "maie_llm_server": str(folder / "vllm"),
+        "__maie_llm_server": vars(plan.server),
+        "__maie_llm_port": 8001,
+        "__maie_residency": "resident",
+        **changed,
+    }
+    environment = Environment(
+        loader=FileSystemLoader(ROLE / "templates"), undefined=StrictUndefined, trim_blocks=True, autoescape=False
+    )
+    environment.filters["to_json"] = json.dumps
+    return environment.get_template("llm-server.j2").render(values)
+
+
+def started(folder: Path, **changed: Any) -> tuple[list[str], Mapping[str, str]]:
+    """Run the script as the unit does; return the program's arguments and environment."""
+    (folder / "start").write_text(script(folder, **changed))
+    (folder / "llm_key").write_text(KEY + "\n")
+    env = {"PATH": os.environ["PATH"], "CREDENTIALS_DIRECTORY": str(folder), "STATE_DIRECTORY": str(folder)}
+    subprocess.run(["/bin/sh", str(folder / "start")], env=env, check=True, timeout=10)
+    lines = (folder / "environment").read_text().splitlines()
+    return (folder / "arguments").read_text().splitlines(), dict(line.split("=", 1) for line in lines)
+
+
+def test_the_server_gets_what_the_plan_says(tmp_path: Path) -> None:
+    arguments, _ = started(tmp_path)
+    assert arguments[:2] == ["serve", "/models/qwen"]
+    told = dict(pairwise(arguments))
+    expected = {"--max-model-len": "8192", "--max-num-seqs": "1", "--max-num-batched-tokens": "4096"}
+    expected |= {"--host": "127.0.0.1", "--port": "8001", "--served-model-name": "maie-llm"}
+    assert {name: told[name] for name in expected} == expected
+    assert 8192 * 144 * 1024 < int(told["--kv-cache-memory-bytes"]) <= KV_BYTES
+    assert 0.5 < float(told["--gpu-memory-utilization"]) <= 0.85
+    assert json.loads(told["--speculative-config"])["method"] == "ngram"
+    assert {"--enable-chunked-prefill", "--enable-prefix-caching", "--enforce-eager"} <= set(arguments)
+
+
+def test_speculation_and_arguments_are_the_operators(tmp_path: Path) -> None:
+    arguments, _ = started(tmp_path, maie_llm_speculation={}, maie_llm_server_args=["--dtype", "half"])
+    assert "--speculative-config" not in arguments
+    assert arguments[-2:] == ["--dtype", "half"]
+
+
+def test_the_key_is_in_no_command_line(tmp_path: Path) -> None:
+    arguments, environment = started(tmp_path)
+    assert KEY not in " ".join(arguments)
+    assert environment["VLLM_API_KEY"] == KEY
+    assert environment["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:False"
+    assert environment["HF_HUB_OFFLINE"] == "1"
+
+
+def test_without_its_key_it_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "start").write_text(script(tmp_path))
+    env = {"PATH": os.environ["PATH"], "CREDENTIALS_DIRECTORY": str(tmp_path), "STATE_DIRECTORY": str(tmp_path)}
+    assert subprocess.run(["/bin/sh", str(tmp_path / "start")], env=env, capture_output=True, check=False).returncode
+    assert not (tmp_path / "arguments").exists()
+
+
+def test_what_the_unit_keeps_free_for_cuda() -> None:
+    found = directives(render("maie-llm.service", gpu=True))
+    forbidden = {"PrivateDevices", "DevicePolicy", "MemoryDenyWriteExecute", "ProcSubset", "PrivateUsers", "MemoryMax"}
+    assert not {name for _, name, _ in found} & forbidden
+    values = {name: value for _, name, value in found}
+    assert values["ExecStartPre"].startswith("+/bin/sh")
+    assert "drop_caches" in values["ExecStartPre"]
+    assert (values["IPAddressDeny"], values["IPAddressAllow"]) == ("any", "localhost")
+
+
+@pytest.mark.parametrize(
+    "unit", ["maie-llm.service", "maie-worker.service", "maie-llm.path", "maie-llm-stop.path", "maie.target"]
+)
+def test_systemd_takes_it(unit: str, tmp_path: Path) -> None:
+    for program in ("current/llm-server", "current/venv/bin/maie"):
+        (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+    started_units = ["maie-llm.service", "maie-worker.service", "maie-api.service"]
+    for name in {unit, "maie-llm-stop.service", *started_units}:
+        text = render(name, gpu=True, maie_root=str(tmp_path), __maie_started=started_units)
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit)],
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    told = [line for line in done.stderr.splitlines() if "maie" in line]
+    assert (done.returncode, told) == (0, [])
+
+
+def test_a_resident_server_starts_before_the_worker() -> None:
+    resident = ["maie-llm.service", "maie-worker.service", "maie-api.service"]
+    worker = directives(render("maie-worker.service", gpu=True, __maie_started=resident))
+    after = {name: value for _, name, value in worker}
+    assert "maie-llm.service" in after["After"].split()
+    assert "maie-llm.service" in render("maie.target", gpu=True, __maie_started=resident)
+    assert "maie-llm.service" not in render("maie.target", gpu=True)
+
+
+def ready(server: LlmServer, seconds: float, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``maie llm-ready`` for the server."""
+    env = {"PATH": os.environ["PATH"], "MAIE_PROFILE": "jetson", "MAIE_ASR_MODEL": "unused", "MAIE_LLM_URL": server.url}
+    env |= {"CREDENTIALS_DIRECTORY": str(folder), **environment}
+    command = [str(Path(sys.executable).parent / "maie"), "llm-ready", "--seconds", str(seconds)]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_started_means_that_a_token_came(tmp_path: Path) -> None:
+    (tmp_path / "llm_key").write_text(KEY + "\n")
+    with LlmServer() as server:
+        server.behaviours = ["error", "garbage", "ok"]
+        done = ready(server, 20, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert len(server.chats) == 3
+        assert server.requests[-1].headers["Authorization"] == f"Bearer {KEY}"
+        assert server.chats[-1]["max_tokens"] == 1
+
+
+def test_a_server_that_never_answers_is_not_started(tmp_path: Path) -> None:
+    with LlmServer() as server:
+        server.behaviours = ["refused"]
+        done = ready(server, 2, tmp_path)
+    assert done.returncode == 1
+    assert "HTTP 400" in done.stderr
+
+
+def test_nobody_waits_for_a_server_that_has_ended(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    with LlmServer() as server:
+        server.behaviours = ["error"]
+        done = ready(server, 60, tmp_path, MAINPID=str(ended.pid))
+    assert done.returncode == 1
+    assert "has ended" in done.stderr
+
+
+def test_the_worker_may_ask_for_this_one_unit_only() -> None:
+    """It makes a file; root's path units know two of them, and no more than the start and the end of the server."""
+    wishes = {unit: directives(render(unit, gpu=True)) for unit in ("maie-llm.path", "maie-llm-stop.path")}
+    assert ("Path", "PathExists", "/run/maie/llm-wanted") in wishes["maie-llm.path"]
+    assert ("Path", "PathExists", "/run/maie/llm-unwanted") in wishes["maie-llm-stop.path"]
+    stop = directives(render("maie-llm-stop.service", gpu=True))
+    assert ("Unit", "Conflicts", "maie-llm.service") in stop
+    assert [value for _, name, value in stop if name == "ExecStart"] == ["/bin/rm -f /run/maie/llm-unwanted"]

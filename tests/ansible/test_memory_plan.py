@@ -1,0 +1,81 @@
+"""The playbook that plans the memory: refuses what does not fit with the table, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+BOARD_KB = 7620 * 1024
+LLM = "Qwen3-4B-Instruct-2507-AWQ-4bit"
+LONG = {"llm_model": LLM, "llm_context_tokens": 32768}
+HOSTS = {
+    "shipped": {"maie_settings": {"llm_model": LLM}},
+    "too-long": {"maie_settings": LONG},
+    "too-long-but-wanted": {"maie_settings": LONG, "maie_memory_plan_enforced": False},
+    "unknown": {"maie_settings": {"llm_model": "unknown-7b"}},
+}
+"""Boards of the profile jetson, each with other settings."""
+
+
+@pytest.fixture(scope="module", params=[[], ["--check"]], ids=["run", "check"])
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the playbook says of each host; their ``/proc/meminfo`` is an 8 GB board's."""
+    folder = tmp_path_factory.mktemp("plan")
+    board = {"ansible_connection": "local", "maie_profile": "jetson", "maie_asr_model": "EraX-WoW-Turbo-V1.1-CT2"}
+    hosts = {name: board | values for name, values in HOSTS.items()}
+    hosts["embedded"] = {"ansible_connection": "local"}
+    (folder / "hosts.json").write_text(
+        json.dumps({"all": {"children": {"jetson": {"hosts": hosts}, "x86": {}, "virtual": {}}}})
+    )
+    (folder / "meminfo").write_text(f"MemTotal:        {BOARD_KB} kB\nMemFree:          100 kB\n")
+    command = ["ansible-playbook", "-i", str(folder / "hosts.json"), "playbooks/plan.yml"]
+    done = subprocess.run(
+        [*command, "-e", f"__maie_meminfo_file={folder / 'meminfo'}", *request.param],
+        cwd=PROJECT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"},
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode != 0
+    return told_of(done.stdout, list(hosts))
+
+
+def told_of(output: str, hosts: list[str]) -> dict[str, str]:
+    """Return each host's line of the recap, and its failure where it has one."""
+    recap = dict(re.findall(r"^(\S+) +: (ok=.*)$", output, re.MULTILINE))
+    failures = dict(
+        re.findall(r"^fatal: \[(\S+)\]: (.*?)(?=^\[ERROR\]|^fatal|^NO MORE)", output, re.MULTILINE | re.DOTALL)
+    )
+    return {host: recap[host] + failures.get(host, "") for host in hosts}
+
+
+def test_a_context_that_is_too_long_is_refused_with_the_table(told: dict[str, str]) -> None:
+    for expected in ("It does not fit", "MAIE_LLM_CONTEXT_TOKENS=", "MiB at each stage", "LLM's KV cache", "7620"):
+        assert expected in told["too-long"]
+
+
+def test_a_model_that_nobody_knows_is_no_guess(told: dict[str, str]) -> None:
+    assert "unknown-7b" in told["unknown"]
+
+
+@pytest.mark.parametrize("host", ["shipped", "embedded", "too-long-but-wanted"])
+def test_what_fits_or_is_wanted_all_the_same_is_let_through(told: dict[str, str], host: str) -> None:
+    assert "failed=0" in told[host]
+
+
+def test_nothing_was_changed(told: dict[str, str]) -> None:
+    assert all("changed=0" in line for line in told.values())
+
+
+def test_the_deploy_begins_with_it() -> None:
+    first = yaml.safe_load((PROJECT / "playbooks/deploy.yml").read_text())[0]
+    assert first["ansible.builtin.import_playbook"] == "plan.yml"

@@ -1,0 +1,185 @@
+"""Models fetched from a hub: resumed, held to sizes and sums, recorded at the first time and enforced from then on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import model_fetch
+import pytest
+from ansible.module_utils import model_hub
+from model_hub_server import COMMIT, PAGE, Hub, serving
+from plugin_runner import RunModule
+
+PROJECT = Path(__file__).parents[2]
+CONFIG = b'{"lang_ids": []}'
+WEIGHTS = bytes(range(256)) * 4096
+FILES = {"config.json": CONFIG, "model.bin": WEIGHTS, "README.md": b"# Not wanted", "notes/x.json": b"{}"}
+
+Fetch = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with serving(Hub(FILES)) as running:
+        yield running
+
+
+@pytest.fixture
+def fetch(hub: Hub, run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetch:
+    monkeypatch.setattr(model_fetch, "PAUSE_SECONDS", 0)
+
+    def call(**changed: Any) -> dict[str, Any]:
+        wanted = {
+            "name": "speech",
+            "hub": hub.url,
+            "repository": "somebody/speech",
+            "files": ["*.json", "model.bin"],
+            "folder": str(tmp_path / "models"),
+            "lock": str(tmp_path / "models.lock.json"),
+            "attempts": 3,
+        }
+        return run_module(model_fetch, **{**wanted, **changed})
+
+    return call
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return tmp_path / "models/speech"
+
+
+def of_files(hub: Hub) -> list[tuple[str, str | None]]:
+    return [(path.rsplit("/", 1)[1], asked) for path, asked in hub.requests if "/resolve/" in path]
+
+
+def test_the_first_download_is_whole_and_recorded(fetch: Fetch, model: Path, tmp_path: Path) -> None:
+    done = fetch()
+    assert (done["changed"], done["recorded"], done["commit"]) == (True, True, COMMIT)
+    assert sorted(path.name for path in model.iterdir()) == ["SHA256SUMS", "config.json", "model.bin"]
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=model, check=True)
+    record = json.loads((tmp_path / "models.lock.json").read_text())["speech"]
+    assert record["commit"] == COMMIT
+    assert record["files"]["config.json"] == {"size": len(CONFIG), "sha256": hashlib.sha256(CONFIG).hexdigest()}
+
+
+def test_a_second_run_asks_nothing(fetch: Fetch, hub: Hub) -> None:
+    fetch()
+    hub.requests.clear()
+    again = fetch()
+    assert (again["changed"], again["recorded"], hub.requests) == (False, False, [])
+
+
+def test_check_mode_fetches_nothing(fetch: Fetch, hub: Hub, model: Path) -> None:
+    assert fetch(check=True)["changed"]
+    assert (hub.requests, model.exists()) == ([], False)
+
+
+def test_a_download_that_breaks_goes_on_where_it_was(fetch: Fetch, hub: Hub, model: Path) -> None:
+    hub.cut_after = [300_000, 200_000]
+    fetch()
+    assert of_files(hub)[1:] == [("model.bin", None), ("model.bin", "bytes=300000-"), ("model.bin", "bytes=500000-")]
+    assert (model / "model.bin").read_bytes() == WEIGHTS
+
+
+def test_the_next_run_goes_on_too(fetch: Fetch, hub: Hub, model: Path) -> None:
+    hub.cut_after = [300_000, 200_000]
+    assert "500000 of 1048576 bytes" in fetch(attempts=2)["msg"]
+    assert not (model / "SHA256SUMS").exists()
+    hub.requests.clear()
+    fetch()
+    assert ("model.bin", "bytes=500000-") in of_files(hub)
+    assert (model / "model.bin").read_bytes() == WEIGHTS
+
+
+def test_a_server_without_ranges_is_read_from_the_start(fetch: Fetch, hub: Hub, model: Path) -> None:
+    hub.cut_after, hub.resumes = [300_000], False
+    fetch()
+    assert (model / "model.bin").read_bytes() == WEIGHTS
+
+
+def test_a_flipped_bit_is_refused_and_nothing_recorded(fetch: Fetch, hub: Hub, model: Path, tmp_path: Path) -> None:
+    hub.files["model.bin"] = WEIGHTS[:1000] + bytes([WEIGHTS[1000] ^ 1]) + WEIGHTS[1001:]
+    assert "SHA-256" in fetch()["msg"]
+    assert not (model / "SHA256SUMS").exists()
+    assert not (model / "model.bin").exists()
+    assert not (tmp_path / "models.lock.json").exists()
+    hub.files["model.bin"] = WEIGHTS
+    fetch()
+
+
+@pytest.mark.parametrize("padding", [0, len(WEIGHTS) - len(PAGE), len(WEIGHTS)], ids=["short", "same size", "long"])
+@pytest.mark.parametrize("name", ["model.bin", "config.json"])
+def test_a_web_page_is_refused(fetch: Fetch, hub: Hub, name: str, padding: int) -> None:
+    hub.files[name] = PAGE + b" " * padding
+    assert "web page" in fetch()["msg"]
+
+
+def test_a_page_instead_of_the_list_is_told(fetch: Fetch, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "listing", lambda: PAGE)
+    assert "list of files" in fetch()["msg"]
+
+
+def test_what_was_recorded_is_enforced(fetch: Fetch, hub: Hub, model: Path) -> None:
+    """Another fleet member's control node, or a folder that was removed: the hub may not give something else."""
+    fetch()
+    for path in model.iterdir():
+        path.unlink()
+    hub.files["config.json"] = hub.listed["config.json"] = b'{"lang_ids": [1]}'[: len(CONFIG)]
+    assert "SHA-256" in fetch()["msg"]
+    assert not (model / "SHA256SUMS").exists()
+
+
+def test_another_revision_needs_a_new_record(fetch: Fetch) -> None:
+    fetch()
+    assert "Remove the record" in fetch(revision="v2")["msg"]
+
+
+def test_a_repository_without_weights_is_refused(fetch: Fetch, hub: Hub) -> None:
+    del hub.listed["model.bin"]
+    assert "no weights" in fetch()["msg"]
+
+
+def test_no_file_leaves_its_folder(hub: Hub) -> None:
+    hub.listed["../../evil.json"] = b"{}"
+    record = model_hub.ask(hub.url, "somebody/speech", "main", ["*"])
+    assert "../../evil.json" not in record.files
+    assert "notes/x.json" not in record.files
+
+
+@pytest.fixture
+def play(hub: Hub, tmp_path: Path) -> Callable[..., str]:
+    """Run a playbook for a board whose speech model comes from the hub; return its recap."""
+    board = {"ansible_connection": "local", "models_dir": str(tmp_path / "on-board")}
+    fleet = {"children": {"jetson": {"hosts": {"board": board}}, "x86": {}, "virtual": {}}}
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": fleet}))
+    pinned = {"speech": {"repository": "somebody/speech", "revision": "main", "files": ["*.json", "model.bin"]}}
+    values = {"models_hub": hub.url, "models_pinned": pinned, "models_downloads": str(tmp_path / "models")}
+    values["models_wanted"] = ["speech"]
+    (tmp_path / "push.yml").write_text("[{hosts: jetson, gather_facts: false, roles: [models]}]")
+
+    def run(playbook: str, *arguments: str) -> str:
+        command = ["ansible-playbook", "-i", str(tmp_path / "hosts.json"), playbook, "-e", json.dumps(values)]
+        env = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
+        done = subprocess.run([*command, *arguments], cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_from_the_hub_over_the_control_node_to_the_board(play: Callable[..., str], tmp_path: Path) -> None:
+    """Once fetched, once pushed, verified there; what was spoilt on its way to the board is refused."""
+    assert "was recorded in" in play("playbooks/models.yml")
+    assert (tmp_path / "models.lock.json").is_file()
+    model = tmp_path / "models/speech/model.bin"
+    model.write_bytes(WEIGHTS[:-1] + b"?")
+    assert "model.bin: FAILED" in play(str(tmp_path / "push.yml"))
+    assert not list((tmp_path / "on-board").rglob(".complete"))
+    model.write_bytes(WEIGHTS)
+    assert "failed=0" in play(str(tmp_path / "push.yml"))
+    assert len(list((tmp_path / "on-board/speech").glob("*/.complete"))) == 1

@@ -1,0 +1,92 @@
+"""Speech engine and language model's server in turns, with a real worker; what systemd does is a double."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from audiofiles import SAMPLE
+from stack import Stack, engines, free_port, wait_for
+
+ASKED = {"features": ["raw_transcript", "clean_transcript", "summary"], "template_id": "generic_summary_v1"}
+
+
+class Units:
+    """The double's process; see :mod:`path_units`."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        command = [sys.executable, str(Path(__file__).parents[1] / "path_units.py"), str(folder), str(port)]
+        self.process = subprocess.Popen(command)
+
+    @property
+    def events(self) -> list[str]:
+        path = self.folder / "events"
+        return path.read_text().split() if path.exists() else []
+
+
+@pytest.fixture
+def swapping(own_stack: Callable[..., Stack], tmp_path: Path) -> Iterator[tuple[Stack, Units]]:
+    port = free_port()
+    units = Units(tmp_path, port)
+    stack = own_stack(
+        llm_backend="openai",
+        llm_url=f"http://127.0.0.1:{port}/v1",
+        llm_residency="swap",
+        llm_start_seconds=5,
+        run_dir=tmp_path,
+    )
+    stack.start("api", "worker")
+    yield stack, units
+    units.process.kill()
+    units.process.wait()
+
+
+def result_of(stack: Stack, **fields: object) -> dict[str, object]:
+    answer = stack.post(SAMPLE.read_bytes(), **ASKED, **fields)
+    assert answer.status_code == 202, answer.text
+    return stack.wait_final(answer.json()["task_id"], 60)
+
+
+def test_they_take_turns_and_the_engine_is_back_afterwards(swapping: tuple[Stack, Units]) -> None:
+    stack, units = swapping
+    for _ in range(2):
+        task = result_of(stack)
+        assert task["status"] == "COMPLETE", task
+        assert task["results"]["clean_transcript"]  # type: ignore[index]
+        assert task["results"]["summary"]  # type: ignore[index]
+        assert {"decode", "vad", "asr", "clean", "summary"} <= set(task["metrics"]["stage_seconds"])  # type: ignore[index]
+        assert {"asr_model", "llm"} <= set(task["versions"])  # type: ignore[call-overload]
+    wait_for(lambda: engines(stack) == 1, 20, "the engine")
+    assert units.events == ["start", "stop", "start", "stop"]
+
+
+def test_a_task_without_language_model_swaps_nothing(swapping: tuple[Stack, Units]) -> None:
+    stack, units = swapping
+    assert stack.wait_final(stack.accept(SAMPLE.read_bytes()))["status"] == "COMPLETE"
+    assert units.events == []
+
+
+def test_a_server_that_does_not_come_costs_no_transcript(swapping: tuple[Stack, Units]) -> None:
+    stack, units = swapping
+    (units.folder / "broken").touch()
+    task = result_of(stack)
+    assert task["status"] == "COMPLETE"
+    assert task["results"]["raw_transcript"]  # type: ignore[index]
+    assert task["warnings"]
+    (units.folder / "broken").unlink()
+    assert result_of(stack)["results"]["summary"]  # type: ignore[index]
+
+
+def test_a_server_that_a_killed_worker_left_is_stopped_first(swapping: tuple[Stack, Units]) -> None:
+    stack, units = swapping
+    answer = stack.post(SAMPLE.read_bytes(), **ASKED)
+    wait_for(lambda: "start" in units.events, 30, "the server's start", 0.01)
+    stack.unit("worker").process.kill()
+    task = stack.wait_final(answer.json()["task_id"], 90)
+    assert task["status"] == "COMPLETE"
+    assert "clash" not in units.events
+    wait_for(lambda: units.events[-1] == "stop", 10, "the server's end")

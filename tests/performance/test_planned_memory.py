@@ -1,0 +1,73 @@
+"""The memory plan of the embedded profile against what the real processes took at their peak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from audiofiles import sample, write_wav
+from maie.plan import make_plan
+from maie.plan.figures import figures
+from maie.plan.plan import Device
+from maie.plan.stages import Models
+from maie.settings import PROFILES, Settings
+from stack import MIB, WITH_LLM, Stack
+
+NOT_MEASURED = {"operating system", "Redis"}
+AUDIO_SECONDS = 180
+SENTENCE = "Anna said that the budget was approved and that we will meet again on the third of May. "
+SENTENCES = 100
+"""As much text as one prompt of the summary takes with the model's context of 4,096 tokens."""
+
+
+def peak(pid: int) -> int:
+    """Peak resident memory of a process so far, in bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+def planned(stack: Stack) -> dict[str, int]:
+    """Return what the plan says of the service's own processes, by stage, in bytes."""
+    given = Settings(
+        **{"profile": "embedded", **PROFILES["embedded"], "asr_model": stack.env["MAIE_ASR_MODEL"], **WITH_LLM}
+    )
+    assert given.llm_model is not None
+    models = Models(figures(given.asr_model), figures(given.llm_model))
+    stages = make_plan(models, given, Device(8 * 1024 * MIB)).chosen.stages
+    return {name: sum(p.size for p in parts if p.name not in NOT_MEASURED) for name, parts in stages.items()}
+
+
+def test_the_plan_is_within_15_percent_of_what_was_measured(
+    own_stack: Callable[..., Stack], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = own_stack(**WITH_LLM)
+    stack.start("api", "worker")
+    api, worker = (stack.unit(name).process for name in ("api", "worker"))
+
+    def measured() -> int:
+        """Return the sum of the peaks since this was called last."""
+        pids = (api.popen.pid, worker.popen.pid, *worker.children())
+        total = sum(peak(pid) for pid in pids)
+        for pid in pids:
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # sets the peak to what is resident now
+        return total
+
+    found = {}
+    speech = np.resize(sample(), AUDIO_SECONDS * 16_000)
+    audio = write_wav(tmp_path / "speech.wav", speech).read_bytes()
+    assert stack.wait_final(stack.accept(audio), 120)["status"] == "COMPLETE"
+    found["asr"] = measured()
+    with stack.client() as client:
+        text = {"text": SENTENCE * SENTENCES, "features": ["summary"], "template_id": "generic_summary_v1"}
+        answer = client.post("/v1/process_text", json=text)
+    assert answer.status_code == 202, answer.text
+    stack.wait_final(answer.json()["task_id"], 120)
+    found["llm"] = measured()
+    said = planned(stack)
+    with capsys.disabled():
+        for stage, size in found.items():
+            print(f"\n{stage}: {size // MIB} MiB measured, {said[stage] // MIB} planned", end="")
+    for stage, size in found.items():
+        assert said[stage] == pytest.approx(size, rel=0.15), stage
