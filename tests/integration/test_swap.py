@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from audiofiles import SAMPLE
+from audiofiles import MODEL, SAMPLE
+from maie.engine import Engine
+from maie.engine.server_unit import is_free, take_lease
+from maie.errors import EngineFailed
+from maie.settings import Settings
 from stack import Stack, engines, free_port, wait_for
 
 ASKED = {"features": ["raw_transcript", "clean_transcript", "summary"], "template_id": "generic_summary_v1"}
@@ -90,3 +96,21 @@ def test_a_server_that_a_killed_worker_left_is_stopped_first(swapping: tuple[Sta
     assert task["status"] == "COMPLETE"
     assert "clash" not in units.events
     wait_for(lambda: units.events[-1] == "stop", 10, "the server's end")
+
+
+def test_no_engine_loads_while_another_has_the_gpu(tmp_path: Path) -> None:
+    """And while it lives, nobody else gets it; its end gives it back, whatever the end was."""
+    settings = Settings(profile="embedded", asr_model=MODEL, llm_residency="swap", run_dir=tmp_path)
+    engine = Engine(settings.model_copy(update={"engine_start_seconds": 3}))
+    other = take_lease(tmp_path)
+    with pytest.raises(EngineFailed):
+        engine.start()
+    os.close(other)
+    try:
+        engine.start()
+        assert not is_free(tmp_path)
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        wait_for(lambda: is_free(tmp_path), 5, "the end of the lease")
+    finally:
+        engine.stop()
