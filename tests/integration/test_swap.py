@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from audiofiles import MODEL, SAMPLE
 from maie.engine import Engine
@@ -74,6 +75,16 @@ def test_a_task_without_language_model_swaps_nothing(swapping: tuple[Stack, Unit
     stack, units = swapping
     assert stack.wait_final(stack.accept(SAMPLE.read_bytes()))["status"] == "COMPLETE"
     assert units.events == []
+
+
+def test_the_service_is_ready_whoever_has_the_turn(swapping: tuple[Stack, Units]) -> None:
+    stack, units = swapping
+    answers = [httpx.get(f"{stack.url}/ready")]
+    task_id = stack.post(SAMPLE.read_bytes(), **ASKED).json()["task_id"]
+    while stack.status(task_id)["status"] not in ("COMPLETE", "FAILED"):
+        answers.append(httpx.get(f"{stack.url}/ready"))
+    assert "start" in units.events
+    assert [answer.json() for answer in answers if answer.status_code != 200] == []
 
 
 def test_a_server_that_does_not_come_costs_no_transcript(swapping: tuple[Stack, Units]) -> None:

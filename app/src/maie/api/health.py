@@ -41,17 +41,22 @@ def parts_of(service: Service) -> dict[str, str]:
         "redis": _state(redis_up),
         "worker": _state(bool(leases)),
         "engine": _state(engine_ready),
-        "llm": _llm_state(service, engine_ready),
+        "llm": _llm_state(service, bool(leases), engine_ready),
         "disk": _state(_disk_up(service)),
     }
 
 
-def _llm_state(service: Service, engine_ready: bool) -> str:
-    """A model in the engine process is loaded before that is ready; a server is asked."""
-    backend = service.settings.llm_backend
-    if backend == "none":
+def _llm_state(service: Service, worker_lives: bool, engine_ready: bool) -> str:
+    """A model in the engine process is loaded before that is ready; a server is asked.
+
+    A server that takes turns with the engine is down whenever nobody needs it: the worker starts it for a task.
+    """
+    settings = service.settings
+    if settings.llm_backend == "none":
         return "unused"
-    return _state(engine_ready if backend == "ctranslate2" else service.llm_probe.up())
+    if settings.llm_backend == "ctranslate2":
+        return _state(engine_ready)
+    return _state(worker_lives if settings.llm_residency == "swap" else service.llm_probe.up())
 
 
 def _disk_up(service: Service) -> bool:

@@ -42,6 +42,7 @@ class SwappingEngine(Engine):
             if keep is not None:
                 keep(begun)
         self.stop()
+        self.asleep = True  # not missing: its turn comes again
         log.info("the language model's server takes the place of the speech engine")
         tick(Progress(asked[0], 0.0))
         try:
@@ -49,6 +50,7 @@ class SwappingEngine(Engine):
                 return self._reader.run(replace(job, begun=begun), tick, keep)
         finally:
             self._reader.stop()
+            self.asleep = False
 
 
 def _without_llm(options: TaskOptions) -> TaskOptions:
