@@ -138,7 +138,7 @@ def _transcribe(job: EngineJob, models: Models, settings: Settings, stages: Stag
         with stages.run(Stage.ASR) as report:
             found = asr.transcribe(audio, speech, models.asr, job.options, report)
     metrics = {
-        "input_duration_seconds": round(audio.seconds, 3),
+        "input_duration_seconds": round(audio.seconds, 6),
         "vad_coverage": round(vad.coverage(speech, audio.seconds), 4),
         "asr_confidence_avg": quality.confidence(found.transcript.segments),
     }
