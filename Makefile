@@ -65,7 +65,7 @@ hosts: venv ## The two below, side by side: each part's output comes when it has
 	@ansible-playbook playbooks/docker_engine.yml
 	@# All share one certificate authority, which two at once would make twice.
 	@ansible localhost -i inventory/virtual -m ansible.builtin.include_role -a "name=certificate tasks_from=authority"
-	@$(MAKE) --no-print-directory --jobs=$(LANES) --output-sync=target molecule device
+	@$(MAKE) --no-print-directory --jobs=$(LANES) --keep-going --output-sync=target molecule device
 
 .PHONY: molecule
 molecule: $(SCENARIOS:%=molecule-%) ## The roles on virtual devices of their own: check, converge, idempotence, verify
