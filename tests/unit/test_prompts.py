@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from maie.prompts import (
 )
 
 TEMPLATES = sorted(path.name for path in BUILT_IN.iterdir())
+LONG = 100_000
+MOST_SECONDS = 2.0
 TURNS = [Turn("Igor", 'Um, a < b & c\'s "d".'), Turn(None, "Yes.")]
 
 
@@ -112,6 +115,21 @@ def test_nothing_unseen_stays_between_the_letters() -> None:
 @pytest.mark.parametrize("text", ["a < b and c > d", "5 <6", "x->y", "a|b", "I <3 it", "-1 < 2", "[sic]", "über 漢 🙂"])
 def test_ordinary_text_stays(text: str) -> None:
     assert without_marks(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["<" * LONG, "<a" * (LONG // 3) + ">" * (LONG // 3), "[INST" * (LONG // 6) + "]" * (LONG // 6)]
+)
+def test_a_long_text_of_marks_costs_no_time(text: str) -> None:
+    started = time.process_time()
+    assert "<a" not in without_marks(text)
+    assert time.process_time() - started < MOST_SECONDS
+
+
+def test_many_short_turns_cost_no_time() -> None:
+    started = time.process_time()
+    assert len(whole_sentences([Turn(None, "a. b")] * (LONG // 6))) > 1
+    assert time.process_time() - started < MOST_SECONDS
 
 
 def test_a_text_with_line_breaks_stays_one_turn() -> None:
