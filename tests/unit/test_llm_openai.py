@@ -155,6 +155,11 @@ def test_a_key_that_no_header_can_hold_is_refused_and_not_told(server: LlmServer
     assert "secret" not in caught.value.detail
 
 
+def test_half_a_character_does_not_come_through(server: LlmServer) -> None:
+    server.answer = lambda _: "smile \ud83d here \U0001f642"
+    assert model_of(server).reply(CHAT, ignore).text == "smile \ufffd here \U0001f642"
+
+
 def test_the_server_may_have_a_smaller_context(server: LlmServer) -> None:
     server.context = 2048
     model = model_of(server, llm_context_tokens=4096)
