@@ -177,6 +177,8 @@ def write_template(folder: Path, prompt: str) -> Path:
         "{{ schema.update({'type': 'string'}) }}",
         "{{ unknown }}",
         "{% if %}",
+        "{{ 1 / 0 }}",
+        "{{ 'a' + 1 }}",
     ],
 )
 def test_a_prompt_that_reaches_out_or_fails_is_refused(prompt: str, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def task_text(template: Template, context: Mapping[str, Any] | None = None) -> s
     given = {"part": None, "parts": None, "meeting_date": None, "schema": template.schema, **(context or {})}
     try:
         return environment.from_string(template.prompt).render(given).strip()
-    except TemplateError as error:
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise TemplateInvalid(f"The prompt of the template {template.identity} fails: {error}.") from error
 
 
