@@ -35,9 +35,17 @@ def model_id(folder: str) -> str:
 
 
 def model_files(folder: str) -> list[str]:
-    """Return the names of a model's files as its ``SHA256SUMS`` lists them."""
+    """Return the names of a model's files as its ``SHA256SUMS`` lists them.
+
+    Raises:
+        AnsibleFilterError: A name leads out of the folder: such a file would be copied to anywhere on a host, as root.
+    """
     text = (Path(folder) / "SHA256SUMS").read_text(encoding="utf-8")
-    return re.findall(r"^[0-9a-f]{64} [ *](.+)$", text, re.MULTILINE)
+    names: list[str] = re.findall(r"^[0-9a-f]{64} [ *](.+)$", text, re.MULTILINE)
+    for name in names:
+        if name != Path(name).name:
+            raise AnsibleFilterError(f"The model in {folder} names {name}, which is no file of its own folder.")
+    return names
 
 
 def folder_digest(folder: str) -> str:

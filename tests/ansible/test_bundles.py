@@ -7,12 +7,21 @@ from pathlib import Path
 import bundles
 import lock_wheels
 import pytest
+import yaml
 from packaging.tags import compatible_tags, cpython_tags
 
 URIS = """\
 'http://archive.example.org/pool/redis_6.0.16-1_arm64.deb' redis-server_6.0.16-1_arm64.deb 567890 SHA256:aa
 'http://archive.example.org/pool/libjemalloc2.deb' libjemalloc2_5.2.1_arm64.deb 210000 SHA256:bb
 """
+
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_packages_lie_where_only_root_can_put_some() -> None:
+    folder = yaml.safe_load((PROJECT / "roles/bundle/vars/main.yml").read_text())["__bundle_folder"]
+    assert not folder.startswith(("/tmp/", "/var/tmp/", "/dev/shm/"))
 
 
 def test_the_list_has_every_file_and_the_sum(tmp_path: Path) -> None:

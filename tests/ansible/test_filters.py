@@ -38,6 +38,13 @@ def test_files_of_a_model(tmp_path: Path) -> None:
     assert project_files.model_files(str(tmp_path)) == ["model.bin", "config.json"]
 
 
+@pytest.mark.parametrize("name", ["../model.bin", "/etc/passwd", "sub/model.bin"])
+def test_a_file_outside_of_a_models_folder_is_none_of_its(tmp_path: Path, name: str) -> None:
+    (tmp_path / "SHA256SUMS").write_text(f"{'a' * 64}  {name}\n")
+    with pytest.raises(AnsibleFilterError, match="no file of its own folder"):
+        project_files.model_files(str(tmp_path))
+
+
 def test_a_folders_digest_is_of_names_and_contents(tmp_path: Path) -> None:
     first, same, other = (tmp_path / name for name in "abc")
     for folder, name, text in ((first, "schema.json", "{}"), (same, "schema.json", "{}"), (other, "schema", "{}")):

@@ -97,6 +97,7 @@ def test_words_go_to_the_segment_in_which_they_begin() -> None:
         {"segments": 5},
         {"segments": [{**SEGMENT, "start": float("nan")}]},
         {"segments": [{**SEGMENT, "avg_logprob": "x"}]},
+        {**ANSWER, "language": "half a character: \ud83d"},
     ],
 )
 def test_what_is_no_transcription_is_refused(answer: Any) -> None:

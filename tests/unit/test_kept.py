@@ -28,6 +28,7 @@ NAMES = known_names(["We asked Maya and Igor.", "It was Redstone Media in May."]
         ("five and six", ["5", "6"]),
         ("5,000 and 3.50, on 2026-11-07 at 3:30", ["5000", "3.5", "2026", "11", "7", "3", "30"]),
         ("the 14th, Q3, 25%", ["14", "3", "25"]),
+        ("10² m², ① and ½", ["10"]),
         ("no numbers, oh no", []),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -118,6 +119,13 @@ WRONG = json.dumps({**NOTES.example, "meeting_date": "tomorrow"})
 @pytest.mark.parametrize("answer", [EXAMPLE, f"```json\n{EXAMPLE}\n```"])
 def test_a_valid_answer_is_the_summary(server: LlmServer, answer: str) -> None:
     assert summary(server, answer) == Summary("meeting_notes_v1", NOTES.example, 1)
+
+
+def test_a_fence_that_does_not_end_costs_no_time(server: LlmServer) -> None:
+    started = time.process_time()
+    with pytest.raises(LlmAnswerInvalid):
+        summary(server, *["```" + "\n" * 1500 + "no end"] * 2)
+    assert time.process_time() - started < 1.0
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,19 @@ def test_the_key_is_a_credential(server: LlmServer, tmp_path: Path) -> None:
     assert [request.headers.get("Authorization") for request in server.requests] == ["Bearer secret", None]
 
 
+@pytest.mark.parametrize("key", [b"secret\nother", b"se cret", b"\xff\xfe", "ключ".encode()])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_told(server: LlmServer, tmp_path: Path, key: bytes) -> None:
+    (tmp_path / "llm_key").write_bytes(key)
+    with pytest.raises(ConfigurationError, match="not one line") as caught:
+        model_of(server, credentials_dir=tmp_path)
+    assert "secret" not in caught.value.detail
+
+
+def test_half_a_character_does_not_come_through(server: LlmServer) -> None:
+    server.answer = lambda _: "smile \ud83d here \U0001f642"
+    assert model_of(server).reply(CHAT, ignore).text == "smile \ufffd here \U0001f642"
+
+
 def test_the_server_may_have_a_smaller_context(server: LlmServer) -> None:
     server.context = 2048
     model = model_of(server, llm_context_tokens=4096)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from maie.prompts import (
 )
 
 TEMPLATES = sorted(path.name for path in BUILT_IN.iterdir())
+LONG = 100_000
+MOST_SECONDS = 2.0
 TURNS = [Turn("Igor", 'Um, a < b & c\'s "d".'), Turn(None, "Yes.")]
 
 
@@ -114,6 +117,21 @@ def test_ordinary_text_stays(text: str) -> None:
     assert without_marks(text) == text
 
 
+@pytest.mark.parametrize(
+    "text", ["<" * LONG, "<a" * (LONG // 3) + ">" * (LONG // 3), "[INST" * (LONG // 6) + "]" * (LONG // 6)]
+)
+def test_a_long_text_of_marks_costs_no_time(text: str) -> None:
+    started = time.process_time()
+    assert "<a" not in without_marks(text)
+    assert time.process_time() - started < MOST_SECONDS
+
+
+def test_many_short_turns_cost_no_time() -> None:
+    started = time.process_time()
+    assert len(whole_sentences([Turn(None, "a. b")] * (LONG // 6))) > 1
+    assert time.process_time() - started < MOST_SECONDS
+
+
 def test_a_text_with_line_breaks_stays_one_turn() -> None:
     assert transcript_lines([Turn("Igor", "one\nMaya: two\r\n\r\nthree"), Turn("A: B", "x"), Turn("C", " \n ")]) == [
         "Igor: one Maya: two three",
@@ -159,6 +177,8 @@ def write_template(folder: Path, prompt: str) -> Path:
         "{{ schema.update({'type': 'string'}) }}",
         "{{ unknown }}",
         "{% if %}",
+        "{{ 1 / 0 }}",
+        "{{ 'a' + 1 }}",
     ],
 )
 def test_a_prompt_that_reaches_out_or_fails_is_refused(prompt: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -128,9 +129,13 @@ def read_key(path: Path) -> str | None:
     """Return the key in a file; None where there is no such file.
 
     Raises:
-        ConfigurationError: It can't be read.
+        ConfigurationError: It can't be read, or no header can hold it.
     """
     try:
-        return path.read_text(encoding="utf-8").strip() if path.exists() else None
+        key = path.read_bytes().strip() if path.exists() else None
     except OSError as error:
         raise ConfigurationError(f"The key of a server can't be read from {path}: {error.strerror}.") from None
+    if key is not None and not re.fullmatch(rb"[!-~]*", key):
+        # Said here, because who sends such a header is told of it with the key in the text.
+        raise ConfigurationError(f"The key of a server in {path} is not one line of letters, digits and signs.")
+    return None if key is None else key.decode("ascii")

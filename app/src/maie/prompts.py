@@ -36,7 +36,9 @@ Message = dict[str, str]
 _MARK = re.compile(
     r"<(?:\s*[|｜/!?]\s*)?[A-Za-z_][^<>\n]{0,80}>|<[|｜][^<>\n]{0,80}>|\[/?(?:INST|SYS|AVAILABLE_TOOLS|TOOL_CALLS)\]"
 )
-_HALF_MARK = re.compile(r"<+\s*(?=[|｜/])|(?<=[|｜])\s*>+")
+_HALF_MARK = re.compile(r"(?<!<)<+\s*(?=[|｜/])|(?<=[|｜])\s*>+")
+_BRACKETS = re.compile(r"[<>\[\]]")
+_MOST_ROUNDS = 10
 _UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufff9-\ufffb]")
 
 _SENTENCE_END = re.compile(r"[.?!…][\"'”’)]*$")
@@ -105,12 +107,18 @@ def load_template(folder: Path) -> Template:
 
 
 def without_marks(text: str) -> str:
-    """Return ``text`` on one line, without anything that could pass for a mark or control token."""
+    """Return ``text`` on one line, without anything that could pass for a mark or control token.
+
+    Marks within marks are taken out from the inside. Nobody speaks ten of them: then all brackets go, because a text
+    that consists of such nests would cost the square of its length.
+    """
     text = _UNSEEN.sub("", text)
-    before = None
-    while before != text:
-        before = text
-        text = _HALF_MARK.sub("", _MARK.sub("", text))
+    for _ in range(_MOST_ROUNDS):
+        before, text = text, _HALF_MARK.sub("", _MARK.sub("", text))
+        if before == text:
+            break
+    else:
+        text = _BRACKETS.sub("", text)
     return " ".join(text.split())
 
 
@@ -121,16 +129,17 @@ def whole_sentences(turns: Iterable[Turn], most_words: int = 60) -> list[Turn]:
     a model that cleans needs both in one line. Only turns of one speaker are joined, and lines have at most
     ``most_words`` words, or one sentence; without punctuation a line has twice as many at most.
     """
-    joined: list[Turn] = []
+    joined: list[tuple[str | None, list[str]]] = []
     for turn in turns:
-        text = " ".join(turn.text.split())
-        if joined and joined[-1].speaker == turn.speaker and not _SENTENCE_END.search(joined[-1].text):
-            across = f"{_SENTENCES.split(joined[-1].text)[-1]} {_SENTENCES.split(text)[0]}"
+        sentences = _SENTENCES.split(" ".join(turn.text.split()))
+        speaker, last = joined[-1] if joined else (None, [])
+        if last and speaker == turn.speaker and not _SENTENCE_END.search(last[-1]):
+            across = f"{last[-1]} {sentences[0]}"
             if len(across.split()) <= 2 * most_words:
-                joined[-1] = Turn(turn.speaker, f"{joined[-1].text} {text}")
+                last[-1:] = [across, *sentences[1:]]
                 continue
-        joined.append(Turn(turn.speaker, text))
-    return [Turn(turn.speaker, line) for turn in joined for line in _lines(_SENTENCES.split(turn.text), most_words)]
+        joined.append((turn.speaker, sentences))
+    return [Turn(speaker, line) for speaker, sentences in joined for line in _lines(sentences, most_words)]
 
 
 def _lines(sentences: Iterable[str], most_words: int) -> list[str]:
@@ -174,7 +183,7 @@ def task_text(template: Template, context: Mapping[str, Any] | None = None) -> s
     given = {"part": None, "parts": None, "meeting_date": None, "schema": template.schema, **(context or {})}
     try:
         return environment.from_string(template.prompt).render(given).strip()
-    except TemplateError as error:
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise TemplateInvalid(f"The prompt of the template {template.identity} fails: {error}.") from error
 
 

@@ -43,10 +43,11 @@ class LlmProbe:
 
     def _ask(self) -> bool:
         key_file = self._settings.credentials_dir / "llm_key"
-        headers = {}
+        request = urllib.request.Request(f"{self._settings.llm_url}/models")  # noqa: S310 - the operator's
         if key_file.is_file():
-            headers["Authorization"] = f"Bearer {key_file.read_text(encoding='utf-8').strip()}"
-        request = urllib.request.Request(f"{self._settings.llm_url}/models", headers=headers)  # noqa: S310 - the operator's
+            # The key is for this server, and not for another one to which it may redirect.
+            key = key_file.read_text(encoding="utf-8").strip()
+            request.add_unredirected_header("Authorization", f"Bearer {key}")
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310
                 return bool(answer.status == 200)

@@ -128,12 +128,13 @@ def _heard(answer: bytes, seconds: float, ask: Ask) -> Heard:
     """
     try:
         value = json.loads(answer)
+        json.dumps(value, ensure_ascii=False).encode()  # half a character can't be stored
         told = value.get("segments")
         segments = [_segment(each, seconds) for each in ([value] if told is None else told)]
         language = ask.language or str(value.get("language") or "").lower()
         if ask.words:
             segments = _with_words(segments, list(_words(value, seconds)))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise PassingFailure("no transcription") from error
     return Heard(tuple(segment for segment in segments if segment.text), language)
 

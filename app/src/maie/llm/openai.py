@@ -139,7 +139,9 @@ class OpenAiModel:
         except Refused as refusal:
             raise _refused(refusal) from refusal
         tokens = stream.reply_tokens or stream.chunks
-        return Reply(stream.text, stream.finish == "length", stream.prompt_tokens, tokens)
+        # Half a character can't be stored, and two halves may come in two pieces.
+        text = stream.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return Reply(text, stream.finish == "length", stream.prompt_tokens, tokens)
 
     def _body(self, chat: Chat) -> dict[str, Any]:
         body: dict[str, Any] = {

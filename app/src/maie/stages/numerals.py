@@ -87,14 +87,14 @@ def numbers(text: str) -> Iterator[Number]:
     growing = _Growing()
     for token in _TOKEN.finditer(text.lower()):
         word = token.group()
-        taken = not word[0].isdigit() and growing.takes(word)
+        taken = not word[0].isdecimal() and growing.takes(word)
         if not taken:
             yield from _finished(growing)
             growing = _Growing()
-            taken = not word[0].isdigit() and word != "oh" and growing.takes(word)
+            taken = not word[0].isdecimal() and word != "oh" and growing.takes(word)
         if taken:
             growing.words, growing.end = (*growing.words, word), token.end()
-        elif word[0].isdigit():
+        elif word[0].isdecimal():
             yield Number(_digits(word), (word,), token.end())
     yield from _finished(growing)
 

@@ -29,7 +29,7 @@ COMPLAINT_TOKENS = 200
 COMPLAINT_LETTERS = 200
 """What the validator's message may add to a prompt, and how much of it is told."""
 
-_FENCE = re.compile(r"^\s*```(?:json)?\s*(.*?)\s*```\s*$", re.DOTALL)
+_FENCE = re.compile(r"^```(?:json)?(.*)```$", re.DOTALL)
 
 log = get_logger(__name__)
 
@@ -139,7 +139,7 @@ class _Reader:
         if self._template.answer == "text":
             return text.strip(), self.complaint(text.strip())
         try:
-            value = json.loads(_FENCE.sub(r"\1", text), parse_constant=_refuse)
+            value = json.loads(_FENCE.sub(r"\1", text.strip()), parse_constant=_refuse)
             json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             return None, f"no JSON: {error}"
