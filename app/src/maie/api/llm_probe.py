@@ -47,6 +47,7 @@ class LlmProbe:
         try:
             request = urllib.request.Request(f"{self._settings.llm_url.rstrip('/')}/models")  # noqa: S310 - the operator's
             for name, value in bearer(read_key(self._settings.credentials_dir / "llm_key")).items():
+                # The key is for this server, and not for another one to which it may redirect.
                 request.add_unredirected_header(name, value)
             with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310
                 return bool(answer.status == 200)
