@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from maie.stages.decode import Audio, decode
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,3 +84,17 @@ def write_wav(path: Path, samples: Samples, rate: int = 16_000) -> Path:
         file.setframerate(rate)
         file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
     return path
+
+
+def read(path: Path, max_seconds: float = 100.0) -> Audio:
+    """Decode a file and see that no other file appears beside it."""
+    before = set(path.parent.iterdir())
+    try:
+        return decode(path, max_seconds, lambda _: None)
+    finally:
+        assert set(path.parent.iterdir()) == before
+
+
+def pitch(audio: Audio) -> float:
+    """The loudest frequency in hertz."""
+    return float(np.abs(np.fft.rfft(audio.window(0, audio.samples))).argmax() / audio.seconds)

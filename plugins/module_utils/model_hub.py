@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
-from ansible.module_utils.downloads import HEAD, PIECE, Refused, cause, read
+from ansible.module_utils.downloads import HEAD, Refused, cause, read
+from ansible.module_utils.sums import sha256
 from ansible.module_utils.urls import open_url
 
 SECONDS = 60
@@ -133,7 +133,7 @@ def _append(url: str, part: Path, size: int) -> str | None:
 
 def _take(url: str, part: Path, target: Path, file: File, expected: str | None) -> str:
     """Let a complete download become the file, if it is what it must be."""
-    got, size = digest(part), part.stat().st_size
+    got, size = sha256(part), part.stat().st_size
     if size == file.size and got == (file.sha256 or got) and not _is_page(part):
         part.replace(target)
         return got
@@ -147,15 +147,6 @@ def _is_page(path: Path) -> bool:
     """Whether a file is a web page: no file of a model is."""
     with path.open("rb") as stream:
         return stream.read(HEAD).lstrip().lower().startswith((b"<!doctype html", b"<html"))
-
-
-def digest(path: Path) -> str:
-    """Return a file's SHA-256."""
-    found = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(PIECE):
-            found.update(piece)
-    return found.hexdigest()
 
 
 def read_record(lock: Path, name: str) -> Record | None:

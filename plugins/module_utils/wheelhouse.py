@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path
 
 from ansible.module_utils import durable  # type: ignore[attr-defined]
+from ansible.module_utils.sums import sha256
 
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
 INCOMING = ".incoming"
 """Folder of the wheelhouse in which artefacts wait until they are complete."""
 
-PIECE = 1 << 20
-
 
 class NotWhole(ValueError):
     """An artefact is not what its sums say; the text is the cause."""
-
-
-def sha256(path: Path) -> str:
-    """Return a file's SHA-256."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def read_sums(text: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.sums import sha256
 
 DOCUMENTATION = r"""
 module: maie_image
@@ -118,15 +119,6 @@ class Recipe:
         paths = [*copied, self.lock, self.dashboard_lock, self.wheel, *self.replacements]
         whole = "\n".join([base, self.platform, *(f"{path.name} {sha256(path)}" for path in paths)])
         return hashlib.sha256(whole.encode()).hexdigest()[:12]
-
-
-def sha256(path: Path) -> str:
-    """Return a file's SHA-256."""
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            total.update(piece)
-    return total.hexdigest()
 
 
 def run(*command: str, fails: bool = False) -> str:

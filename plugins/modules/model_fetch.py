@@ -9,7 +9,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.downloads import Refused
-from ansible.module_utils.model_hub import File, Record, ask, digest, fetch, read_record, write_record
+from ansible.module_utils.model_hub import File, Record, ask, fetch, read_record, write_record
+from ansible.module_utils.sums import sha256
 
 DOCUMENTATION = r"""
 module: model_fetch
@@ -132,12 +133,12 @@ def _download(folder: Path, record: Record, wanted: dict[str, Any]) -> Record:
     (folder / "SHA256SUMS").unlink(missing_ok=True)  # without it the folder is no model
     files: dict[str, File] = {}
     for name, file in record.files.items():
-        if file.sha256 and (folder / name).is_file() and digest(folder / name) == file.sha256:
+        if file.sha256 and (folder / name).is_file() and sha256(folder / name) == file.sha256:
             files[name] = file
             continue
         url = f"{wanted['hub']}/{record.repository}/resolve/{record.commit}/{name}"
-        sha256 = fetch(url, folder / name, file, wanted["attempts"], lambda _: time.sleep(PAUSE_SECONDS))
-        files[name] = replace(file, sha256=sha256)
+        arrived = fetch(url, folder / name, file, wanted["attempts"], lambda _: time.sleep(PAUSE_SECONDS))
+        files[name] = replace(file, sha256=arrived)
     return replace(record, files=files)
 
 

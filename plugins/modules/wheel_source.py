@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from ansible.module_utils import (
     downloads,  # type: ignore[attr-defined]
-    wheelhouse,  # type: ignore[attr-defined]
+    sums,  # type: ignore[attr-defined]
 )
 from ansible.module_utils.basic import AnsibleModule
 
@@ -125,7 +125,7 @@ def unpack(module: AnsibleModule, kept: Path) -> Path:
     """Fetch the archive, unless it is kept, and unpack it; return the file that keeps it."""
     dest, sha256 = Path(module.params["dest"]), module.params["sha256"]
     path = next((path for path in kept.iterdir() if path.is_file()), None)
-    if path is None or wheelhouse.sha256(path) != sha256:
+    if path is None or sums.sha256(path) != sha256:
         url = (module.params["archive"] or find(module)).partition("#")[0]
         path = kept / url.rpartition("/")[2]
         try:
@@ -197,7 +197,7 @@ def main() -> None:
     # Written last: without it, or with another wish in it, what is there is worth nothing.
     stamp = dest.with_name(f"{dest.name}.complete")
     wish = {name: module.params[name] for name in ("git", "commit", "archive", "index", "sha256")}
-    wish["patches"] = [wheelhouse.sha256(Path(patch)) for patch in module.params["patches"]]
+    wish["patches"] = [sums.sha256(Path(patch)) for patch in module.params["patches"]]
     there = json.loads(stamp.read_text()) if stamp.is_file() and dest.is_dir() else {"wish": None}
     if there["wish"] == wish:
         module.exit_json(changed=False, kept=there["kept"])

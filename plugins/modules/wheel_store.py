@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from ansible.module_utils import wheelhouse  # type: ignore[attr-defined]
+from ansible.module_utils import sums, wheelhouse  # type: ignore[attr-defined]
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
@@ -68,7 +68,7 @@ def publish(module: AnsibleModule, incoming: Path, target: Path) -> None:
     wheels = list(incoming.glob("*.whl"))
     if len(wheels) != 1:
         module.fail_json(msg=f"{incoming} holds {len(wheels)} wheels instead of one: nothing was published.")
-    arrived = wheelhouse.sha256(wheels[0])
+    arrived = sums.sha256(wheels[0])
     if arrived != module.params["wheel_sha256"]:
         module.fail_json(
             msg=f"{wheels[0].name} arrived with SHA-256 {arrived}, the builder made {module.params['wheel_sha256']}: "

@@ -97,6 +97,15 @@ def test_the_next_run_goes_on_too(fetch: Fetch, hub: Hub, model: Path) -> None:
     assert (model / "model.bin").read_bytes() == WEIGHTS
 
 
+def test_files_that_are_whole_already_are_not_fetched_again(fetch: Fetch, hub: Hub, model: Path) -> None:
+    fetch()
+    (model / "SHA256SUMS").unlink()
+    (model / "config.json").write_bytes(CONFIG[::-1])
+    hub.requests.clear()
+    assert fetch()["changed"]
+    assert of_files(hub) == [("config.json", None)]
+
+
 def test_a_server_without_ranges_is_read_from_the_start(fetch: Fetch, hub: Hub, model: Path) -> None:
     hub.cut_after, hub.resumes = [300_000], False
     fetch()

@@ -10,6 +10,7 @@ import jsonschema
 import maie_smoke
 import pytest
 from ansible.module_utils import journal, notes, speech_api, words
+from maie_training.wer import word_error_rate
 
 PROJECT = Path(__file__).parents[2]
 SCHEMA = json.loads((PROJECT / "files/schemas/smoke.json").read_text())
@@ -115,6 +116,11 @@ def test_words_count_and_not_their_dress() -> None:
     assert words.word_error_rate("We agree, on Monday.", "we agree on monday") == 0.0
     assert words.word_error_rate("We agree on Monday.", "we agree on sunday") == 0.25
     assert words.word_error_rate("We agree.", "") == 1.0
+
+
+def test_training_counts_errors_by_the_same_rule() -> None:
+    said, heard = "It’s the twenty-sixth, Anna_Maria.", "it's the twenty sixth anna maria"
+    assert words.word_error_rate(said, heard) == word_error_rate([said], [heard]) == 0.0
 
 
 def test_errors_of_the_journal() -> None:

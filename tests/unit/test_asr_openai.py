@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from asr_server import AsrServer, Behaviour
 from audiofiles import sample
-from maie import asr
-from maie.asr import openai
+from maie import asr, httpclient
 from maie.asr.base import Ask, Heard
 from maie.domain import Word
 from maie.errors import AsrTimeout, AsrUnavailable, ConfigurationError, MaieError
@@ -127,7 +126,7 @@ def test_numbers_out_of_range_are_brought_back() -> None:
 def test_a_server_that_fails_ends_in_time(
     behaviour: Behaviour, error: type[MaieError], requests: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(httpclient, "PAUSE_SECONDS", 0.05)
     with AsrServer(lambda *_: ANSWER, [behaviour]) as server:
         client = recogniser(server.url, asr_timeout_seconds=1.5)
         began = time.monotonic()
@@ -139,7 +138,7 @@ def test_a_server_that_fails_ends_in_time(
 
 
 def test_a_failure_that_passes_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(httpclient, "PAUSE_SECONDS", 0.05)
     with AsrServer(lambda *_: ANSWER, ["error", "dies", "ok"]) as server:
         (heard,) = recogniser(server.url).recognise([PIECE], Ask())
     assert heard.segments[0].text == "Hello you."

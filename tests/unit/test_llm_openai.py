@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from llm_server import Behaviour, LlmServer, model_of
+from maie import httpclient
 from maie.errors import (
     ConfigurationError,
     LlmAnswerInvalid,
@@ -83,7 +84,7 @@ BODIES = {"/v1/chat/completions": CHAT_BODY, "/tokenize": COUNT_BODY}
 @pytest.fixture(autouse=True)
 def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses and limits that a test can wait for."""
-    monkeypatch.setattr(openai, "PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(httpclient, "PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(transport, "IDLE_SECONDS", 0.5)
 
 

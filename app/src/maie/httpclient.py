@@ -1,21 +1,30 @@
-"""One HTTP request to another server, held to a time limit whatever that server does."""
+"""HTTP requests to another server, held to a time limit whatever that server does."""
 
 from __future__ import annotations
 
+import random
 import re
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from maie.errors import ConfigurationError
+from maie.logs import get_logger
 
 CONNECT_SECONDS = 5.0
 MAX_LINE_BYTES = 1024**2
+
+PAUSE_SECONDS = 1.0
+"""Most that is waited before the first retry, and half of the most before the second; the pause is random."""
+
+T = TypeVar("T")
+log = get_logger(__name__)
 
 
 class PassingFailure(Exception):
@@ -118,6 +127,42 @@ def _lines(response: HTTPResponse, most_bytes: int) -> Iterator[bytes]:
         if left < 0:
             raise TooLarge
         yield line
+
+
+def repeat(call: Callable[[], T], retries: int, deadline: float, server: str) -> T:
+    """Make a request, again after failures that may pass.
+
+    Args:
+        call: Makes the request once.
+        retries: How often it is made again at most.
+        deadline: On the clock of :func:`time.monotonic`; no retry begins after it.
+        server: What the log calls the server.
+
+    Raises:
+        PassingFailure: It failed each time.
+    """
+    attempt = 0
+    while True:
+        try:
+            return call()
+        except PassingFailure as failure:
+            pause = random.uniform(0, PAUSE_SECONDS * 2**attempt)  # noqa: S311 - spreads retries, keeps no secret
+            attempt += 1
+            log.warning(f"request to the {server} failed", cause=str(failure), attempt=attempt)
+            if attempt > retries or time.monotonic() + pause >= deadline:
+                raise
+            time.sleep(pause)
+
+
+def base_url(setting: str, value: str) -> str:
+    """Return a server's address without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is none; the text names the setting.
+    """
+    if not value.startswith(("http://", "https://")):
+        raise ConfigurationError(f"{setting} is {value!r}; it must start with http:// or https://.")
+    return value.rstrip("/")
 
 
 def bearer(key: str | None) -> dict[str, str]:

@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting
 from http.client import HTTPException
 
+from maie.errors import ConfigurationError
+from maie.httpclient import bearer, read_key
 from maie.settings import Settings
 
 FRESH_SECONDS = 5.0
@@ -42,14 +44,12 @@ class LlmProbe:
             return False
 
     def _ask(self) -> bool:
-        key_file = self._settings.credentials_dir / "llm_key"
-        request = urllib.request.Request(f"{self._settings.llm_url}/models")  # noqa: S310 - the operator's
-        if key_file.is_file():
-            # The key is for this server, and not for another one to which it may redirect.
-            key = key_file.read_text(encoding="utf-8").strip()
-            request.add_unredirected_header("Authorization", f"Bearer {key}")
         try:
+            request = urllib.request.Request(f"{self._settings.llm_url.rstrip('/')}/models")  # noqa: S310 - the operator's
+            for name, value in bearer(read_key(self._settings.credentials_dir / "llm_key")).items():
+                # The key is for this server, and not for another one to which it may redirect.
+                request.add_unredirected_header(name, value)
             with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310
                 return bool(answer.status == 200)
-        except (OSError, HTTPException, ValueError):
+        except (OSError, HTTPException, ValueError, ConfigurationError):
             return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import random
 import time
 import wave
 from collections.abc import Iterator, Sequence
@@ -20,22 +19,16 @@ import numpy as np
 
 from maie.asr.base import Ask, Heard, Samples, compression_ratio
 from maie.domain import SAMPLE_RATE, Segment, Word
-from maie.errors import AsrTimeout, AsrUnavailable, ConfigurationError
-from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, bearer, post, read_key
-from maie.logs import get_logger
+from maie.errors import AsrTimeout, AsrUnavailable
+from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, base_url, bearer, post, read_key, repeat
 from maie.settings import Settings
 
 IDLE_SECONDS = 120.0
 """Time between two bytes of an answer: a server says nothing until it has heard the whole piece."""
 
-PAUSE_SECONDS = 1.0
-"""Most that is waited before the first retry, and half of the most before the second; the pause is random."""
-
 MAX_ANSWER_BYTES = 4 * 1024**2
 SECOND_TEMPERATURE = 0.4
 """For a piece whose text looked wrong: at 0 a server would only say the same again."""
-
-log = get_logger(__name__)
 
 
 class OpenAiRecogniser:
@@ -51,7 +44,7 @@ class OpenAiRecogniser:
     batch_size = 1
 
     def __init__(self, settings: Settings, key: str | None) -> None:
-        self._url = f"{settings.asr_url.rstrip('/')}/audio/transcriptions"
+        self._url = f"{base_url('MAIE_ASR_URL', settings.asr_url)}/audio/transcriptions"
         self._key = key
         self._model = settings.asr_model_name
         self._seconds = settings.asr_timeout_seconds
@@ -80,24 +73,21 @@ class OpenAiRecogniser:
         body = _form(fields, _wav(piece), boundary)
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"} | bearer(self._key)
         deadline = time.monotonic() + self._seconds
-        attempt = 0
-        while True:
-            try:
-                answer = b"".join(post(self._url, body, headers, deadline, MAX_ANSWER_BYTES, IDLE_SECONDS))
-                return _heard(answer, len(piece) / SAMPLE_RATE, ask)
-            except PassingFailure as failure:
-                pause = random.uniform(0, PAUSE_SECONDS * 2**attempt)  # noqa: S311 - spreads retries, keeps no secret
-                attempt += 1
-                log.warning("request to the speech server failed", cause=str(failure), attempt=attempt)
-                if attempt > self._retries or time.monotonic() + pause >= deadline:
-                    raise AsrUnavailable from failure
-                time.sleep(pause)
-            except TimedOut as failure:
-                raise AsrTimeout from failure
-            except TooLarge as failure:
-                raise AsrUnavailable("The speech server's answer is larger than it may be.") from failure
-            except Refused as refusal:
-                raise AsrUnavailable(f"The speech server refuses the request (HTTP {refusal.status}).") from refusal
+
+        def once() -> Heard:
+            answer = b"".join(post(self._url, body, headers, deadline, MAX_ANSWER_BYTES, IDLE_SECONDS))
+            return _heard(answer, len(piece) / SAMPLE_RATE, ask)
+
+        try:
+            return repeat(once, self._retries, deadline, "speech server")
+        except PassingFailure as failure:
+            raise AsrUnavailable from failure
+        except TimedOut as failure:
+            raise AsrTimeout from failure
+        except TooLarge as failure:
+            raise AsrUnavailable("The speech server's answer is larger than it may be.") from failure
+        except Refused as refusal:
+            raise AsrUnavailable(f"The speech server refuses the request (HTTP {refusal.status}).") from refusal
 
 
 def _wav(piece: Samples) -> bytes:
@@ -191,6 +181,4 @@ def load(settings: Settings) -> OpenAiRecogniser:
     Raises:
         ConfigurationError: The address is none, or the key can't be read.
     """
-    if not settings.asr_url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"MAIE_ASR_URL is {settings.asr_url!r}; it must start with http:// or https://.")
     return OpenAiRecogniser(settings, read_key(settings.credentials_dir / "asr_key"))

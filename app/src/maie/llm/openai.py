@@ -7,24 +7,20 @@ vLLM takes it from the model's own files otherwise. How a server speculates is s
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from maie.errors import ConfigurationError, LlmInputTooLong, LlmTimeout, LlmUnavailable
-from maie.httpclient import read_key
+from maie.errors import LlmInputTooLong, LlmTimeout, LlmUnavailable
+from maie.httpclient import base_url, read_key, repeat
 from maie.llm.base import Chat, Reply
 from maie.llm.breaker import Breaker
 from maie.llm.transport import PassingFailure, Refused, post
 from maie.logs import get_logger
 from maie.prompts import Message
 from maie.settings import Settings
-
-PAUSE_SECONDS = 1.0
-"""Most that is waited before the first retry, and half of the most before the second; the pause is random."""
 
 BREAKER_FAILURES = 2
 BREAKER_SECONDS = 30.0
@@ -80,7 +76,7 @@ class OpenAiModel:
     """
 
     def __init__(self, settings: Settings, key: str | None) -> None:
-        self._url = settings.llm_url.rstrip("/")
+        self._url = base_url("MAIE_LLM_URL", settings.llm_url)
         self._key = key
         self._seconds = settings.llm_timeout_seconds
         self._retries = settings.llm_retries
@@ -193,24 +189,16 @@ class OpenAiModel:
         if self._breaker.is_open:
             raise LlmUnavailable("The language model's server failed just before; it is left alone for a while.")
         retries = 0 if self._breaker.is_half_open else self._retries
-        attempt = 0
-        while True:
-            try:
-                answer = call(deadline)
-            except PassingFailure as failure:
-                pause = random.uniform(0, PAUSE_SECONDS * 2**attempt)  # noqa: S311 - spreads retries, keeps no secret
-                attempt += 1
-                log.warning("request to the language model's server failed", cause=str(failure), attempt=attempt)
-                if attempt > retries or time.monotonic() + pause >= deadline:
-                    self._breaker.failed()
-                    raise LlmUnavailable from failure
-                time.sleep(pause)
-            except LlmTimeout:
-                self._breaker.failed()
-                raise
-            else:
-                self._breaker.succeeded()
-                return answer
+        try:
+            answer = repeat(lambda: call(deadline), retries, deadline, "language model's server")
+        except PassingFailure as failure:
+            self._breaker.failed()
+            raise LlmUnavailable from failure
+        except LlmTimeout:
+            self._breaker.failed()
+            raise
+        self._breaker.succeeded()
+        return answer
 
 
 def _events(lines: Iterator[bytes]) -> Iterator[Any]:
@@ -240,6 +228,4 @@ def load(settings: Settings) -> OpenAiModel:
     Raises:
         ConfigurationError: The address is none, or the key can't be read.
     """
-    if not settings.llm_url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"MAIE_LLM_URL is {settings.llm_url!r}; it must start with http:// or https://.")
     return OpenAiModel(settings, read_key(settings.credentials_dir / "llm_key"))
