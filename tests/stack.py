@@ -62,6 +62,13 @@ def engines(stack: Stack) -> int:
     return count
 
 
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Process:
     """A process in a session of its own, so that it and its children can be killed together like a systemd unit."""
 

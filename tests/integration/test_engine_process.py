@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -21,7 +18,7 @@ from maie.engine import Engine, supervisor
 from maie.errors import ConfigurationError, EngineFailed, EngineOutOfMemory, NotAudio
 from maie.settings import Settings
 from maie_training.wer import word_error_rate
-from stack import wait_for
+from stack import is_running, wait_for
 
 JOB = EngineJob("task", SAMPLE, TaskOptions())
 
@@ -32,13 +29,6 @@ class EnoughError(Exception):
 
 def ignore(_: Progress | None) -> None:
     """A tick that lets everything go on."""
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def when_recognising(action: Callable[[], None]) -> Callable[[Progress | None], None]:
@@ -265,53 +255,3 @@ def test_a_start_that_takes_too_long_is_ended(settings: Settings) -> None:
         engine.start()
     assert time.monotonic() - begun < 2
     assert engine.pid is None
-
-
-OWNER = """
-    import sys
-    from pathlib import Path
-    from maie.domain import EngineJob, Stage, TaskOptions
-    from maie.engine import Engine
-    from maie.logs import configure_logging
-    from maie.settings import Settings
-
-    def tick(progress):
-        if progress and progress.stage is Stage.ASR and progress.fraction == 0.0:
-            print(engine.pid, flush=True)
-
-    if __name__ == "__main__":
-        configure_logging("error", sys.stderr)
-        settings = Settings(profile="embedded", asr_model=Path(sys.argv[1]), asr_threads=1, asr_batch_size=20)
-        engine = Engine(settings)
-        engine.start()
-        if len(sys.argv) > 2:
-            engine.run(EngineJob("long", Path(sys.argv[2]), TaskOptions()), tick)
-        else:
-            heavy = {"av", "ctranslate2", "faster_whisper", "numpy", "onnxruntime", "soxr"}
-            print(engine.pid, *sorted(heavy & set(sys.modules)), flush=True)
-"""
-
-
-@pytest.fixture
-def owner(tmp_path: Path) -> list[str]:
-    """The command of a program that owns an engine process."""
-    script = tmp_path / "owner.py"
-    script.write_text(textwrap.dedent(OWNER))
-    return [sys.executable, str(script), str(MODEL)]
-
-
-def test_the_process_dies_with_its_owner_in_the_middle_of_its_work(owner: list[str], long_job: EngineJob) -> None:
-    with subprocess.Popen([*owner, str(long_job.source)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        pid = int(process.stdout.readline())
-        time.sleep(0.3)
-        assert is_running(pid)
-        process.kill()
-        wait_for(lambda: not is_running(pid), 2, "the end of the engine process")
-
-
-def test_an_owner_that_forgets_to_stop_it_ends_all_the_same_and_stays_light(owner: list[str]) -> None:
-    run = subprocess.run(owner, stdout=subprocess.PIPE, text=True, timeout=30, check=True)
-    pid, *heavy = run.stdout.split()
-    assert heavy == []
-    assert not is_running(int(pid))
