@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,21 +17,16 @@ from maie.api.app import create_app
 from maie.api.service import Service
 from maie.domain import TaskOptions, TaskStatus
 from maie.settings import Settings
-from maie.tasks import Lease, Outcome, Task, Upload, now_iso
+from maie.tasks import Outcome, Task, Upload, now_iso
+from queue_steps import idle_worker
 from stack import KEY, Stack
 from starlette.concurrency import run_in_threadpool
-
-
-@pytest.fixture(scope="module")
-def stack(make_stack: Callable[..., Stack]) -> Stack:
-    return make_stack()
 
 
 @pytest.fixture
 def settings(stack: Stack) -> Settings:
     stack.redis().flushall()
-    stack.redis().set(keys.lease("idle"), json.dumps(asdict(Lease("idle", "r", 1, True, None))))
-    stack.redis().sadd(keys.WORKERS, "idle")
+    idle_worker(stack.redis())
     return Settings(
         profile="embedded",
         credentials_dir=stack.credentials,
