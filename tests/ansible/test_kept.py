@@ -5,59 +5,22 @@ from __future__ import annotations
 import base64
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import kept_host
 import kept_state
 import pytest
 from ansible.module_utils import kept, kept_things
+from kept_host import SWAPS_HEADER
 from plugin_runner import RunModule
-
-SWAPS_HEADER = "Filename\tType\tSize\tUsed\tPriority\n"
-SYSTEMCTL = """\
-#!/bin/sh
-# Keeps which units run as files in a folder, and what it was asked.
-echo "$@" >> {folder}/asked
-case "$1" in
-  show) for unit; do :; done
-        if [ -e {folder}/units/$unit ]; then echo "LoadState=loaded"; echo "ActiveState=$(cat {folder}/units/$unit)"
-        else echo "LoadState=not-found"; echo "ActiveState=inactive"; fi ;;
-  start) shift; for unit; do echo active > {folder}/units/$unit; done ;;
-  stop) shift; for unit; do echo inactive > {folder}/units/$unit; done ;;
-esac
-"""
-APT_MARK = """\
-#!/bin/sh
-case "$1" in
-  showhold) cat {folder}/held ;;
-  hold) shift; for name; do echo $name >> {folder}/held; done ;;
-  unhold) shift; for name; do sed -i "/^$name$/d" {folder}/held; done ;;
-esac
-"""
-DPKG_QUERY = "#!/bin/sh\nprintf 'core installed\\ntools installed\\ngone config-files\\n'\n"
-SWAP = """\
-#!/bin/sh
-for area; do :; done
-case "$0" in
-  *swapoff) sed -i "\\\\,^$area ,d" {folder}/swaps ;;
-  *swapon) priority=-2; [ "$1" = --priority ] && priority=$2; echo "$area file 64 0 $priority" >> {folder}/swaps ;;
-esac
-"""
 
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A host in a folder: ``root`` for its files, programs that behave as the real ones."""
-    programs = {"systemctl": SYSTEMCTL, "apt-mark": APT_MARK, "dpkg-query": DPKG_QUERY}
-    programs |= {"swapon": SWAP, "swapoff": SWAP}
-    for folder in ("bin", "root", "units", "links", "sys/vm"):
-        (tmp_path / folder).mkdir(parents=True)
-    for name, text in programs.items():
-        program = tmp_path / "bin" / name
-        program.write_text(text.replace("{folder}", str(tmp_path)))
-        program.chmod(0o755)
-    (tmp_path / "held").write_text("tools\n")
-    (tmp_path / "swaps").write_text(SWAPS_HEADER + "/dev/zram0 partition 64 0 5\n")
+    """A host in a folder; see :mod:`kept_host`."""
+    kept_host.make(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setattr(kept_things, "UNIT_LINKS", tmp_path / "links")
     monkeypatch.setattr(kept_things, "SYSCTLS", tmp_path / "sys")
@@ -65,19 +28,24 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def run(host: Path, run_module: RunModule) -> RunModule:
+    """Run the module for the record in the host's folder ``kept``."""
+    return partial(run_module, kept_state, folder=str(host / "kept"))
+
+
 def record(host: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((host / "kept/before.json").read_text())
     return content
 
 
-def test_files_come_back_with_bytes_mode_and_links(host: Path, run_module: RunModule) -> None:
+def test_files_come_back_with_bytes_mode_and_links(host: Path, run: RunModule) -> None:
     root = host / "root"
     (root / "fstab").write_bytes(b"\xff\x00 not text")
     (root / "fstab").chmod(0o640)
     (root / "default.target").symlink_to("/lib//systemd/graphical.target")
     files = [str(root / name) for name in ("fstab", "default.target", "new.d/deep/zz.conf")]
-    arguments = {"folder": str(host / "kept"), "files": files}
-    assert run_module(kept_state, state="kept", **arguments)["changed"]
+    assert run(state="kept", files=files)["changed"]
 
     (root / "fstab").write_text("changed")
     (root / "fstab").chmod(0o600)
@@ -85,7 +53,7 @@ def test_files_come_back_with_bytes_mode_and_links(host: Path, run_module: RunMo
     (root / "default.target").symlink_to("multi-user.target")
     (root / "new.d/deep").mkdir(parents=True)
     (root / "new.d/deep/zz.conf").write_text("new")
-    result = run_module(kept_state, state="restored", folder=str(host / "kept"))
+    result = run(state="restored")
     assert result.get("changed"), result
 
     assert (root / "fstab").read_bytes() == b"\xff\x00 not text"
@@ -96,12 +64,12 @@ def test_files_come_back_with_bytes_mode_and_links(host: Path, run_module: RunMo
 
 
 def test_a_file_is_nobody_elses_before_it_has_its_mode(
-    host: Path, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+    host: Path, run: RunModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = host / "root/program"
     file.write_text("before")
     file.chmod(0o4711)
-    run_module(kept_state, state="kept", folder=str(host / "kept"), files=[str(file)])
+    run(state="kept", files=[str(file)])
     file.write_text("after")
     modes, fchown = [], os.fchown
 
@@ -110,82 +78,77 @@ def test_a_file_is_nobody_elses_before_it_has_its_mode(
         fchown(descriptor, user, group)
 
     monkeypatch.setattr(os, "fchown", change_owner)
-    run_module(kept_state, state="restored", folder=str(host / "kept"))
+    run(state="restored")
     assert modes == [0o600]
     assert file.stat().st_mode & 0o7777 == 0o4711
     assert file.read_text() == "before"
 
 
-def test_all_is_on_the_disk_before_the_record_goes(
-    host: Path, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_is_on_the_disk_before_the_record_goes(host: Path, run: RunModule, monkeypatch: pytest.MonkeyPatch) -> None:
     file, seen = host / "root/fstab", []
     file.write_text("before")
-    run_module(kept_state, state="kept", folder=str(host / "kept"), files=[str(file)])
+    run(state="kept", files=[str(file)])
     file.write_text("after")
     monkeypatch.setattr(os, "sync", lambda: seen.append((file.read_text(), (host / "kept/before.json").exists())))
-    run_module(kept_state, state="restored", folder=str(host / "kept"))
+    run(state="restored")
     assert seen == [("before", True)]
     assert not (host / "kept").exists()
 
 
 @pytest.mark.parametrize("damaged", ["", "{}", "[1]", '{"values": 1, "notes": {}}', "\udcff"])
-def test_a_damaged_record_is_told(host: Path, run_module: RunModule, damaged: str) -> None:
+def test_a_damaged_record_is_told(host: Path, run: RunModule, damaged: str) -> None:
     (host / "kept").mkdir()
     (host / "kept/before.json").write_bytes(damaged.encode(errors="surrogateescape"))
     for state in ("kept", "read", "restored"):
-        result = run_module(kept_state, state=state, folder=str(host / "kept"))
+        result = run(state=state)
         assert result["msg"].startswith(f"{host / 'kept/before.json'} is damaged")
     assert (host / "kept/before.json").exists()
 
 
 def test_a_program_that_hangs_is_given_up_and_the_record_stays(
-    host: Path, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+    host: Path, run: RunModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (host / "units/fan.service").write_text("active")
-    run_module(kept_state, state="kept", folder=str(host / "kept"), units=["fan.service"])
+    run(state="kept", units=["fan.service"])
     (host / "bin/systemctl").write_text("#!/bin/sh\nexec sleep 5\n")
     monkeypatch.setattr(kept_things, "TIMEOUT", 0.2)
-    result = run_module(kept_state, state="restored", folder=str(host / "kept"))
+    result = run(state="restored")
     assert "fan.service' did not end within 0.2 s; reboot the host." in result["msg"]
     assert (host / "kept/before.json").exists()
 
 
-def test_a_folder_that_others_use_now_stays(host: Path, run_module: RunModule) -> None:
-    run_module(kept_state, state="kept", folder=str(host / "kept"), files=[str(host / "root/new.d/zz.conf")])
+def test_a_folder_that_others_use_now_stays(host: Path, run: RunModule) -> None:
+    run(state="kept", files=[str(host / "root/new.d/zz.conf")])
     (host / "root/new.d").mkdir()
     (host / "root/new.d/zz.conf").write_text("ours")
     (host / "root/new.d/others.conf").write_text("theirs")
-    run_module(kept_state, state="restored", folder=str(host / "kept"))
+    run(state="restored")
     assert [path.name for path in (host / "root/new.d").iterdir()] == ["others.conf"]
 
 
-def test_what_is_kept_is_never_kept_again(host: Path, run_module: RunModule) -> None:
+def test_what_is_kept_is_never_kept_again(host: Path, run: RunModule) -> None:
     file, later = host / "root/one", host / "root/two"
     file.write_text("first")
-    arguments = {"folder": str(host / "kept"), "state": "kept"}
-    run_module(kept_state, **arguments, files=[str(file)], notes={"mode": "1"})
+    run(state="kept", files=[str(file)], notes={"mode": "1"})
     file.write_text("changed by a run that was killed")
     later.write_text("named later")
-    again = run_module(kept_state, **arguments, files=[str(file), str(later)], notes={"mode": "2"})
+    again = run(state="kept", files=[str(file), str(later)], notes={"mode": "2"})
     assert again["changed"]
     assert again["notes"] == {"mode": "1"}
     kept_files = record(host)["values"]["files"]
     assert [base64.b64decode(kept_files[str(path)]["content"]) for path in (file, later)] == [b"first", b"named later"]
-    third = run_module(kept_state, **arguments, files=[str(file), str(later)])
+    third = run(state="kept", files=[str(file), str(later)])
     assert not third["changed"]
 
 
-def test_units_holds_settings_and_swap_come_back(host: Path, run_module: RunModule) -> None:
+def test_units_holds_settings_and_swap_come_back(host: Path, run: RunModule) -> None:
     (host / "units/avahi.service").write_text("active")
     (host / "units/wait.service").write_text("inactive")
     (host / "links/a.wants").mkdir()
     (host / "links/a.wants/avahi.service").symlink_to("/lib/avahi.service")
     (host / "sys/vm/swappiness").write_text("60\n")
-    run_module(
-        kept_state,
+    run(
         state="kept",
-        folder=str(host / "kept"),
         units=["avahi.service", "wait.service", "ours.service", "absent.service"],
         sysctls=["vm.swappiness"],
         holds=["core", "tools"],
@@ -202,7 +165,7 @@ def test_units_holds_settings_and_swap_come_back(host: Path, run_module: RunModu
     (host / "held").write_text("tools\ncore\n")
     (host / "swaps").write_text(SWAPS_HEADER + "/var/ours.swap file 64 0 -2\n")
 
-    result = run_module(kept_state, state="restored", folder=str(host / "kept"))
+    result = run(state="restored")
     assert "units: ours.service" in result.get("different", []), result["msg"]
     assert (host / "units/avahi.service").read_text() == "active\n"
     assert (host / "units/ours.service").read_text() == "inactive\n"
@@ -213,49 +176,48 @@ def test_units_holds_settings_and_swap_come_back(host: Path, run_module: RunModu
     assert (host / "swaps").read_text() == SWAPS_HEADER + "/dev/zram0 file 64 0 5\n"
 
 
-def test_sockets_start_before_their_services(host: Path, run_module: RunModule) -> None:
+def test_sockets_start_before_their_services(host: Path, run: RunModule) -> None:
     units = ["avahi.service", "avahi.socket"]
     for unit in units:
         (host / "units" / unit).write_text("active")
-    run_module(kept_state, state="kept", folder=str(host / "kept"), units=units)
+    run(state="kept", units=units)
     for unit in units:
         (host / "units" / unit).write_text("inactive")
-    run_module(kept_state, state="restored", folder=str(host / "kept"))
+    run(state="restored")
     started = [line for line in (host / "asked").read_text().splitlines() if line.startswith("start")]
     assert started == ["start avahi.socket", "start avahi.service"]
 
 
-def test_units_that_write_kept_files_are_stopped_meanwhile(host: Path, run_module: RunModule) -> None:
+def test_units_that_write_kept_files_are_stopped_meanwhile(host: Path, run: RunModule) -> None:
     (host / "units/fan.service").write_text("active")
     file = host / "root/status"
     file.write_text("quiet")
-    run_module(kept_state, state="kept", folder=str(host / "kept"), files=[str(file)], units=["fan.service"])
+    run(state="kept", files=[str(file)], units=["fan.service"])
     file.write_text("cool")
-    run_module(kept_state, state="restored", folder=str(host / "kept"), reread=["fan.service"])
+    run(state="restored", reread=["fan.service"])
     asked = [line for line in (host / "asked").read_text().splitlines() if not line.startswith("show")]
     assert asked == ["stop fan.service", "daemon-reexec", "start fan.service"]
 
 
-def test_swap_that_a_unit_sets_up_is_left_to_it(host: Path, run_module: RunModule) -> None:
-    run_module(kept_state, state="kept", folder=str(host / "kept"), swaps=["/var/ours.swap"])
+def test_swap_that_a_unit_sets_up_is_left_to_it(host: Path, run: RunModule) -> None:
+    run(state="kept", swaps=["/var/ours.swap"])
     (host / "swaps").write_text(SWAPS_HEADER)
     with (host / "bin/systemctl").open("a") as program:
         program.write(f"case $* in zram) echo /dev/zram0 partition 64 0 5 >> {host}/swaps;; esac\n")
-    assert run_module(kept_state, state="restored", folder=str(host / "kept"), swap_unit="zram")["changed"]
+    assert run(state="restored", swap_unit="zram")["changed"]
     assert (host / "swaps").read_text() == SWAPS_HEADER + "/dev/zram0 partition 64 0 5\n"
 
 
-def test_check_mode_only_tells(host: Path, run_module: RunModule) -> None:
+def test_check_mode_only_tells(host: Path, run: RunModule) -> None:
     file = host / "root/fstab"
     file.write_text("before\n")
-    arguments = {"folder": str(host / "kept"), "files": [str(file)]}
-    first = run_module(kept_state, check=True, state="kept", **arguments)
+    first = run(check=True, state="kept", files=[str(file)])
     assert first["changed"]
     assert str(file) in first["diff"]["after"]
     assert not (host / "kept").exists()
-    run_module(kept_state, state="kept", **arguments)
+    run(state="kept", files=[str(file)])
     file.write_text("after\n")
-    told = run_module(kept_state, check=True, state="restored", folder=str(host / "kept"))
+    told = run(check=True, state="restored")
     assert told["changed"]
     assert told["diff"][0]["before"].endswith("after\n")
     assert told["diff"][0]["after"].endswith("before\n")
@@ -263,34 +225,34 @@ def test_check_mode_only_tells(host: Path, run_module: RunModule) -> None:
     assert (host / "kept/before.json").exists()
 
 
-def test_without_a_record_nothing_is_put_back(host: Path, run_module: RunModule) -> None:
-    result = run_module(kept_state, state="restored", folder=str(host / "kept"))
+def test_without_a_record_nothing_is_put_back(host: Path, run: RunModule) -> None:
+    result = run(state="restored")
     assert (result["changed"], result["exists"]) == (False, False)
 
 
-def test_what_does_not_come_back_is_named_and_the_record_stays(host: Path, run_module: RunModule) -> None:
+def test_what_does_not_come_back_is_named_and_the_record_stays(host: Path, run: RunModule) -> None:
     (host / "units/fan.service").write_text("active")
-    run_module(kept_state, state="kept", folder=str(host / "kept"), units=["fan.service"])
+    run(state="kept", units=["fan.service"])
     (host / "units/fan.service").write_text("failed")
     (host / "bin/systemctl").write_text((host / "bin/systemctl").read_text().replace("start)", "restart)"))
-    result = run_module(kept_state, state="restored", folder=str(host / "kept"))
+    result = run(state="restored")
     assert "fan.service (units)" in result["msg"]
     assert (host / "kept/before.json").exists()
 
 
-def test_what_others_removed_is_left_to_them(host: Path, run_module: RunModule) -> None:
+def test_what_others_removed_is_left_to_them(host: Path, run: RunModule) -> None:
     (host / "units/gone.service").write_text("active")
-    run_module(kept_state, state="kept", folder=str(host / "kept"), units=["gone.service"], holds=["gone"])
+    run(state="kept", units=["gone.service"], holds=["gone"])
     (host / "units/gone.service").unlink()
-    assert not run_module(kept_state, state="restored", folder=str(host / "kept")).get("failed")
+    assert not run(state="restored").get("failed")
 
 
-def test_made_things_go_and_those_that_were_there_stay(host: Path, run_module: RunModule) -> None:
+def test_made_things_go_and_those_that_were_there_stay(host: Path, run: RunModule) -> None:
     ours, theirs = host / "root/ours", host / "root/theirs"
     theirs.write_text("large")
-    run_module(kept_state, state="kept", folder=str(host / "kept"), made=[str(ours), str(theirs)])
+    run(state="kept", made=[str(ours), str(theirs)])
     (ours / "venv").mkdir(parents=True)
-    run_module(kept_state, state="restored", folder=str(host / "kept"))
+    run(state="restored")
     assert not ours.exists()
     assert theirs.read_text() == "large"
 
