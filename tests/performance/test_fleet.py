@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from virtual import PROJECT, play
+from builds import hosts_for_a_build
+from virtual import PROJECT
 
 pytestmark = [
     pytest.mark.device,
@@ -33,22 +34,8 @@ MOST_SECONDS_PER_DEVICE = 15
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The virtual hosts; the variables of their builds."""
-    folder = tmp_path_factory.mktemp("fleet")
-    made = play("playbooks/virtual.yml", inventory=HOSTS)
-    assert made.returncode == 0, made.stdout
-    commit = folder / "commit"
-    prepared = play(str(FLEET / "prepare.yml"), "-e", f"commit_file={commit}", inventory=HOSTS)
-    assert prepared.returncode == 0, prepared.stdout
-    options = {"WITH_CUDA": "ON", "WITH_MKL": "OFF", "WITH_RUY": "ON", "OPENMP_RUNTIME": "COMP", "UNITS": str(UNITS)}
-    yield {
-        "builders_recipes": ["ctranslate2"],
-        "wheelhouse_dir": str(folder / "house"),
-        "wheelhouse_ccache": False,
-        "ctranslate2_source": {"git": "file:///srv/ctranslate2", "commit": commit.read_text(), "tag": "v4.7.1"},
-        "ctranslate2_inference": False,
-        "ctranslate2_options": options,
-    }
-    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=HOSTS)
+    with hosts_for_a_build(HOSTS, FLEET / "prepare.yml", tmp_path_factory.mktemp("fleet"), UNITS) as variables:
+        yield variables
 
 
 def run(build: dict[str, Any], playbook: str = str(FLEET / "install.yml")) -> tuple[float, str]:

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from virtual import PROJECT, docker, play
+from builds import hosts_for_a_build
+from virtual import PROJECT, docker
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(3600)]
 
-INVENTORY = PROJECT / "tests/e2e/device/wheelhouse"
+HOSTS = PROJECT / "tests/e2e/device/wheelhouse/hosts.yml"
 BUILDER = "builder-e2e-01"
 KILLS = 10 if os.environ.get("MAIE_TEST_FULL") else 3
 UNITS = 8 * KILLS
@@ -30,23 +31,8 @@ MOST_WORK = 1.3
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
     """A bare builder with the fixture's repositories; the variables of its build."""
     folder = tmp_path_factory.mktemp("wheelhouse")
-    made = play("playbooks/virtual.yml", inventory=INVENTORY / "hosts.yml")
-    assert made.returncode == 0, made.stdout
-    commit = folder / "commit"
-    made = play(str(INVENTORY / "repositories.yml"), "-e", f"commit_file={commit}", inventory=INVENTORY / "hosts.yml")
-    assert made.returncode == 0, made.stdout
-    options = {"WITH_CUDA": "ON", "WITH_MKL": "OFF", "WITH_RUY": "ON", "OPENMP_RUNTIME": "COMP", "UNITS": str(UNITS)}
-    yield {
-        "builders_recipes": ["ctranslate2"],
-        "wheelhouse_dir": str(folder / "house"),
-        "wheelhouse_ccache": False,
-        "wheelhouse_jobs": 2,
-        "wheelhouse_swap_mb": 64,
-        "ctranslate2_source": {"git": "file:///srv/ctranslate2", "commit": commit.read_text(), "tag": "v4.7.1"},
-        "ctranslate2_inference": False,
-        "ctranslate2_options": options,
-    }
-    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=INVENTORY / "hosts.yml")
+    with hosts_for_a_build(HOSTS, HOSTS.with_name("repositories.yml"), folder, UNITS) as variables:
+        yield {**variables, "wheelhouse_jobs": 2, "wheelhouse_swap_mb": 64}
 
 
 def at_work() -> str:
@@ -87,7 +73,7 @@ def kill(what: str, unit: str, playing: subprocess.Popen[str]) -> None:
 
 
 def test_killed_builds_go_on(builder: dict[str, object]) -> None:
-    command = ["ansible-playbook", "-i", str(INVENTORY / "hosts.yml"), "playbooks/build.yml", "-e", json.dumps(builder)]
+    command = ["ansible-playbook", "-i", str(HOSTS), "playbooks/build.yml", "-e", json.dumps(builder)]
     house = Path(str(builder["wheelhouse_dir"]))
     chance = random.Random()
     for number in range(KILLS):
