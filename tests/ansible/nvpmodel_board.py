@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import recorded
 from ansible.module_utils import nvpmodel_conf
@@ -124,16 +125,5 @@ class Board:
         (self.root / EMC).write_text(f"{emc}\n")
 
 
-class MakeBoard(Protocol):
-    """Makes a board of a recorded system."""
-
-    def __call__(
-        self,
-        system: str,
-        *,
-        change: str = "",
-        limits: dict[str, tuple[int, int]] | None = None,
-        without: tuple[str, ...] = (),
-        reports_kept_mode: bool = True,
-        clocks_unit_is_active: bool = False,
-    ) -> Board: ...
+MakeBoard = Callable[..., Board]
+"""Makes a board of a recorded system; see the fixture ``make_board``."""

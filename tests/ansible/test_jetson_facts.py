@@ -19,6 +19,18 @@ def facts_of(root: Path) -> dict[str, Any]:
     return jetson_facts.collect(root, PATHS)
 
 
+def refuse(monkeypatch: pytest.MonkeyPatch, file: Path, error: OSError) -> None:
+    """Let one file be there and not be readable, as a driver's may be."""
+    really = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path == file:
+            raise error
+        return really(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+
+
 def test_at_least_twelve_systems_are_recorded() -> None:
     assert len(SYSTEMS) >= 12
 
@@ -125,14 +137,7 @@ def test_a_zone_whose_part_is_off_has_no_temperature_and_is_not_unreadable(
     root = copy("orin-nano-super-36.4.3", tmp_path / "system")
     zone = root / "sys/class/thermal/thermal_zone2/temp"
     zone.write_text("")
-    really = Path.read_bytes
-
-    def read_bytes(path: Path) -> bytes:
-        if path == zone:
-            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
-        return really(path)
-
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    refuse(monkeypatch, zone, OSError(errno.EAGAIN, "Resource temporarily unavailable"))
     facts = facts_of(root)
     assert facts["thermal"][1:3] == [
         {"name": "gpu-thermal", "celsius": 50.125},
@@ -152,14 +157,7 @@ def test_the_thermal_zones_stand_in_their_order(tmp_path: Path) -> None:
 def test_what_can_not_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = copy("orin-nano-35.4.1", tmp_path / "system")
     cap = root / "sys/kernel/nvpmodel_emc_cap/emc_iso_cap"
-    really = Path.read_bytes
-
-    def read_bytes(path: Path) -> bytes:
-        if path == cap:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return really(path)
-
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    refuse(monkeypatch, cap, PermissionError(errno.EACCES, "Permission denied"))
     facts = facts_of(root)
     assert facts["power"]["emc_limit_hz"] is None
     assert facts["unreadable"] == ["/sys/kernel/nvpmodel_emc_cap/emc_iso_cap: Permission denied"]

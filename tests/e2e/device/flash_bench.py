@@ -13,8 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import ansible_runner
-from virtual import PROJECT, Play, docker
+from virtual import PROJECT, Play, docker, play
 
 INVENTORY = PROJECT / "tests/e2e/device/flashing"
 DOUBLES = PROJECT / "files/virtual-device/flasher"
@@ -111,7 +110,7 @@ class Bench:
     def make(self) -> None:
         """Make the hosts, take the boards' system away, and lay the cables."""
         docker("volume", "create", VOLUME)
-        made = self.run("playbooks/virtual.yml")
+        made = play("playbooks/virtual.yml", inventory=INVENTORY)
         assert made.returncode == 0, made.stdout
         docker("exec", FLASHER, "mkdir", "-p", "/sys/bus/usb/devices")
         blank = (
@@ -139,17 +138,6 @@ class Bench:
         )
         docker("exec", board, "systemctl", "restart", "maie-virtual-recovery.service")
 
-    def run(self, playbook: str, *arguments: str) -> Play:
-        """Run a playbook against the bench."""
-        output, _, status = ansible_runner.run_command(
-            "ansible-playbook",
-            cmdline_args=["-i", str(INVENTORY), playbook, *arguments],
-            host_cwd=str(PROJECT),
-            quiet=True,
-            timeout=600,
-        )
-        return Play(output, status)
-
     def flash(self, *arguments: str) -> Play:
         """Run the flash play as its operator would."""
         values = {
@@ -162,7 +150,8 @@ class Bench:
             "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.folder / 'known_hosts'}",
         }
         (self.folder / "values.json").write_text(json.dumps(values))
-        return self.run("playbooks/flash.yml", "-e", f"@{self.folder / 'values.json'}", *arguments)
+        values_file = f"@{self.folder / 'values.json'}"
+        return play("playbooks/flash.yml", "-e", values_file, *arguments, inventory=INVENTORY)
 
     def start_program(self, name: str, program: str) -> subprocess.Popen[str]:
         """Start a shell program on the flashing host as the role starts its own."""
@@ -198,5 +187,5 @@ class Bench:
 
     def remove(self) -> None:
         """Remove all that was made."""
-        self.run("playbooks/virtual.yml", "-e", "virtual_host_state=absent")
+        play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=INVENTORY)
         docker("volume", "rm", "--force", VOLUME)

@@ -84,6 +84,11 @@ def tune(inventory: Path, *arguments: str, host: str = BOARD, playbook: str = "t
     return play(f"playbooks/{playbook}.yml", "--limit", host, *WITHOUT, *arguments, inventory=inventory)
 
 
+def put_back(inventory: Path) -> None:
+    back = tune(inventory, playbook="untune")
+    assert back.returncode == 0, back.stdout
+
+
 def told(done: Play) -> str:
     """Return what the play printed as one line, whatever it was wrapped to."""
     return " ".join(done.stdout.split())
@@ -147,8 +152,7 @@ def test_a_mode_without_effect_is_found_out_and_put_back(inventory: Path) -> Non
     done = tune(inventory)
     assert done.returncode != 0
     assert "nvpmodel reports the mode MAXN_SUPER, but it has no effect: the GPU allows 918 MHz" in told(done)
-    back = tune(inventory, playbook="untune")
-    assert back.returncode == 0, back.stdout
+    put_back(inventory)
     assert snapshot() == before
 
 
@@ -169,8 +173,7 @@ def test_a_first_run_that_was_killed_is_put_back(inventory: Path) -> None:
     assert snapshot() != before
     # A run after it finds the board changed already, and must not take that for what was there.
     assert tune(inventory).returncode == 0
-    back = tune(inventory, playbook="untune")
-    assert back.returncode == 0, back.stdout
+    put_back(inventory)
     assert snapshot() == before
     again = tune(inventory, playbook="untune")
     assert recap(again.stdout, BOARD)["changed"] == 0
@@ -199,8 +202,7 @@ def test_clocks_and_services_are_as_they_were_set_after_each_boot(inventory: Pat
     assert not pinned()
     assert tune(inventory).returncode == 0
     assert pinned()
-    back = tune(inventory, playbook="untune")
-    assert back.returncode == 0, back.stdout
+    put_back(inventory)
     assert snapshot() == before
 
 
@@ -242,8 +244,7 @@ def test_what_a_killed_run_left_to_do_is_done(inventory: Path) -> None:
     assert all(since(unit) > was for unit, was in started.items())
     assert shell("sysctl -n vm.swappiness") == "10"
     assert recap(tune(inventory).stdout, BOARD)["changed"] == 0
-    back = tune(inventory, playbook="untune")
-    assert back.returncode == 0, back.stdout
+    put_back(inventory)
     assert snapshot() == before
 
 
@@ -271,7 +272,6 @@ def test_a_mode_that_needs_a_reboot_gets_one(inventory: Path) -> None:
     assert recap(again.stdout, BOARD)["changed"] == 0
     assert boot_id() == second
 
-    back = tune(inventory, playbook="untune")
-    assert back.returncode == 0, back.stdout
+    put_back(inventory)
     assert boot_id() != second
     assert snapshot() == before
