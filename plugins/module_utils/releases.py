@@ -8,10 +8,12 @@ is synced, so that after a power cut it points at the old release or at the new 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 from ansible.module_utils import durable  # type: ignore[attr-defined]
@@ -19,6 +21,7 @@ from ansible.module_utils import durable  # type: ignore[attr-defined]
 COMPLETE = ".complete"
 PROVEN = ".proven"
 RELEASE_ID = re.compile(r"[0-9a-f]{12}")
+HISTORY = "history.jsonl"
 
 
 class ReleaseError(Exception):
@@ -31,6 +34,23 @@ class Links:
 
     current: str
     previous: str
+
+
+@dataclass(frozen=True)
+class Retreat:
+    """What becomes of a host on which a deploy failed.
+
+    Attributes:
+        stays: What is live is left alone: nothing was made live, or what is live has proven itself before.
+        release: The release to make live again; empty where the host stays, or has none to go back to.
+        previous: The release to remember then, if any.
+        told: The outcome, as a sentence.
+    """
+
+    stays: bool
+    release: str
+    previous: str
+    told: str
 
 
 def read_links(root: Path) -> Links:
@@ -63,6 +83,55 @@ def whole_releases(root: Path) -> list[str]:
 def proven_releases(root: Path) -> list[str]:
     """Return the ids of all complete releases that have passed their smoke test, the most recently staged first."""
     return [release for release in whole_releases(root) if (root / "releases" / release / PROVEN).is_file()]
+
+
+def wanted(root: Path, release: str) -> str:
+    """Return the release that is asked for, or the previous one where none is.
+
+    Raises:
+        ReleaseError: It is not there, or not complete.
+    """
+    found, whole = release or read_links(root).previous, whole_releases(root)
+    if found not in whole:
+        trouble = f"Release {found} is missing or incomplete" if found else "There is no previous release"
+        raise ReleaseError(f"{trouble} on this host; whole ones: {', '.join(whole) or 'none'}.")
+    return found
+
+
+def retreat(root: Path, begun: Links) -> Retreat:
+    """Return where a failed deploy goes back to: the latest release that has proven itself.
+
+    Args:
+        root: Folder of the releases.
+        begun: The links as they were when the deploy began.
+    """
+    now, proven = read_links(root), proven_releases(root)
+    if now.current in ("", *proven):
+        return Retreat(True, "", "", "What was live before was not touched.")
+    back = [release for release in dict.fromkeys((begun.current, begun.previous, now.previous)) if release in proven]
+    if not back:
+        return Retreat(False, "", "", "There was no release to go back to: the service is stopped.")
+    return Retreat(False, back[0], "".join(back[1:2]), f"Release {back[0]} is live again.")
+
+
+def prove(root: Path, release: str) -> None:
+    """Mark a release as one that has passed its smoke test.
+
+    Raises:
+        ReleaseError: It is not there, or not complete.
+    """
+    check_whole(root, release)
+    (root / "releases" / release / PROVEN).touch(0o444)
+    note(root, release, "proven")
+
+
+def note(root: Path, release: str, outcome: str) -> None:
+    """Append to the host's record what became of a release."""
+    time = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    record = root / HISTORY
+    with record.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"time": time, "release": release, "outcome": outcome}) + "\n")
+    record.chmod(0o644)
 
 
 def point(root: Path, name: str, release: str) -> None:

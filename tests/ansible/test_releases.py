@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -21,6 +22,11 @@ def stage(root: Path, release: str, age: int = 0, proven: bool = True, whole: bo
     for name in [releases.COMPLETE] * whole + [releases.PROVEN] * proven:
         (folder / name).touch()
         os.utime(folder / name, (time.time() - age,) * 2)
+
+
+def record(root: Path) -> list[tuple[str, str]]:
+    lines = (root / "history.jsonl").read_text().splitlines()
+    return [(entry["release"], entry["outcome"]) for entry in map(json.loads, lines)]
 
 
 def test_activating_moves_both_links(tmp_path: Path, run_module: RunModule) -> None:
@@ -97,6 +103,19 @@ def test_pruning_keeps_the_linked_ones_however_old(tmp_path: Path, run_module: R
     assert {path.name for path in (tmp_path / "releases").iterdir()} == {A, D, E}
 
 
+def test_the_live_release_proves_itself_once(tmp_path: Path, run_module: RunModule) -> None:
+    stage(tmp_path, A, proven=False)
+    releases.activate(tmp_path, A, "")
+    assert run_module(maie_release, check=True, root=str(tmp_path), state="proven")["changed"]
+    assert releases.proven_releases(tmp_path) == []
+    results = [run_module(maie_release, root=str(tmp_path), state="proven") for _ in range(2)]
+    assert [result["changed"] for result in results] == [True, False]
+    assert results[0]["proven"] == [A]
+    assert record(tmp_path) == [(A, "proven")]
+    run_module(maie_release, root=str(tmp_path), state="noted", release=B, outcome="failed")
+    assert record(tmp_path) == [(A, "proven"), (B, "failed")]
+
+
 def test_pruning_leaves_a_staging_alone(tmp_path: Path) -> None:
     stage(tmp_path, A)
     stage(tmp_path, B, whole=False)
@@ -110,3 +129,48 @@ def test_only_whole_releases_count_as_proven(tmp_path: Path, run_module: RunModu
     stage(tmp_path, C, proven=False)
     result = run_module(maie_release, root=str(tmp_path), state="read")
     assert (set(result["whole"]), result["proven"]) == ({A, C}, [A])
+
+
+@pytest.mark.parametrize(
+    ("live", "remembered", "begun", "stays", "back", "previous"),
+    [
+        pytest.param("", "", {}, True, "", "", id="nothing was made live"),
+        pytest.param(A, B, {}, True, "", "", id="what is live has proven itself"),
+        pytest.param(D, A, {"current": A, "previous": B}, False, A, B, id="as it was when the deploy began"),
+        pytest.param(D, E, {"current": E, "previous": B}, False, B, "", id="past one that never proved itself"),
+        pytest.param(D, A, {}, False, A, "", id="to the one that is remembered"),
+        pytest.param(D, "", {"current": "", "previous": ""}, False, "", "", id="a first installation"),
+    ],
+)
+def test_a_failed_deploy_goes_back_to_what_has_proven_itself(
+    tmp_path: Path, run_module: RunModule, live: str, remembered: str, begun: dict[str, str], stays: bool, back: str,
+    previous: str,
+) -> None:  # fmt: skip
+    for release in (A, B, D, E):
+        stage(tmp_path, release, proven=release in (A, B))
+    for name, release in (("current", live), ("previous", remembered)):
+        releases.point(tmp_path, name, release)
+    retreat = run_module(maie_release, root=str(tmp_path), state="retreat", begun=begun)["retreat"]
+    assert (retreat["stays"], retreat["release"], retreat["previous"]) == (stays, back, previous)
+    assert (back or ("no release" if not stays else "not touched")) in retreat["told"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "refusal"),
+    [
+        ("", B, ""),
+        (C, C, ""),
+        (D, "", f"Release {D} is missing or incomplete on this host; whole ones: "),
+        (E, "", f"Release {E} is missing or incomplete on this host; whole ones: "),
+    ],
+)
+def test_on_request_a_host_goes_back_to_any_whole_release(
+    tmp_path: Path, run_module: RunModule, asked: str, found: str, refusal: str
+) -> None:
+    for release in (A, B, C, D):
+        stage(tmp_path, release, whole=release != D)
+    releases.activate(tmp_path, A, B)
+    result = run_module(maie_release, root=str(tmp_path), state="wanted", release=asked)
+    assert (result.get("wanted", ""), result.get("msg", "")[: len(refusal)]) == (found, refusal)
+    releases.point(tmp_path, "previous", "")
+    assert "no previous release" in run_module(maie_release, root=str(tmp_path), state="wanted")["msg"]
