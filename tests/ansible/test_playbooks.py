@@ -47,9 +47,8 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: str(path.relative_to(PROJECT)))
-def test_playbook_parses(playbook: Path, inventory: Path) -> None:
-    done = run("ansible-playbook", "-i", str(inventory), "--syntax-check", str(playbook))
+def test_playbooks_parse(inventory: Path) -> None:
+    done = run("ansible-playbook", "-i", str(inventory), "--syntax-check", *map(str, PLAYBOOKS))
     assert done.returncode == 0, done.stdout + done.stderr
 
 

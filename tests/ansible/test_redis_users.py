@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
+from host_plays import PROJECT, Told, play
 
-PROJECT = Path(__file__).parents[2]
+VERSIONS = {
+    "6.0": ("Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64", ""),
+    "6.2": ("Redis server v=6.2.14 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", "&* "),
+    "7.0": ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", "&* "),
+    "unknown": ("", "&* "),
+}
+"""By version: what it prints, and how the rule opens channels."""
 
 
-@pytest.mark.parametrize(
-    ("printed", "channels"),
-    [
-        ("Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64", ""),
-        ("Redis server v=6.2.14 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", "&* "),
-        ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", "&* "),
-        ("", "&* "),
-    ],
-)
-def test_channels_are_opened_where_the_version_knows_them(tmp_path: Path, printed: str, channels: str) -> None:
-    play = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": {"__redis_version": {"stdout": printed}, "redis_password": "secret", "ansible_managed": "by a test"},
-        "vars_files": [str(PROJECT / "roles/redis/vars/main.yml")],
-        "tasks": [
-            {
-                "ansible.builtin.template": {
-                    "src": str(PROJECT / "roles/redis/templates/redis_users.conf.j2"),
-                    "dest": str(tmp_path / "users.conf"),
-                    "mode": "0600",
-                }
-            }
-        ],
-    }
-    playbook = tmp_path / "play.yml"
-    playbook.write_text(json.dumps([play]))
-    subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", str(playbook)],
-        cwd=PROJECT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")},
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
-    rule = (tmp_path / "users.conf").read_text().splitlines()[-1]
-    assert f" ~* {channels}+@all -@dangerous " in rule
+@pytest.fixture(scope="module")
+def users(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    """The users file for each version."""
+    template = PROJECT / "roles/redis/templates/redis_users.conf.j2"
+    tasks = [
+        {"ansible.builtin.include_vars": str(PROJECT / "roles/redis/vars/main.yml")},
+        {"ansible.builtin.debug": {"msg": f"{{{{ lookup('ansible.builtin.template', '{template}') }}}}"}},
+    ]
+    usual = {"redis_password": "secret", "ansible_managed": "by a test"}
+    hosts = {version: {**usual, "__redis_version": {"stdout": printed}} for version, (printed, _) in VERSIONS.items()}
+    return play(tmp_path_factory.mktemp("users"), tasks, hosts)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_channels_are_opened_where_the_version_knows_them(users: dict[str, Told], version: str) -> None:
+    assert f" ~* {VERSIONS[version][1]}+@all -@dangerous " in users[version].said

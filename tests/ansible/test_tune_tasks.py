@@ -2,106 +2,84 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
+from host_plays import Told, play
 
-PROJECT = Path(__file__).parents[2]
-
-
-def run_tasks(folder: Path, tasks: str, facts: dict[str, Any], show: str = "''", **variables: Any) -> tuple[int, str]:
-    """Run one task file; return the exit status and, as one line, what was printed, ``show`` at its end."""
-    role = {"name": "jetson_tune", "tasks_from": tasks}
-    play = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": variables,
-        "tasks": [
-            {"ansible.builtin.set_fact": {"jetson": facts, "cacheable": True}},
-            {"ansible.builtin.include_role": role},
-            {"ansible.builtin.debug": {"msg": f"{{{{ {show} }}}}"}},
-        ],
-    }
-    playbook = folder / "play.yml"
-    playbook.write_text(json.dumps([play]))
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", str(playbook)],
-        cwd=PROJECT,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
-            "PATH": f"{folder}:{os.environ['PATH']}",
-        },
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
+SWAP = {
+    "nvme": ("nvme", False, ""),
+    "sd": ("sd", False, "/dev/mine, an SD card: swap is slow"),
+    "emmc": ("emmc", False, "/dev/mine, an eMMC chip: swap is slow"),
+    "usb": ("usb", False, "/dev/mine, a USB drive: swap is slow"),
+    "unknown": ("unknown", False, "/dev/mine, a disk of unknown kind: swap is slow"),
+    "unknown-but-wanted": ("unknown", True, ""),
+    "full": ("nvme", False, "MiB free and the swap file takes 100. Make room"),
+}
+"""By name of the case: the kind of disk, whether the operator insists, the refusal."""
+UNITS = {
+    "older": (100, True, "outdated"),
+    "younger": (-100, True, "current"),
+    "never-started": (None, True, "outdated"),
+    "no-file": (100, False, "current"),
+}
+"""By name of the unit: by how many seconds it is older than its file, whether that is there, what must be said."""
 
 
-@pytest.mark.parametrize(
-    ("kind", "insisted", "refused"),
-    [
-        ("nvme", False, None),
-        ("sd", False, "/dev/mine, an SD card: swap is slow"),
-        ("emmc", False, "/dev/mine, an eMMC chip: swap is slow"),
-        ("usb", False, "/dev/mine, a USB drive: swap is slow"),
-        ("unknown", False, "/dev/mine, a disk of unknown kind: swap is slow"),
-        ("unknown", True, None),
-    ],
-)
-def test_swap_goes_only_where_it_wears_nothing_out(
-    tmp_path: Path, kind: str, insisted: bool, refused: str | None
-) -> None:
-    disk = {"path": str(tmp_path), "device": "/dev/mine", "kind": kind, "free_bytes": 2**40}
-    status, printed = run_tasks(
-        tmp_path,
-        "validate_swap",
-        {"disk": [disk]},
-        jetson_tune_swap_file=str(tmp_path / "swap"),
-        jetson_tune_swap_on_sd=insisted,
-    )
-    assert (status == 0) is (refused is None), printed
-    assert (refused or "") in printed
+def role(tasks: str) -> dict[str, Any]:
+    return {"ansible.builtin.include_role": {"name": "jetson_tune", "tasks_from": tasks}}
 
 
-def test_a_swap_file_needs_room(tmp_path: Path) -> None:
-    disk = {"path": str(tmp_path), "device": "/dev/mine", "kind": "nvme", "free_bytes": 100 * 2**20}
-    where = {"jetson_tune_swap_file": str(tmp_path / "swap"), "jetson_tune_swap_size_mb": 100}
-    status, printed = run_tasks(tmp_path, "validate_swap", {"disk": [disk]}, **where)
-    assert status != 0
-    assert "MiB free and the swap file takes 100. Make room" in printed
+@pytest.fixture(scope="module")
+def swap(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    """What the role says of a swap file on each of the disks."""
+    folder = tmp_path_factory.mktemp("swap")
+    hosts = {}
+    for name, (kind, insisted, _) in SWAP.items():
+        free = 100 * 2**20 if name == "full" else 2**40
+        disk = {"path": str(folder), "device": "/dev/mine", "kind": kind, "free_bytes": free}
+        hosts[name] = {
+            "board": {"disk": [disk]},
+            "jetson_tune_swap_file": str(folder / "swap"),
+            "jetson_tune_swap_on_sd": insisted,
+            "jetson_tune_swap_size_mb": 100,
+        }
+    facts = {"ansible.builtin.set_fact": {"jetson": "{{ board }}", "cacheable": True}}
+    return play(folder, [facts, role("validate_swap")], hosts)
 
 
-@pytest.mark.parametrize(
-    ("unit_seconds", "file_exists", "state"),
-    [(100, True, "outdated"), (-100, True, "current"), (None, True, "outdated"), (100, False, "current")],
-    ids=["older than its file", "younger", "never started", "no file"],
-)
-def test_a_unit_that_is_older_than_its_file_is_outdated(
-    tmp_path: Path, unit_seconds: int | None, file_exists: bool, state: str
-) -> None:
-    file = tmp_path / "unit.conf"
-    if file_exists:
-        file.write_text("new")
-    active = 0 if unit_seconds is None else int((time.monotonic() - unit_seconds) * 1e6)
-    program = tmp_path / "systemctl"
-    program.write_text(f"#!/bin/sh\n[ $4 = mine.service ] && echo {active}\n")
+@pytest.mark.parametrize("case", SWAP)
+def test_swap_goes_only_where_there_is_room_and_it_wears_nothing_out(swap: dict[str, Told], case: str) -> None:
+    refusal = SWAP[case][2]
+    assert swap[case].failed is bool(refusal), swap[case].said
+    assert refusal in swap[case].said
+
+
+@pytest.fixture(scope="module")
+def units(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    """What the role says of each unit."""
+    folder = tmp_path_factory.mktemp("units")
+    answers, hosts = [], {}
+    for name, (older_by, has_file, _) in UNITS.items():
+        file = folder / f"{name}.conf"
+        if has_file:
+            file.write_text("new")
+        active = 0 if older_by is None else int((time.monotonic() - older_by) * 1e6)
+        answers.append(f"{name}.service) echo {active} ;;")
+        hosts[name] = {
+            "__jetson_tune_outdated_unit": f"{name}.service",
+            "__jetson_tune_outdated_files": [str(file)],
+        }
+    program = folder / "systemctl"
+    program.write_text("\n".join(["#!/bin/sh", "case $4 in", *answers, "esac\n"]))
     program.chmod(0o755)
-    status, printed = run_tasks(
-        tmp_path,
-        "outdated",
-        {},
-        show="'it is ' ~ __jetson_tune_outdated.stdout",
-        __jetson_tune_outdated_unit="mine.service",
-        __jetson_tune_outdated_files=[str(file)],
-    )
-    assert status == 0, printed
-    assert f"it is {state}" in printed
+    show = {"ansible.builtin.debug": {"msg": "it is {{ __jetson_tune_outdated.stdout }}"}}
+    return play(folder, [role("outdated"), show], hosts, PATH=f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_that_is_older_than_its_file_is_outdated(units: dict[str, Told], unit: str) -> None:
+    assert not units[unit].failed, units[unit].said
+    assert f"it is {UNITS[unit][2]}" in units[unit].said
