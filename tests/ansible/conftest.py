@@ -19,6 +19,7 @@ sys.path[:0] = [
     str(PROJECT / "plugins/module_utils"),
     str(PROJECT / "plugins/modules"),
     str(PROJECT / "plugins/filter"),
+    str(PROJECT / "roles/wheelhouse/files"),
 ]
 
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import struct
-import sys
 from pathlib import Path
 
 import build_log
-import pytest
-
-sys.path.append(str(Path(__file__).parents[2] / "roles/wheelhouse/files"))
-
 import gpu_code
+import pytest
 
 # The action plugin has the name of its module.
 ACTION = Path(__file__).parents[2] / "plugins/action/wheel_build.py"

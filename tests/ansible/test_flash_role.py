@@ -65,7 +65,6 @@ class Flasher:
             "jetson_flash_log_dir": f"{self.folder}/log",
             "jetson_flash_artifacts": f"{self.folder}/artifacts",
             "jetson_flash_checksums": str(self.checksums),
-            "ansible_python_interpreter": sys.executable,
         }
         role = {"ansible.builtin.include_role": {"name": "jetson_flash", "tasks_from": tasks}}
         play = [{"hosts": "all", "connection": "local", "gather_facts": False, "tasks": [role]}]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import prove
 import pytest
 
 FILES = Path(__file__).parents[2] / "roles/wheelhouse/files"
@@ -38,13 +40,28 @@ def build(folder: Path, **wanted: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_a_wheel_that_works(tmp_path: Path) -> None:
-    done = build(tmp_path)
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a build whose wheel works."""
+    folder = tmp_path_factory.mktemp("proven")
+    done = build(folder)
     assert done.returncode == 0, done.stderr
-    result = json.loads((tmp_path / "result.json").read_text())
+    return folder
+
+
+def test_a_wheel_that_works(proven: Path) -> None:
+    result = json.loads((proven / "result.json").read_text())
     assert set(result["steps"]) == {"package", "proof"}
     assert result["peak_mb"] > 5
     assert result["proof"] == {"version": "1.0+cu126", "gpu_code": {}}
+
+
+def test_a_wheel_that_does_not(tmp_path: Path) -> None:
+    done = build(tmp_path, imports=["probe.kernels"])
+    assert done.returncode == 1
+    assert "No module named 'probe.kernels'" in done.stderr
+    assert not (tmp_path / "result.json").exists()
+    assert json.loads((tmp_path / "failed.json").read_text())["name"] == "proof"
 
 
 @pytest.mark.parametrize(
@@ -52,12 +69,18 @@ def test_a_wheel_that_works(tmp_path: Path) -> None:
     [
         ({"version": "1.1"}, "says version 1.0+cu126, wanted is 1.1"),
         ({"gpu_architectures": ["sm_87"]}, "no GPU code for sm_87; it has none"),
-        ({"imports": ["probe.kernels"]}, "No module named 'probe.kernels'"),
     ],
 )
-def test_a_wheel_that_does_not(tmp_path: Path, wanted: dict[str, Any], cause: str) -> None:
-    done = build(tmp_path, **wanted)
-    assert done.returncode == 1
-    assert cause in done.stderr
-    assert not (tmp_path / "result.json").exists()
-    assert json.loads((tmp_path / "failed.json").read_text())["name"] == "proof"
+def test_what_a_wheel_lacks(
+    proven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any], cause: str
+) -> None:
+    """In the environment of the wheel that works: it takes seconds to make another."""
+    for name in ("dist", "proof"):
+        (tmp_path / name).symlink_to(proven / name)
+    plan = json.loads((proven / "plan.json").read_text())
+    (tmp_path / "plan.json").write_text(json.dumps({"proof": plan["proof"] | wanted}))
+    monkeypatch.setattr(prove, "install", lambda *_: str(proven / "proof/bin/python"))
+    monkeypatch.setattr(sys, "argv", ["prove.py", str(tmp_path)])
+    with pytest.raises(SystemExit, match=re.escape(cause)):
+        prove.main()
+    assert not (tmp_path / "proof.json").exists()
