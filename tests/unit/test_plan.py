@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from audiofiles import MODEL
+from maie.cli import main
 from maie.plan import make_plan, needs
 from maie.plan.figures import figures, pinned
 from maie.plan.plan import BOARD_MEMORY, Device
@@ -22,10 +26,16 @@ MIB = 1024**2
 
 
 def maie_plan(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``maie plan`` with nothing else of MAIE in its environment."""
+    """Run ``maie plan`` in this process, with nothing else of MAIE in its environment."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAIE_")} | environment
-    command = [str(Path(sys.executable).parent / "maie"), "plan", *arguments]
-    return subprocess.run(command, env=env, input=stdin, capture_output=True, text=True, timeout=30, check=False)
+    with (
+        mock.patch.dict(os.environ, env, clear=True),
+        mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+        redirect_stdout(io.StringIO()) as out,
+        redirect_stderr(io.StringIO()) as err,
+    ):
+        status = main(["plan", *arguments])
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 
 def settings(profile: str = "jetson", **changed: Any) -> Settings:

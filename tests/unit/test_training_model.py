@@ -23,6 +23,15 @@ def shipped() -> Tokenizer:
     return Tokenizer.from_file(str(MODEL / "tokenizer.json"))
 
 
+def build(seed: int) -> Tokenizer:
+    return tokenizers.build(seed, sentences=3000, meetings=20)
+
+
+@pytest.fixture(scope="module")
+def new() -> Tokenizer:
+    return build(5)
+
+
 def test_the_files_are_those_that_the_checksums_name() -> None:
     lines = (MODEL / "SHA256SUMS").read_text().splitlines()
     names = [line.split()[1] for line in lines]
@@ -36,12 +45,9 @@ def test_the_model_folder_is_small() -> None:
     assert sum(path.stat().st_size for path in MODEL.iterdir()) <= MOST_BYTES
 
 
-def test_the_same_seed_gives_the_same_tokenizer() -> None:
-    def build(seed: int) -> str:
-        return tokenizers.build(seed, sentences=3000, meetings=20).to_str()
-
-    assert build(5) == build(5)
-    assert build(5) != build(6)
+def test_the_same_seed_gives_the_same_tokenizer(new: Tokenizer) -> None:
+    assert build(5).to_str() == new.to_str()
+    assert build(6).to_str() != new.to_str()
 
 
 def test_special_tokens_follow_the_text_and_timestamps_follow_them(shipped: Tokenizer) -> None:
@@ -61,8 +67,8 @@ def test_text_survives_the_tokenizer(shipped: Tokenizer) -> None:
 
 
 @pytest.mark.parametrize("made", ["shipped", "new"])
-def test_what_a_recogniser_suppresses_is_no_part_of_words(shipped: Tokenizer, made: str) -> None:
-    tokenizer = shipped if made == "shipped" else tokenizers.build(5, sentences=3000, meetings=20)
+def test_what_a_recogniser_suppresses_is_no_part_of_words(made: str, request: pytest.FixtureRequest) -> None:
+    tokenizer: Tokenizer = request.getfixturevalue(made)
     suppressed = set(WhisperTokenizer(tokenizer, multilingual=False).non_speech_tokens)
     writer = Writer(random.Random(4), Split())
     for _ in range(1000):
