@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -161,34 +162,35 @@ def test_no_file_leaves_its_folder(hub: Hub) -> None:
     assert "notes/x.json" not in record.files
 
 
-@pytest.fixture
-def play(hub: Hub, tmp_path: Path) -> Callable[..., str]:
-    """Run a playbook for a board whose speech model comes from the hub; return its recap."""
-    board = {"ansible_connection": "local", "models_dir": str(tmp_path / "on-board")}
-    fleet = {"children": {"jetson": {"hosts": {"board": board}}, "x86": {}, "virtual": {}}}
+def test_from_the_hub_over_the_control_node_to_the_board(hub: Hub, tmp_path: Path) -> None:
+    """Once fetched, once pushed, verified there; what was spoilt on its way to the board is refused."""
+    boards = {
+        name: {
+            "ansible_connection": "local",
+            "models_dir": str(tmp_path / name),
+            "models_downloads": str(tmp_path / "models" / name),
+            "models_wanted": ["speech"],
+        }
+        for name in ("sound", "spoilt")
+    }
+    fleet = {"children": {"jetson": {"hosts": boards}, "x86": {}, "virtual": {}}}
     (tmp_path / "hosts.json").write_text(json.dumps({"all": fleet}))
-    pinned = {"speech": {"repository": "somebody/speech", "revision": "main", "files": ["*.json", "model.bin"]}}
-    values = {"models_hub": hub.url, "models_pinned": pinned, "models_downloads": str(tmp_path / "models")}
-    values["models_wanted"] = ["speech"]
     (tmp_path / "push.yml").write_text("[{hosts: jetson, gather_facts: false, roles: [models]}]")
 
-    def run(playbook: str, *arguments: str) -> str:
+    def play(playbook: str, **values: Any) -> str:
         command = ["ansible-playbook", "-i", str(tmp_path / "hosts.json"), playbook, "-e", json.dumps(values)]
         env = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
-        done = subprocess.run([*command, *arguments], cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
 
-    return run
-
-
-def test_from_the_hub_over_the_control_node_to_the_board(play: Callable[..., str], tmp_path: Path) -> None:
-    """Once fetched, once pushed, verified there; what was spoilt on its way to the board is refused."""
-    assert "was recorded in" in play("playbooks/models.yml")
+    pinned = {"speech": {"repository": "somebody/speech", "revision": "main", "files": ["*.json", "model.bin"]}}
+    fetched = tmp_path / "models/sound"
+    told = play("playbooks/models.yml", models_hub=hub.url, models_pinned=pinned, models_downloads=str(fetched))
+    assert "was recorded in" in told
     assert (tmp_path / "models.lock.json").is_file()
-    model = tmp_path / "models/speech/model.bin"
-    model.write_bytes(WEIGHTS[:-1] + b"?")
-    assert "model.bin: FAILED" in play(str(tmp_path / "push.yml"))
-    assert not list((tmp_path / "on-board").rglob(".complete"))
-    model.write_bytes(WEIGHTS)
-    assert "failed=0" in play(str(tmp_path / "push.yml"))
-    assert len(list((tmp_path / "on-board/speech").glob("*/.complete"))) == 1
+    spoilt = shutil.copytree(fetched, tmp_path / "models/spoilt")
+    (spoilt / "speech/model.bin").write_bytes(WEIGHTS[:-1] + b"?")
+    told = play(str(tmp_path / "push.yml"))
+    assert told.count("model.bin: FAILED") == 1
+    assert len(list((tmp_path / "sound/speech").glob("*/.complete"))) == 1
+    assert not list((tmp_path / "spoilt").rglob(".complete"))
