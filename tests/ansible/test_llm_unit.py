@@ -47,7 +47,7 @@ def script(folder: Path, **changed: Any) -> str:
     values |= {
         "ansible_managed": "Ansible managed",
         "maie_llm_model": "/models/qwen",
-        "maie_llm_server": str(folder / "vllm"),
+        "__maie_llm_program": str(folder / "vllm"),
         "__maie_llm_server": vars(plan.server),
         "__maie_llm_port": 8001,
         "__maie_residency": "resident",
@@ -112,6 +112,12 @@ def test_what_the_unit_keeps_free_for_cuda() -> None:
     assert values["ExecStartPre"].startswith("+/bin/sh")
     assert "drop_caches" in values["ExecStartPre"]
     assert (values["IPAddressDeny"], values["IPAddressAllow"]) == ("any", "localhost")
+
+
+def test_readiness_is_asked_with_the_server_s_key() -> None:
+    """What systemd runs after the start has a CREDENTIALS_DIRECTORY that it can't see: tests/e2e/device tries it."""
+    values = {name: value for _, name, value in directives(render("maie-llm.service", gpu=True))}
+    assert "CREDENTIALS_DIRECTORY=/proc/${MAINPID}/root/run/credentials/maie-llm.service /" in values["ExecStartPost"]
 
 
 @pytest.mark.parametrize(
