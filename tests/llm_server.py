@@ -1,4 +1,7 @@
-"""A scripted server with OpenAI's chat completions and vLLM's token count, which records requests and fails as told."""
+"""A scripted server with OpenAI's chat completions and vLLM's token count, which records requests and fails as told.
+
+It needs nothing but the standard library to run, so that it can stand for vLLM in an environment without the service.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from maie.llm.openai import OpenAiModel, load
-from maie.prompts import BUILT_IN, load_template
-from maie.settings import Settings
+if TYPE_CHECKING:
+    from maie.llm.openai import OpenAiModel
 
 Behaviour = Literal[
     "ok", "slow", "error", "busy", "refused", "missing", "garbage", "wrong_shape", "endless", "trickle", "dies", "cut"
@@ -55,6 +57,8 @@ def transcript_of(body: dict[str, Any]) -> list[str]:
 
 def sensible(body: dict[str, Any]) -> str:
     """Return the example of the template whose schema is asked for, or the transcript itself where none is."""
+    from maie.prompts import BUILT_IN, load_template
+
     wanted = body.get("response_format", {}).get("json_schema", {}).get("schema")
     for folder in BUILT_IN.iterdir():
         template = load_template(folder)
@@ -65,6 +69,9 @@ def sensible(body: dict[str, Any]) -> str:
 
 def model_of(server: LlmServer, **settings: Any) -> OpenAiModel:
     """Return the client of a server, with a time limit of 10 s for an answer."""
+    from maie.llm.openai import load
+    from maie.settings import Settings
+
     given = {"profile": "embedded", "asr_model": Path("unused"), "llm_backend": "openai", "llm_url": server.url}
     return load(Settings(**{**given, "llm_timeout_seconds": 10, **settings}))
 

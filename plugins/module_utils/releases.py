@@ -4,6 +4,9 @@
 passed its smoke test and ``.proven`` is there. ``<root>/current`` and
 ``<root>/previous`` are relative links to two of them. A link is replaced by renaming a new one over it, and its folder
 is synced, so that after a power cut it points at the old release or at the new one and never at nothing.
+
+``<root>/environments/<id>/`` holds what the language model's server runs in. Releases share it: each names the one that
+it starts in its ``manifest.json``.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from ansible.module_utils import durable  # type: ignore[attr-defined]
 
 COMPLETE = ".complete"
 PROVEN = ".proven"
+MANIFEST = "manifest.json"
 RELEASE_ID = re.compile(r"[0-9a-f]{12}")
 HISTORY = "history.jsonl"
 
@@ -175,9 +179,21 @@ def removable(root: Path, keep: int) -> list[str]:
     return others[room:]
 
 
-def remove(root: Path, release: str) -> None:
-    """Remove a release: first the marker, so that half of one never looks whole."""
-    folder = root / "releases" / release
+def environment_of(root: Path, release: str) -> str:
+    """Return the id of the environment that a release's language model's server runs in; empty where it has none."""
+    manifest = root / "releases" / release / MANIFEST
+    named = json.loads(manifest.read_text(encoding="utf-8")).get("llm_environment") if manifest.is_file() else None
+    return str(named["id"]) if named else ""
+
+
+def unused_environments(root: Path, gone: list[str]) -> list[str]:
+    """Return the environments that no complete release names but those that are ``gone``."""
+    named = {environment_of(root, release) for release in whole_releases(root) if release not in gone}
+    return sorted(path.name for path in (root / "environments").glob("*") if path.name not in named)
+
+
+def remove(folder: Path) -> None:
+    """Remove a release or an environment: first the marker, so that half of one never looks whole."""
     (folder / COMPLETE).unlink(missing_ok=True)
     durable.sync(folder)
     shutil.rmtree(folder)

@@ -20,7 +20,8 @@ description:
   - C(noted) appends to C(history.jsonl) what became of a release; C(proven) does so too.
   - C(active) makes one live by replacing one link, after all of it is on the disk.
   - C(absent) takes the link to the live release away, for a first installation that failed.
-  - C(pruned) removes all but the newest releases, and never the live or the remembered one.
+  - C(pruned) removes all but the newest releases, and never the live or the remembered one; then the environments of
+    language models' servers that no release names any more.
 options:
   root:
     description: Folder with C(releases), C(current), C(previous) and C(history.jsonl).
@@ -86,7 +87,11 @@ retreat:
   returned: for state=retreat
   type: dict
 removed:
-  description: What was removed, or would be.
+  description: The releases that were removed, or would be.
+  returned: for state=pruned
+  type: list
+removed_environments:
+  description: The environments likewise.
   returned: for state=pruned
   type: list
 """
@@ -110,7 +115,7 @@ def wanted_links(params: dict[str, Any], before: releases.Links) -> releases.Lin
 def apply(root: Path, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Move the links or remove releases, as ``state`` says, and return what is so then."""
     before = releases.read_links(root)
-    after, removed = before, []
+    after, removed, environments = before, [], []
     if params["state"] == "active":
         after = wanted_links(params, before)
         if not check_mode and after != before:
@@ -121,15 +126,18 @@ def apply(root: Path, params: dict[str, Any], check_mode: bool) -> dict[str, Any
             releases.point(root, "current", "")
     elif params["state"] == "pruned":
         removed = releases.removable(root, params["keep"])
-        for release in removed if not check_mode else []:
-            releases.remove(root, release)
+        environments = releases.unused_environments(root, removed)
+        folders = [f"releases/{release}" for release in removed] + [f"environments/{name}" for name in environments]
+        for folder in folders if not check_mode else []:
+            releases.remove(root / folder)
     return {
-        "changed": after != before or bool(removed),
+        "changed": after != before or bool(removed or environments),
         "current": after.current,
         "previous": after.previous,
         "whole": releases.whole_releases(root),
         "proven": releases.proven_releases(root),
         "removed": removed,
+        "removed_environments": environments,
         "diff": {
             "before": f"current: {before.current}\nprevious: {before.previous}\n",
             "after": f"current: {after.current}\nprevious: {after.previous}\n",

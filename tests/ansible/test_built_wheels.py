@@ -11,6 +11,7 @@ import pytest
 import wheel_store
 from plugin_runner import RunModule
 
+REQUIREMENTS = Path(__file__).parents[2] / "requirements"
 BOARD = {"architecture": "aarch64", "python": "310", "cuda": "12.6.68"}
 BUILDER = {"architecture": "aarch64", "python": "cpython-310-aarch64-linux-gnu", "cuda": "12.6.85"}
 LOCK = """\
@@ -68,6 +69,16 @@ def test_a_lock_without_what_was_built() -> None:
         "nvidia-cudnn-cu12==9.10.2.21",
         "--hash=sha256:dd",
     ]
+
+
+def test_a_lock_for_pip_without_a_way_out() -> None:
+    """An address in a requirement is asked by pip, whatever ``--find-links`` has."""
+    by_url = LOCK.replace("torch-2.8.0-", "torch-2.8.0%2Bcu126-")
+    rest = locks.lock_by_version(by_url)
+    assert rest == by_url.replace(
+        "torch @ https://example.org/torch-2.8.0%2Bcu126-cp310-cp310-linux_aarch64.whl", "torch==2.8.0+cu126"
+    )
+    assert " @ " not in locks.lock_by_version((REQUIREMENTS / "aarch64-cp310-vllm.txt").read_text())
 
 
 def test_server_builds_in_a_lock_are_found() -> None:

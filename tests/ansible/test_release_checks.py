@@ -22,8 +22,10 @@ PLAY = """
   gather_subset: [min]
   tasks:
     - ansible.builtin.set_fact: {__maie_built_wheel: {}}
-    - ansible.builtin.include_role: {name: maie, tasks_from: validate}
+    - ansible.builtin.include_role: {name: maie, tasks_from: "{{ checks }}"}
 """
+SERVER = {"checks": "wheels", "__maie_plan": {"residency": "resident", "server": {"context_tokens": 4096}}}
+"""The plan of a host with a language model's server of its own."""
 
 
 @pytest.fixture
@@ -33,7 +35,8 @@ def validate(tmp_path: Path) -> Any:
     (tmp_path / f"{PLATFORM}.txt").write_text(LOCK)
 
     def run(**variables: Any) -> tuple[int, str]:
-        usual = {"maie_lock_dir": str(tmp_path), "maie_api_keys": [{"id": "probe", "key": "x" * 32}]}
+        keys = [{"id": "probe", "key": "x" * 32}]
+        usual = {"checks": "validate", "maie_lock_dir": str(tmp_path), "maie_api_keys": keys}
         interpreter = {"ansible_python_interpreter": sys.executable}
         command = ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")]
         done = subprocess.run(
@@ -63,3 +66,11 @@ def test_a_bundle_for_another_lock_is_refused(validate: Any, tmp_path: Path) -> 
     (tmp_path / "wheels").mkdir()
     (tmp_path / f"wheels/{PLATFORM}-{hashlib.sha256(LOCK.encode()).hexdigest()[:12]}.tar").touch()
     assert validate(maie_bundle=str(tmp_path))[0] == 0
+
+
+def test_vllm_needs_a_lock_and_another_program_does_not(validate: Any) -> None:
+    status, said = validate(**SERVER, maie_llm_wheels={})
+    assert status != 0
+    assert f"There is no lock for vLLM on {PLATFORM}" in said
+    assert "Name another program in maie_llm_server" in said
+    assert validate(**SERVER, maie_llm_server="/opt/other/server")[0] == 0

@@ -123,6 +123,24 @@ def test_pruning_leaves_a_staging_alone(tmp_path: Path) -> None:
     assert releases.removable(tmp_path, 1) == []
 
 
+def test_pruning_takes_the_environments_that_no_release_names(tmp_path: Path, run_module: RunModule) -> None:
+    """Releases share environments: one goes with the last release that names it, and what is half there goes too."""
+    for age, (release, environment) in enumerate({A: "1" * 12, B: "1" * 12, C: "2" * 12, D: "3" * 12}.items()):
+        stage(tmp_path, release, age=age * 100)
+        manifest = {"llm_environment": {"id": environment}}
+        (tmp_path / "releases" / release / releases.MANIFEST).write_text(json.dumps(manifest))
+        (tmp_path / "environments" / environment).mkdir(parents=True, exist_ok=True)
+    stage(tmp_path, E)
+    (tmp_path / "releases" / E / releases.MANIFEST).write_text('{"llm_environment": null}')
+    (tmp_path / "environments/half").mkdir()
+    releases.activate(tmp_path, D, E)
+    for check in (True, False):
+        result = run_module(maie_release, check=check, root=str(tmp_path), state="pruned", keep=3)
+        assert (set(result["removed"]), set(result["removed_environments"])) == ({B, C}, {"2" * 12, "half"})
+    assert {path.name for path in (tmp_path / "environments").iterdir()} == {"1" * 12, "3" * 12}
+    assert not run_module(maie_release, root=str(tmp_path), state="pruned", keep=3)["changed"]
+
+
 def test_only_whole_releases_count_as_proven(tmp_path: Path, run_module: RunModule) -> None:
     stage(tmp_path, A)
     stage(tmp_path, B, whole=False)

@@ -1,120 +1,167 @@
-"""A device without a way out is installed from the bundle alone; a wheel that was built takes the index's place."""
+"""A device without a way out is installed from the bundle alone; a wheel that was built takes the index's place.
+
+The language model's server runs there as a unit, from an environment of its own. In the order of a fleet's life: the
+wheel is missing; the first release, resident; another wheel and another residency; back.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import subprocess
-import sys
-import zipfile
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import built_wheels
 import pytest
-from virtual import PROJECT, Play, docker, play
+from virtual import PROJECT, Play, docker, play, recap
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(1200)]
 
 INVENTORY = PROJECT / "tests/e2e/device/bundle/hosts.yml"
 DEVICE = "jetson-e2e-03"
-LOCAL = "built"
-"""Marks the version of the wheel that stands for one that was built: 4.8.5+built."""
+WHEELS = {"maie_wheels": {"ctranslate2": "newest"}, "bundle_locks": ["x86_64-cp311", "x86_64-cp311-vllm"]}
+SERVER = {"maie_llm_backend": "openai", "maie_llm_start_seconds": 30, "maie_settings": {"llm_residency": "resident"}}
+# The double knows nothing of what was said.
+LENIENT = {"smoke_max_clean_wer": 1.0, "smoke_min_action_items_f1": 0.0}
+VLLM_LOCK = "six==1.17.0 --hash=sha256:4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274\n"
 
 
 def shell(command: str) -> str:
     return docker("exec", DEVICE, "bash", "-ec", command).strip()
 
 
-def built_wheel(folder: Path) -> Path:
-    """Return the index's CTranslate2 under a version of its own: it works, and can be told from the index's."""
-    lock = (PROJECT / "requirements/x86_64-cp311.txt").read_text()
-    version = re.search(r"^ctranslate2==(\S+)", lock, re.MULTILINE)
-    assert version
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    subprocess.run([*pip, f"ctranslate2=={version[1]}"], check=True)
-    original = next(folder.glob("*.whl"))
-    wheel = folder / original.name.replace(version[1], f"{version[1]}+{LOCAL}")
-    with (
-        zipfile.ZipFile(original) as source,
-        zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
-    ):
-        for name in source.namelist():
-            content = source.read(name)
-            if name.endswith("/METADATA"):
-                content = content.replace(f"Version: {version[1]}".encode(), f"Version: {version[1]}+{LOCAL}".encode())
-            # An empty record is a valid one; pip writes its own.
-            content = b"" if name.endswith("/RECORD") else content
-            target.writestr(name.replace(f"-{version[1]}.dist-info", f"-{version[1]}+{LOCAL}.dist-info"), content)
-    original.unlink()
-    return wheel
-
-
-def publish(wheel: Path, wheelhouse: Path) -> str:
-    """Put the wheel into a wheelhouse as the role does; return its SHA-256."""
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    folder = wheelhouse / "ctranslate2" / ("ab" * 32)
-    folder.mkdir(parents=True)
-    builder = {"architecture": "x86_64", "python": "cpython-311-x86_64-linux-gnu", "cuda": None}
-    needs = {"packages": [], "imports": ["ctranslate2"], "arguments": []}
-    manifest = {"builder": builder, "built_at": "2026-01-01T00:00:00Z", "install": needs}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    probe = "import os, pwd; assert pwd.getpwuid(os.getuid()).pw_name == 'maie'\n"
-    (folder / "probe.py").write_text(probe)
-    wheel.rename(folder / wheel.name)
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())]
-    (folder / "SHA256SUMS").write_text("".join(sums))
-    return digest
-
-
-@pytest.fixture(scope="module")
-def device() -> Iterator[None]:
-    """A fresh device."""
-    made = play("playbooks/virtual.yml", inventory=INVENTORY)
-    assert made.returncode == 0, made.stdout
-    yield
-    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=INVENTORY)
-
-
 def text_of(done: Play) -> str:
     return " ".join(done.stdout.split())
 
 
-def test_installed_without_a_way_out(device: None, tmp_path: Path) -> None:
-    wheelhouse, bundle = tmp_path / "house", tmp_path / "bundle"
-    sha256 = publish(built_wheel(tmp_path), wheelhouse)
-    wheels = ("-e", '{"maie_wheels": {"ctranslate2": "newest"}}')
-    make = ("playbooks/bundle.yml", *wheels, "-e", f"wheelhouse_dir={wheelhouse}", "-e", f"bundle_dir={bundle}")
-    listed = play(*make, "--check", inventory=INVENTORY)
+def environment() -> str:
+    """Return the environment that the live release names."""
+    manifest = json.loads(shell("cat /opt/maie/current/manifest.json"))
+    return str(manifest["llm_environment"]["id"])
+
+
+def active() -> set[str]:
+    """Return the units of the server that systemd has started."""
+    listed = shell("systemctl list-units --plain --no-legend --state=active 'maie-llm*'")
+    return {line.split()[0] for line in listed.splitlines()}
+
+
+def notes() -> Any:
+    """Return the notes that the last smoke test got, which was content."""
+    smoke = json.loads((PROJECT / f"artifacts/smoke/{DEVICE}.json").read_text())
+    assert smoke["ok"], smoke
+    assert smoke["clean_transcript"]
+    return smoke["notes"]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A fresh device, and folders of the control node for it."""
+
+    locks: Path
+    wheelhouse: Path
+    bundle: Path
+
+    def play(self, playbook: str, *arguments: str, **variables: Any) -> Play:
+        """Run a playbook with the variables of this fleet and others."""
+        usual = {"maie_lock_dir": str(self.locks), **WHEELS, **SERVER, **LENIENT}
+        return play(playbook, "-e", json.dumps(usual | variables), *arguments, inventory=INVENTORY)
+
+    def deploy(self, *arguments: str, **variables: Any) -> Play:
+        return self.play("playbooks/deploy.yml", *arguments, **variables)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
+    made = Fleet(folder / "locks", folder / "house", folder / "bundle")
+    made.locks.mkdir()
+    shutil.copy(PROJECT / "requirements/x86_64-cp311.txt", made.locks)
+    (made.locks / "x86_64-cp311-vllm.txt").write_text(VLLM_LOCK)
+    done = play("playbooks/virtual.yml", inventory=INVENTORY)
+    assert done.returncode == 0, done.stdout
+    yield made
+    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=INVENTORY)
+
+
+def test_a_server_without_its_wheel_is_refused_before_anything_is_changed(fleet: Fleet, tmp_path: Path) -> None:
+    built_wheels.publish(built_wheels.ctranslate2(tmp_path), fleet.wheelhouse)
+    refused = fleet.deploy(wheelhouse_dir=str(fleet.wheelhouse))
+    assert refused.returncode != 0
+    assert "has no vllm for jetson-e2e-03" in text_of(refused)
+    assert "Build it with playbooks/build.yml" in text_of(refused)
+    assert recap(refused.stdout, DEVICE)["changed"] == 0
+    assert shell("ls -d /opt/maie /etc/maie 2>/dev/null || echo nothing") == "nothing"
+
+
+def test_installed_without_a_way_out(fleet: Fleet, tmp_path: Path) -> None:
+    built_wheels.publish(built_wheels.vllm(tmp_path, "0.11.0+first"), fleet.wheelhouse)
+    make = {"wheelhouse_dir": str(fleet.wheelhouse), "bundle_dir": str(fleet.bundle)}
+    listed = fleet.play("playbooks/bundle.yml", "--check", **make)
     assert listed.returncode == 0, listed.stdout
-    assert not bundle.exists()
+    assert not fleet.bundle.exists()
     assert re.search(r"wheels of x86_64-cp311: \d+ files, [\d.]+ MB", listed.stdout), listed.stdout
-    made = play(*make, inventory=INVENTORY)
+    made = fleet.play("playbooks/bundle.yml", **make)
     assert made.returncode == 0, made.stdout
     assert re.search(r"packages of jetson-e2e-03: \d+ files, [\d.]+ MB", made.stdout), made.stdout
-    shell("ip route del default")
+    shell("ip route show default >/root/way-out && ip route del default")
 
-    deploy = ("playbooks/deploy.yml", *wheels, "-e", f"maie_bundle={bundle}")
-    done = play(*deploy, inventory=INVENTORY)
+    done = fleet.deploy(maie_bundle=str(fleet.bundle))
     assert done.returncode == 0, done.stdout
     manifest = json.loads(shell("cat /opt/maie/current/manifest.json"))
+    sha256 = next((fleet.wheelhouse / "ctranslate2").iterdir()).name
     assert [(built["name"], built["sha256"]) for built in manifest["built"]] == [("ctranslate2", sha256)]
-    assert f"+{LOCAL}" in shell("/opt/maie/current/venv/bin/pip list | grep ctranslate2")
+    assert f"+{built_wheels.LOCAL}" in shell("/opt/maie/current/venv/bin/pip list | grep ctranslate2")
     assert sha256 in shell("cat /opt/maie/current/venv/lib/python3*/site-packages/ctranslate2-*/direct_url.json")
-    smoke = json.loads((PROJECT / f"artifacts/smoke/{DEVICE}.json").read_text())
-    assert smoke["ok"]
 
-    again = play(*deploy, inventory=INVENTORY)
-    assert re.search(rf"{DEVICE} .*changed=0 ", re.sub(r"\x1b\[[0-9;]*m", "", again.stdout)), again.stdout
+    # The server runs from an environment that is not the release's, and the smoke test's tasks went through it.
+    assert active() == {"maie-llm.service"}
+    folder = f"/opt/maie/environments/{environment()}"
+    assert folder in shell("tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value maie-llm)/cmdline")
+    assert "0.11.0+first" in shell(f"{folder}/venv/bin/pip list | grep vllm")
+    assert notes() == json.loads(built_wheels.NOTES.read_text())
+
+    again = fleet.deploy(maie_bundle=str(fleet.bundle))
+    assert recap(again.stdout, DEVICE)["changed"] == 0, again.stdout
     # Nothing of this could have come from an index.
     tried = "/opt/maie/current/venv/bin/pip download --quiet --retries 0 --timeout 5 --dest /tmp six"
     assert shell(f"{tried} || echo no way out").endswith("no way out")
 
     # A bit that has changed is told before anything is done.
-    archive = next((bundle / "wheels").glob("*.tar"))
+    archive = next((fleet.bundle / "wheels").glob("x86_64-cp311-[!v]*.tar"))
     content = bytearray(archive.read_bytes())
     content[len(content) // 2] ^= 1
     archive.write_bytes(content)
-    flipped = play(*deploy, inventory=INVENTORY)
+    flipped = fleet.deploy(maie_bundle=str(fleet.bundle))
     assert flipped.returncode != 0
     assert f"./wheels/{archive.name}: FAILED" in text_of(flipped)
+
+
+def test_a_release_goes_back_to_its_own_environment(fleet: Fleet, tmp_path: Path) -> None:
+    shell("ip route add $(cat /root/way-out)")
+    first = environment()
+    made_at = shell(f"stat --format=%y /opt/maie/environments/{first}/.complete")
+    shell("mkdir /opt/maie/environments/000000000000")
+    built_wheels.publish(built_wheels.vllm(tmp_path, "0.11.0+second"), fleet.wheelhouse, day=2)
+    swap = {"maie_settings": {"llm_residency": "swap"}, "wheelhouse_dir": str(fleet.wheelhouse)}
+    done = fleet.deploy(**swap)
+    assert done.returncode == 0, done.stdout
+    second = environment()
+    assert set(shell("ls /opt/maie/environments").split()) == {first, second}
+
+    # The worker has the server started and stopped by root's path units, and no more than these wait now.
+    assert notes() == json.loads(built_wheels.NOTES.read_text())
+    assert active() == {"maie-llm.path", "maie-llm-stop.path"}
+    started = shell("journalctl --unit=maie-llm.service --output=cat --grep='^(Started|Stopped) ' --lines=2")
+    assert [line.split()[0] for line in started.splitlines()] == ["Started", "Stopped"]
+
+    back = fleet.play("rollback.yml")
+    assert back.returncode == 0, back.stdout
+    assert environment() == first != second
+    assert shell(f"stat --format=%y /opt/maie/environments/{first}/.complete") == made_at
+    assert active() == {"maie-llm.service"}
+    assert first in shell("tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value maie-llm)/cmdline")
+    assert notes() == json.loads(built_wheels.NOTES.read_text())

@@ -1,0 +1,77 @@
+"""Wheels that stand for ones that were built, and a wheelhouse that has them as its role publishes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from virtual import PROJECT
+
+LOCAL = "built"
+"""Marks the version of the CTranslate2 that stands for one that was built: 4.8.5+built."""
+NOTES = PROJECT / "app/src/maie/templates/meeting_notes_v1/example.json"
+"""What the double of vLLM answers when it is asked for notes."""
+PROBE = "import os, pwd; assert pwd.getpwuid(os.getuid()).pw_name == 'maie'\n"
+
+
+def ctranslate2(folder: Path) -> Path:
+    """Return the index's CTranslate2 under a version of its own: it works, and can be told from the index's."""
+    lock = (PROJECT / "requirements/x86_64-cp311.txt").read_text()
+    version = re.search(r"^ctranslate2==(\S+)", lock, re.MULTILINE)
+    assert version
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
+    subprocess.run([*pip, f"ctranslate2=={version[1]}"], check=True)
+    original = next(folder.glob("ctranslate2-*.whl"))
+    wheel = folder / original.name.replace(version[1], f"{version[1]}+{LOCAL}")
+    with (
+        zipfile.ZipFile(original) as source,
+        zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
+    ):
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("/METADATA"):
+                content = content.replace(f"Version: {version[1]}".encode(), f"Version: {version[1]}+{LOCAL}".encode())
+            # An empty record is a valid one; pip writes its own.
+            content = b"" if name.endswith("/RECORD") else content
+            target.writestr(name.replace(f"-{version[1]}.dist-info", f"-{version[1]}+{LOCAL}.dist-info"), content)
+    original.unlink()
+    return wheel
+
+
+def vllm(folder: Path, version: str) -> Path:
+    """Return the double of vLLM, whose ``vllm serve`` is the scripted server of the tests."""
+    wheel, about = folder / f"vllm-{version}-py3-none-any.whl", f"vllm-{version}.dist-info"
+    files = {
+        "vllm/notes.json": NOTES.read_text(encoding="utf-8"),
+        "vllm/llm_server.py": (PROJECT / "tests/llm_server.py").read_text(encoding="utf-8"),
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/entry_points.txt": "[console_scripts]\nvllm = vllm.cli:main\n",
+        f"{about}/RECORD": "",
+    }
+    files |= {f"vllm/{path.name}": path.read_text() for path in (PROJECT / "tests/fixtures/vllm").glob("*.py")}
+    with zipfile.ZipFile(wheel, "w") as target:
+        for name, content in files.items():
+            target.writestr(name, content)
+    return wheel
+
+
+def publish(wheel: Path, wheelhouse: Path, day: int = 1) -> str:
+    """Put a wheel into a wheelhouse as the role does, built on that day of the year; return its SHA-256."""
+    digest, name = hashlib.sha256(wheel.read_bytes()).hexdigest(), wheel.name.partition("-")[0]
+    folder = wheelhouse / name / digest
+    folder.mkdir(parents=True)
+    builder = {"architecture": "x86_64", "python": "cpython-311-x86_64-linux-gnu", "cuda": None}
+    needs = {"packages": [], "imports": [name], "arguments": []}
+    manifest = {"builder": builder, "built_at": f"2026-01-{day:02}T00:00:00Z", "install": needs}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "probe.py").write_text(PROBE)
+    wheel.rename(folder / wheel.name)
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())]
+    (folder / "SHA256SUMS").write_text("".join(sums))
+    return digest
