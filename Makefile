@@ -12,6 +12,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 SCENARIOS := default tune build docker $(if $(MAIE_TEST_FULL),arm64)
 SERVICE_DEVICE := $(addprefix tests/e2e/device/test_,bad_releases.py plays.py recovery.py)
 LANES := 2
+SPREAD := --numprocesses=$(LANES) --dist=loadfile
 
 export ANSIBLE_FORCE_COLOR ?= $(if $(MAKE_TERMOUT),1,0)
 
@@ -51,12 +52,14 @@ lint: venv ## ruff, mypy, ansible-lint, and the locks against their sources
 .PHONY: unit
 unit: venv ## Tests that start no service
 	@scripts/system-packages systemd:systemd-analyze
-	pytest tests/unit tests/ansible -m "not device"
+	pytest tests/unit tests/ansible -m "not device" $(SPREAD)
 
 .PHONY: integration
 integration: venv ## The service with real Redis, real worker and real engine on this machine
 	@scripts/system-packages redis-server espeak-ng curl openssl
-	pytest tests/integration tests/e2e tests/performance -m "not device"
+	pytest tests/integration tests/e2e -m "not device" $(SPREAD)
+	@# What is measured wants the machine for itself.
+	pytest tests/performance -m "not device"
 
 # Each scenario and each group of device tests has a network and hosts of its own, and waits more than it computes.
 .PHONY: hosts

@@ -11,12 +11,28 @@ from typing import Any
 
 import httpx
 import pytest
-from stack import MIB, WITH_LLM, Stack, wait_for
+from stack import MIB, WITH_LLM, Figure, Stack, wait_for
 
 SENTENCES = (
     "The budget was approved by the whole team. We will meet again on the third of May. "
     "Anna sends the report to the office before the end of the week."
 )
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    """Take what a test has measured, for the end of the run's output: passed or not, and in whichever process."""
+    return lambda text: record_property("figure", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests have measured."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    figures = [(report.nodeid, text) for report in reports for name, text in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("figures")
+    for test, text in dict.fromkeys(figures):
+        terminalreporter.write_line(f"{test.rsplit('::')[-1]}: {text}")
 
 
 @pytest.fixture(scope="session")

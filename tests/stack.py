@@ -27,6 +27,7 @@ WITH_LLM = {"llm_backend": "ctranslate2", "llm_model": LLM, "llm_threads": 1}
 """Settings of a service that has the embedded language model too."""
 MIB = 1024**2
 Speech = Callable[[float], bytes]
+Figure = Callable[[str], None]
 
 
 def _die_with_parent() -> None:

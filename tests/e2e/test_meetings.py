@@ -21,7 +21,7 @@ from maie_training.meetings import Wording
 from maie_training.scores import Matches, action_items
 from maie_training.splits import Split
 from maie_training.wer import word_error_rate
-from stack import Stack
+from stack import Figure, Stack
 
 pytestmark = pytest.mark.timeout(3600)
 COUNT = 100 if os.environ.get("MAIE_TEST_FULL") else 5
@@ -41,9 +41,7 @@ def meetings(folder: Path) -> Iterator[tuple[View, bytes]]:
         yield view_meeting(plan.meeting, random.Random(number), "none"), audio.read_bytes()
 
 
-def test_held_out_meetings_come_back_clean_and_with_their_notes(
-    service: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_held_out_meetings_come_back_clean_and_with_their_notes(service: Stack, tmp_path: Path, figure: Figure) -> None:
     with service.client() as client:
         validator = jsonschema.Draft202012Validator(client.get("/v1/templates/meeting_notes_v1/schema").json())
     wanted, found, items = [], [], Matches()
@@ -57,11 +55,10 @@ def test_held_out_meetings_come_back_clean_and_with_their_notes(
         items.count(action_items(asdict(view.notes)), action_items(notes))
         invalid += [] if validator.is_valid(notes) else [notes]
     wer = word_error_rate(wanted, found)
-    with capsys.disabled():
-        print(
-            f"\n{COUNT} held-out meetings from audio: clean WER {wer:.2%}, notes not valid {len(invalid)}, "
-            f"{items.wanted} action items, F1 {items.f1:.3f}"
-        )
+    figure(
+        f"{COUNT} held-out meetings from audio: clean WER {wer:.2%}, notes not valid {len(invalid)}, "
+        f"{items.wanted} action items, F1 {items.f1:.3f}"
+    )
     assert wer <= 0.05
     assert not invalid
     assert items.wanted >= COUNT

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from stack import KEY, MIB, Speech, Stack, assert_problem, wait_for
+from stack import KEY, MIB, Figure, Speech, Stack, assert_problem, wait_for
 
 pytestmark = pytest.mark.usefixtures("leaves_the_service_sound")
 
@@ -85,7 +85,7 @@ def test_a_client_that_goes_away_leaves_nothing(service: Stack) -> None:
     wait_for(lambda: not service.redis().zcard("maie:reservations"), 5, "the upload's place")
 
 
-def test_200_parallel_uploads(service: Stack, speech: Speech) -> None:
+def test_200_parallel_uploads(service: Stack, speech: Speech, figure: Figure) -> None:
     audio = speech(2)
     barrier = threading.Barrier(200)
     trust = ssl.create_default_context()  # made once: it takes longer than an upload
@@ -106,4 +106,4 @@ def test_200_parallel_uploads(service: Stack, speech: Speech) -> None:
     assert httpx.get(f"{service.url}/health").json() == {"status": "ok"}
     assert all(service.wait_final(task_id)["status"] == "COMPLETE" for task_id in accepted)
     assert not service.uploads()
-    print(f"\n200 uploads at once: {len(accepted)} accepted and complete, {len(refused)} refused with 429")
+    figure(f"200 uploads at once: {len(accepted)} accepted and complete, {len(refused)} refused with 429")

@@ -18,6 +18,7 @@ from maie.settings import PROFILES, Settings
 from maie.stages import quality
 from maie_training.wer import word_error_rate
 from sounds import GERMAN, chords, drums, noise, voice
+from stack import Figure
 
 FULL = "MAIE_TEST_FULL" in os.environ
 HOUR = 3600.0 if FULL else 120.0
@@ -96,9 +97,7 @@ def test_four_hours_of_silence_are_an_explicit_nothing_where_they_are_allowed(st
         assert mib(engine, "VmHWM") - idle < MAX_GROWTH_MIB
 
 
-def test_three_hours_of_speech_are_complete_within_bounded_memory(
-    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_three_hours_of_speech_are_complete_within_bounded_memory(start: Start, tmp_path: Path, figure: Figure) -> None:
     seconds = 3 * HOUR - 1
     speech = np.tile(sample(), 1 + round(seconds * 16_000) // len(sample()))[: round(seconds * 16_000)]
     engine = start(asr_batch_size=4)
@@ -108,8 +107,7 @@ def test_three_hours_of_speech_are_complete_within_bounded_memory(
     segments = result.transcript.segments
     found = len(result.transcript.text.split())
     spoken = len(reference_text().split()) * seconds * 16_000 / len(sample())
-    with capsys.disabled():
-        print(f"\n{seconds:.0f} s: {mib(engine, 'VmHWM') - idle:.0f} MiB over idle {idle:.0f}, {result.metrics}")
+    figure(f"{seconds:.0f} s: {mib(engine, 'VmHWM') - idle:.0f} MiB over idle {idle:.0f}, {result.metrics}")
     assert found == pytest.approx(spoken, rel=0.05)
     assert segments[-1].end == pytest.approx(seconds, abs=10)
     assert all(a.end <= b.start for a, b in pairwise(segments))

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from audiofiles import SAMPLE, reference_text
-from stack import WITH_LLM, Speech, Stack, engines, wait_for
+from stack import WITH_LLM, Figure, Speech, Stack, engines, wait_for
 
 pytestmark = pytest.mark.timeout(7200)
 TRIALS = int(os.environ.get("TRIALS", "20"))
@@ -126,8 +126,8 @@ class Trials:
                     left.remove(task)
             time.sleep(0.05)
 
-    def check(self) -> None:
-        """Print the counts, and compare them with what was promised."""
+    def check(self, figure: Figure) -> None:
+        """Tell the counts, and compare them with what was promised."""
         lines = self._stack.log("worker") + self._stack.log("api")
         begins: dict[str, list[float]] = {task: [] for task in self._kills}
         ends: Counter[str] = Counter()
@@ -150,8 +150,8 @@ class Trials:
         causes = Counter(state["error"]["code"] for state in self._states.values() if state["error"])
         complete = {task: state for task, state in self._states.items() if state["status"] == "COMPLETE"}
         lacking = [task for task, state in complete.items() if not is_whole(self._kinds[task], state)]
-        print(
-            f"\n{len(set(self._kills.values()))} kills (seed {SEED}), {len(self._kills)} tasks accepted, "
+        figure(
+            f"{len(set(self._kills.values()))} kills (seed {SEED}), {len(self._kills)} tasks accepted, "
             f"{len(hit)} of them hit at work, the kills in {dict(self._stages)}: {dict(outcomes)} {dict(causes)}, "
             f"lost {len(lost)}, stuck {len(stuck)}, ended twice {len(twice)}, not whole {len(lacking)}; after the "
             f"kill, slowest at work again {max(again, default=0):.1f} s, slowest end {max(after, default=0):.1f} s"
@@ -170,21 +170,21 @@ class Trials:
         assert {"asr", "clean", "summary"} <= set(self._stages), self._stages
 
 
-def test_kills_lose_nothing(own_stack: Callable[..., Stack], speech: Speech) -> None:
+def test_kills_lose_nothing(own_stack: Callable[..., Stack], speech: Speech, figure: Figure) -> None:
     """With the times of lease and sweep shortened, so that many kills fit into a short test."""
     stack = own_stack(lease_seconds=2, sweep_seconds=1, **WITH_LLM)
     stack.start("api", "worker")
     rtf = stack.wait_final(stack.accept(speech(20)))["metrics"]["rtf"]
     trials = Trials(stack, speech(min(600, max(2, 1.5 / rtf))))
     trials.run(TRIALS)
-    trials.check()
+    trials.check(figure)
     trials.check_stages()
 
 
-def test_the_default_times_keep_the_promise(own_stack: Callable[..., Stack], speech: Speech) -> None:
+def test_the_default_times_keep_the_promise(own_stack: Callable[..., Stack], speech: Speech, figure: Figure) -> None:
     stack = own_stack(**WITH_LLM)
     stack.start("api", "worker")
     rtf = stack.wait_final(stack.accept(speech(20)))["metrics"]["rtf"]
     trials = Trials(stack, speech(min(600, max(2, 4.0 / rtf))))
     trials.run(max(2, TRIALS // 20))
-    trials.check()
+    trials.check(figure)

@@ -28,6 +28,7 @@ from maie_training.meetings import MeetingComposer, Wording
 from maie_training.scores import Kept, Matches, action_items
 from maie_training.splits import Split
 from maie_training.wer import word_error_rate
+from stack import Figure
 
 MODEL = Path(__file__).resolve().parents[2] / "files" / "models" / "maie-llm-en-v1"
 CLEAN = load_template(BUILT_IN / CLEAN_TRANSCRIPT)
@@ -66,7 +67,7 @@ def meetings() -> Iterator[View]:
         yield view_meeting(composer.compose(), rng, speakers)
 
 
-def test_clean_transcripts_and_notes_are_right(model: LanguageModel) -> None:
+def test_clean_transcripts_and_notes_are_right(model: LanguageModel, figure: Figure) -> None:
     wanted, found, kept, tasks, fallbacks = [], [], Kept(), Matches(), 0
     for view in meetings():
         cleaned = clean(view.turns, model, CLEAN, ignore)
@@ -85,7 +86,7 @@ def test_clean_transcripts_and_notes_are_right(model: LanguageModel) -> None:
         "action_items": tasks.wanted,
         "raw_lines": fallbacks,
     }
-    print(figures)
+    figure(str(figures))
     assert figures["clean_wer"] <= 0.03
     assert figures["kept"] >= 0.99
     assert figures["invented"] == 0

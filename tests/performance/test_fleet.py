@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from builds import hosts_for_a_build
+from stack import Figure
 from virtual import PROJECT
 
 pytestmark = [
@@ -54,7 +55,7 @@ def compiled(house: Path) -> tuple[int, int]:
     return len(objects), len(set(objects))
 
 
-def test_eight_devices_cost_one_build(build: dict[str, Any]) -> None:
+def test_eight_devices_cost_one_build(build: dict[str, Any], figure: Figure) -> None:
     house = Path(build["wheelhouse_dir"])
     cold, said = run(build)
     assert said.count("ctranslate2: compile (step") == 1
@@ -72,11 +73,9 @@ def test_eight_devices_cost_one_build(build: dict[str, Any]) -> None:
     warm, said = run(build)
     assert "compile" not in said
     per_device = (warm - again) / DEVICES
-    print(
-        f"\n{DEVICES} devices, cold wheelhouse: {cold:.0f} s, {work} objects compiled; one build compiles {one_build}"
-        f"\n{DEVICES} devices, warm wheelhouse: {warm:.0f} s, none compiled; nothing to do: {again:.0f} s"
-        f"\na warm installation adds {per_device:.1f} s per device"
-    )
+    figure(f"{DEVICES} devices, cold: {cold:.0f} s, {work} objects compiled; one build compiles {one_build}")
+    figure(f"{DEVICES} devices, warm: {warm:.0f} s, none compiled; with nothing to do: {again:.0f} s")
+    figure(f"a warm installation adds {per_device:.1f} s per device")
     assert work == one_build == UNITS + 3
     assert compiled(house) == (work, one_build)
     assert per_device <= MOST_SECONDS_PER_DEVICE

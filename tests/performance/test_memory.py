@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from audiofiles import MODEL, encode, sample
 from maie.domain import EngineJob, Progress, TaskOptions
 from maie.engine import Engine
 from maie.settings import Settings
+from stack import Figure
 
 MAX_GROWTH_MIB = 600
 
@@ -33,8 +33,7 @@ def peak_mib(seconds: int, folder: Path) -> float:
     return int(row.split()[1]) / 1024
 
 
-def test_half_an_hour_needs_hardly_more_than_a_minute(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_half_an_hour_needs_hardly_more_than_a_minute(tmp_path: Path, figure: Figure) -> None:
     short, long = peak_mib(60, tmp_path), peak_mib(1800, tmp_path)
-    with capsys.disabled():
-        print(f"\nengine's peak memory: {short:.0f} MiB for 1 minute, {long:.0f} MiB for 30 minutes")
+    figure(f"engine's peak memory: {short:.0f} MiB for 1 minute, {long:.0f} MiB for 30 minutes")
     assert long - short < MAX_GROWTH_MIB

@@ -15,7 +15,7 @@ from audiofiles import MODEL, sample, write_wav
 from maie.domain import EngineJob, Progress, TaskOptions
 from maie.engine import Engine
 from maie.settings import Settings
-from stack import Stack
+from stack import Figure, Stack
 
 TRIALS = 5
 MAX_RATIO = 1.25
@@ -72,7 +72,7 @@ def two_minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_wav(tmp_path_factory.mktemp("two-minutes") / "audio", speech)
 
 
-def test_engine_against_faster_whisper(two_minutes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_engine_against_faster_whisper(two_minutes: Path, figure: Figure) -> None:
     settings = Settings(profile="embedded", asr_model=MODEL, asr_threads=2)
     direct = direct_transcriber(settings)
     engine = Engine(settings)
@@ -91,14 +91,11 @@ def test_engine_against_faster_whisper(two_minutes: Path, capsys: pytest.Capture
         engine.stop()
     ratio = mine / theirs
     split = ", ".join(f"{name} {statistics.median(s[name] for s in stages):.2f} s" for name in stages[0])
-    with capsys.disabled():
-        print(f"\n2-minute file: engine {mine:.2f} s ({split}), faster-whisper {theirs:.2f} s, ratio {ratio:.3f}")
+    figure(f"2-minute file: engine {mine:.2f} s ({split}), faster-whisper {theirs:.2f} s, ratio {ratio:.3f}")
     assert ratio <= MAX_RATIO
 
 
-def test_service_against_faster_whisper(
-    two_minutes: Path, own_stack: Callable[..., Stack], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_service_against_faster_whisper(two_minutes: Path, own_stack: Callable[..., Stack], figure: Figure) -> None:
     stack = own_stack(asr_threads=2)
     stack.start("worker", "api")
     direct = direct_transcriber(Settings(profile="embedded", asr_model=MODEL, asr_threads=2))
@@ -120,6 +117,5 @@ def test_service_against_faster_whisper(
 
         mine, theirs = compare(through_the_api, timed(lambda: direct(two_minutes)))
     ratio = mine / theirs
-    with capsys.disabled():
-        print(f"\n2-minute file: API {mine:.2f} s, faster-whisper {theirs:.2f} s, ratio {ratio:.3f}")
+    figure(f"2-minute file: API {mine:.2f} s, faster-whisper {theirs:.2f} s, ratio {ratio:.3f}")
     assert ratio <= MAX_RATIO

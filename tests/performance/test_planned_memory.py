@@ -13,7 +13,7 @@ from maie.plan.figures import figures
 from maie.plan.plan import Device
 from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings
-from stack import MIB, WITH_LLM, Stack
+from stack import MIB, WITH_LLM, Figure, Stack
 
 NOT_MEASURED = {"operating system", "Redis"}
 AUDIO_SECONDS = 180
@@ -40,7 +40,7 @@ def planned(stack: Stack) -> dict[str, int]:
 
 
 def test_the_plan_is_within_15_percent_of_what_was_measured(
-    own_stack: Callable[..., Stack], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own_stack: Callable[..., Stack], tmp_path: Path, figure: Figure
 ) -> None:
     stack = own_stack(**WITH_LLM)
     stack.start("api", "worker")
@@ -66,8 +66,7 @@ def test_the_plan_is_within_15_percent_of_what_was_measured(
     stack.wait_final(answer.json()["task_id"], 120)
     found["llm"] = measured()
     said = planned(stack)
-    with capsys.disabled():
-        for stage, size in found.items():
-            print(f"\n{stage}: {size // MIB} MiB measured, {said[stage] // MIB} planned", end="")
+    for stage, size in found.items():
+        figure(f"{stage}: {size // MIB} MiB measured, {said[stage] // MIB} planned")
     for stage, size in found.items():
         assert said[stage] == pytest.approx(size, rel=0.15), stage

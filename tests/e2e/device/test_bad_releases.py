@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from audiofiles import LLM, MODEL
+from stack import Figure
 from virtual import NAME, PROJECT, Device, docker, play, recap
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(1200)]
@@ -72,7 +73,7 @@ def scrambled_models(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_release_that_understands_wrongly_goes_back(device: Device, scrambled_models: Path) -> None:
+def test_a_release_that_understands_wrongly_goes_back(device: Device, scrambled_models: Path, figure: Figure) -> None:
     good = live(device)
     with watched(device) as seen:
         done = play("playbooks/deploy.yml", "-e", f"models_source={scrambled_models}")
@@ -86,7 +87,7 @@ def test_a_release_that_understands_wrongly_goes_back(device: Device, scrambled_
     last = json.loads(device.shell("tail -n 1 /opt/maie/history.jsonl"))
     assert last["outcome"] == f"failed. Release {good} is live again."
     # It was live for a while, and neither it nor the good one was ever half there.
-    print(f"\nseen while a bad release came and went: {seen}")
+    figure(f"seen while a bad release came and went: {seen}")
     assert set(seen) == {good, last["release"]}
     assert sum(counts["whole"] for counts in seen.values()) > 1000
     assert sum(counts["broken"] for counts in seen.values()) == 0

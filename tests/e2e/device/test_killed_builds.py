@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from builds import hosts_for_a_build
+from stack import Figure
 from virtual import PROJECT, docker
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(3600)]
@@ -72,7 +73,7 @@ def kill(what: str, unit: str, playing: subprocess.Popen[str]) -> None:
         os.killpg(playing.pid, signal.SIGKILL)
 
 
-def test_killed_builds_go_on(builder: dict[str, object]) -> None:
+def test_killed_builds_go_on(builder: dict[str, object], figure: Figure) -> None:
     command = ["ansible-playbook", "-i", str(HOSTS), "playbooks/build.yml", "-e", json.dumps(builder)]
     house = Path(str(builder["wheelhouse_dir"]))
     chance = random.Random()
@@ -106,7 +107,7 @@ def test_killed_builds_go_on(builder: dict[str, object]) -> None:
     log = (artefact / "build.log").read_text()
     objects = set(re.findall(r"Building CXX object (\S+)", log))
     work = len(re.findall(r"Building CXX object", log)) / len(objects)
-    print(f"\n{KILLS} kills: {len(objects)} objects, {work:.2f} times the work of one build")
+    figure(f"{KILLS} kills: {len(objects)} objects, {work:.2f} times the work of one build")
     assert len(objects) == UNITS + 3
     assert work <= MOST_WORK
     again = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)

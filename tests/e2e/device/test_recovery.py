@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stack import Figure
 from virtual import FINAL, NAME, Device, docker
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(7200)]
@@ -111,9 +112,7 @@ class Stream:
 
 
 @pytest.mark.parametrize("harm", [kill_worker, kill_redis, restart_redis, cut_power])
-def test_accepted_tasks_survive(
-    device: Device, long_audio: Path, harm: Harm, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_accepted_tasks_survive(device: Device, long_audio: Path, harm: Harm, figure: Figure) -> None:
     trials = TRIALS if harm is kill_worker else 2
     stream = Stream(device, long_audio, harm)
     stream.run(trials)
@@ -121,14 +120,13 @@ def test_accepted_tasks_survive(
     twice = [task_id for task_id in stream.ended if recorded(device, task_id, "commits") != "1"]
     attempts_ended = sum(task["attempt"] - 1 for task in stream.ended.values())
     incomplete = [task for task in stream.ended.values() if task["status"] != "COMPLETE"]
-    with capsys.disabled():
-        print(
-            f"\n{harm.__name__}: {trials} times, {stream.harms_at_work} of them with a task at work; "
-            f"{len(stream.tasks)} tasks of {stream.own_seconds:.1f} s, {attempts_ended} attempts ended by it; "
-            f"lost {len(lost)}, stuck {len(stream.late)}, twice {len(twice)}, incomplete {len(incomplete)}; "
-            f"slowest at work again {max(stream.at_work_again, default=0):.1f} s, "
-            f"slowest end {max(stream.end_after, default=0):.1f} s"
-        )
+    figure(
+        f"{harm.__name__}: {trials} times, {stream.harms_at_work} of them with a task at work; "
+        f"{len(stream.tasks)} tasks of {stream.own_seconds:.1f} s, {attempts_ended} attempts ended by it; "
+        f"lost {len(lost)}, stuck {len(stream.late)}, twice {len(twice)}, incomplete {len(incomplete)}; "
+        f"slowest at work again {max(stream.at_work_again, default=0):.1f} s, "
+        f"slowest end {max(stream.end_after, default=0):.1f} s"
+    )
     assert not lost
     assert not stream.late
     assert not twice

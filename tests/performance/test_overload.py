@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from stack import KEY, Stack, rss
+from stack import KEY, Figure, Stack, rss
 
 SECONDS = float(os.environ.get("OVERLOAD_SECONDS", "60"))
 CAPACITY = 5
@@ -97,7 +97,7 @@ async def offer(stack: Stack, audio: bytes, load: Load) -> dict[str, int]:
     return {name: size - first[name] for name, size in second.items()}
 
 
-def test_overload(own_stack: Callable[..., Stack], speech: Callable[[float], bytes]) -> None:
+def test_overload(own_stack: Callable[..., Stack], speech: Callable[[float], bytes], figure: Figure) -> None:
     stack = own_stack(queue_capacity=CAPACITY, asr_threads=os.cpu_count())
     stack.start("api", "worker")
     sample = stack.wait_final(stack.post(speech(10)).json()["task_id"])
@@ -109,8 +109,8 @@ def test_overload(own_stack: Callable[..., Stack], speech: Callable[[float], byt
     states = [stack.wait_final(task_id, 120)["status"] for task_id in load.accepted]
     refusals = sorted(load.refusals)
     p99 = refusals[int(len(refusals) * 0.99)]
-    print(
-        f"\n{CLIENTS} clients, {SECONDS:.0f} s, {len(audio) / 1024:.0f} KiB each: {len(load.accepted)} accepted, "
+    figure(
+        f"{CLIENTS} clients, {SECONDS:.0f} s, {len(audio) / 1024:.0f} KiB each: {len(load.accepted)} accepted, "
         f"{states.count('COMPLETE')} complete; {len(refusals)} refused, "
         f"p50 {refusals[len(refusals) // 2] * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, "
         f"most {refusals[-1] * 1000:.1f} ms, Retry-After {sorted(load.retry_after)} s; "
