@@ -17,6 +17,7 @@ import httpx
 import pytest
 from audiofiles import SAMPLE, reference_text
 from stack import WITH_LLM, Speech, Stack, engines, wait_for
+from swapping import Swapping
 
 pytestmark = pytest.mark.timeout(7200)
 TRIALS = int(os.environ.get("TRIALS", "20"))
@@ -179,6 +180,16 @@ def test_kills_lose_nothing(own_stack: Callable[..., Stack], speech: Speech) -> 
     trials.run(TRIALS)
     trials.check()
     trials.check_stages()
+
+
+@pytest.mark.skipif("MAIE_TEST_FULL" not in os.environ, reason="part of make test-full")
+def test_kills_lose_nothing_where_the_models_take_turns(make_swapping: Callable[..., Swapping], speech: Speech) -> None:
+    stack, units = make_swapping(start_seconds=0.5, lease_seconds=2, sweep_seconds=1)
+    stack.start("api", "worker")
+    trials = Trials(stack, speech(20))
+    trials.run(TRIALS)
+    trials.check()
+    assert "clash" not in units.events
 
 
 def test_the_default_times_keep_the_promise(own_stack: Callable[..., Stack], speech: Speech) -> None:
