@@ -1,7 +1,8 @@
 """A double of root's path units and of the server's unit, as a process: does what the files in a folder ask for.
 
-Called with the folder and a port. It writes what happened into ``events`` there: ``start``, ``stop``, and ``clash``
-where an engine process held the GPU when the server started. While there is a file ``broken``, no server starts.
+Called with the folder, a port, and the seconds that the server takes to start. It writes what happened into ``events``
+there: ``start``, ``stop``, and ``clash`` where an engine process held the GPU when the server started. While there is a
+file ``broken``, no server starts.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from llm_server import LlmServer
 class PathUnits:
     """The units and their server."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self._folder, self._port = folder, port
+    def __init__(self, folder: Path, port: int, start_seconds: float) -> None:
+        self._folder, self._port, self._start_seconds = folder, port, start_seconds
         self._server: LlmServer | None = None
         self._lease = -1
 
@@ -38,6 +39,7 @@ class PathUnits:
             fcntl.flock(self._lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._tell("clash")
+        time.sleep(self._start_seconds)
         self._server = LlmServer(port=self._port)
         self._server.__enter__()
         self._tell("start")
@@ -55,7 +57,7 @@ class PathUnits:
 
 
 if __name__ == "__main__":
-    units = PathUnits(Path(sys.argv[1]), int(sys.argv[2]))
+    units = PathUnits(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
     while True:
         units.look()
         time.sleep(0.05)

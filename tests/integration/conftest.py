@@ -1,8 +1,13 @@
-"""A service's Redis and files without its processes, for tests that do in their own process what those would."""
+"""A service's Redis and files without its processes, for tests that do in their own process what those would.
+
+And a service whose speech engine and language model's server take turns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from maie.database import connect
@@ -11,7 +16,8 @@ from maie.queue import TaskQueue
 from maie.settings import Settings
 from maie.store import TaskStore
 from queue_steps import idle_worker
-from stack import Stack
+from stack import Stack, free_port
+from swapping import Swapping, Units
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +44,20 @@ def queue(stack: Stack) -> TaskQueue:
     files.prepare()
     idle_worker(stack.redis())
     return TaskQueue(TaskStore(connect(settings), settings), files, settings)
+
+
+@pytest.fixture
+def make_swapping(own_stack: Callable[..., Stack], tmp_path: Path) -> Iterator[Callable[..., Swapping]]:
+    """Make one, with nothing started but Redis and the units' double. Settings as for :class:`Stack`."""
+    made: list[Units] = []
+
+    def make(start_seconds: float = 0.0, **settings: Any) -> Swapping:
+        port = free_port()
+        made.append(Units(tmp_path, port, start_seconds))
+        of_llm = {"llm_backend": "openai", "llm_url": f"http://127.0.0.1:{port}/v1", "llm_start_seconds": 5}
+        return own_stack(llm_residency="swap", run_dir=tmp_path, **of_llm, **settings), made[-1]
+
+    yield make
+    for units in made:
+        units.process.kill()
+        units.process.wait()

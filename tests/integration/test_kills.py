@@ -17,6 +17,7 @@ import httpx
 import pytest
 from audiofiles import SAMPLE, reference_text
 from stack import WITH_LLM, Figure, Speech, Stack, engines, wait_for
+from swapping import Swapping
 
 pytestmark = pytest.mark.timeout(7200)
 TRIALS = int(os.environ.get("TRIALS", "20"))
@@ -179,6 +180,17 @@ def test_kills_lose_nothing(own_stack: Callable[..., Stack], speech: Speech, fig
     trials.run(TRIALS)
     trials.check(figure)
     trials.check_stages()
+
+
+def test_kills_lose_nothing_where_the_models_take_turns(
+    make_swapping: Callable[..., Swapping], speech: Speech, figure: Figure
+) -> None:
+    stack, units = make_swapping(start_seconds=0.5, lease_seconds=2, sweep_seconds=1)
+    stack.start("api", "worker")
+    trials = Trials(stack, speech(20))
+    trials.run(max(4, TRIALS // 10))
+    trials.check(figure)
+    assert "clash" not in units.events
 
 
 def test_the_default_times_keep_the_promise(own_stack: Callable[..., Stack], speech: Speech, figure: Figure) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -16,40 +14,17 @@ from maie.engine import Engine
 from maie.engine.server_unit import is_free, take_lease
 from maie.errors import EngineFailed
 from maie.settings import Settings
-from stack import Stack, engines, free_port, wait_for
+from stack import Stack, engines, wait_for
+from swapping import Swapping
 
 ASKED = {"features": ["raw_transcript", "clean_transcript", "summary"], "template_id": "generic_summary_v1"}
 
 
-class Units:
-    """The double's process; see :mod:`path_units`."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder = folder
-        command = [sys.executable, str(Path(__file__).parents[1] / "path_units.py"), str(folder), str(port)]
-        self.process = subprocess.Popen(command)
-
-    @property
-    def events(self) -> list[str]:
-        path = self.folder / "events"
-        return path.read_text().split() if path.exists() else []
-
-
 @pytest.fixture
-def swapping(own_stack: Callable[..., Stack], tmp_path: Path) -> Iterator[tuple[Stack, Units]]:
-    port = free_port()
-    units = Units(tmp_path, port)
-    stack = own_stack(
-        llm_backend="openai",
-        llm_url=f"http://127.0.0.1:{port}/v1",
-        llm_residency="swap",
-        llm_start_seconds=5,
-        run_dir=tmp_path,
-    )
-    stack.start("api", "worker")
-    yield stack, units
-    units.process.kill()
-    units.process.wait()
+def swapping(make_swapping: Callable[..., Swapping]) -> Swapping:
+    swapping = make_swapping()
+    swapping[0].start("api", "worker")
+    return swapping
 
 
 def result_of(stack: Stack, **fields: object) -> dict[str, object]:
@@ -58,7 +33,7 @@ def result_of(stack: Stack, **fields: object) -> dict[str, object]:
     return stack.wait_final(answer.json()["task_id"], 60)
 
 
-def test_they_take_turns_and_the_engine_is_back_afterwards(swapping: tuple[Stack, Units]) -> None:
+def test_they_take_turns_and_the_engine_is_back_afterwards(swapping: Swapping) -> None:
     stack, units = swapping
     for _ in range(2):
         task = result_of(stack)
@@ -71,13 +46,13 @@ def test_they_take_turns_and_the_engine_is_back_afterwards(swapping: tuple[Stack
     assert units.events == ["start", "stop", "start", "stop"]
 
 
-def test_a_task_without_language_model_swaps_nothing(swapping: tuple[Stack, Units]) -> None:
+def test_a_task_without_language_model_swaps_nothing(swapping: Swapping) -> None:
     stack, units = swapping
     assert stack.wait_final(stack.accept(SAMPLE.read_bytes()))["status"] == "COMPLETE"
     assert units.events == []
 
 
-def test_the_service_is_ready_whoever_has_the_turn(swapping: tuple[Stack, Units]) -> None:
+def test_the_service_is_ready_whoever_has_the_turn(swapping: Swapping) -> None:
     stack, units = swapping
     answers = [httpx.get(f"{stack.url}/ready")]
     task_id = stack.post(SAMPLE.read_bytes(), **ASKED).json()["task_id"]
@@ -87,7 +62,7 @@ def test_the_service_is_ready_whoever_has_the_turn(swapping: tuple[Stack, Units]
     assert [answer.json() for answer in answers if answer.status_code != 200] == []
 
 
-def test_a_server_that_does_not_come_costs_no_transcript(swapping: tuple[Stack, Units]) -> None:
+def test_a_server_that_does_not_come_costs_no_transcript(swapping: Swapping) -> None:
     stack, units = swapping
     (units.folder / "broken").touch()
     task = result_of(stack)
@@ -98,7 +73,7 @@ def test_a_server_that_does_not_come_costs_no_transcript(swapping: tuple[Stack, 
     assert result_of(stack)["results"]["summary"]  # type: ignore[index]
 
 
-def test_a_server_that_a_killed_worker_left_is_stopped_first(swapping: tuple[Stack, Units]) -> None:
+def test_a_server_that_a_killed_worker_left_is_stopped_first(swapping: Swapping) -> None:
     stack, units = swapping
     answer = stack.post(SAMPLE.read_bytes(), **ASKED)
     wait_for(lambda: "start" in units.events, 30, "the server's start", 0.01)

@@ -6,7 +6,7 @@ the start of the audio, as floats.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
@@ -91,6 +91,11 @@ class TaskOptions:
         asked = set(self.features)
         clean = (Stage.CLEAN,) if asked & {"clean_transcript", "enhancement_metrics"} else ()
         return (*clean, Stage.SUMMARY) if "summary" in asked else clean
+
+    @property
+    def without_llm(self) -> TaskOptions:
+        """The options with nothing for the language model to do."""
+        return replace(self, features=tuple(feature for feature in self.features if feature not in LLM_FEATURES))
 
 
 @dataclass(frozen=True)
@@ -245,6 +250,12 @@ class TaskResult:
     clean: CleanTranscript | None = None
     summary: Summary | None = None
     error: dict[str, str] | None = None
+
+    @classmethod
+    def of_recognition(cls, stored: dict[str, Any]) -> TaskResult:
+        """Return what :func:`to_dict` wrote of a result that has a transcript and nothing of the language model's."""
+        transcript = Transcript.of(stored["transcript"])
+        return cls(transcript, stored["metrics"], stored["versions"], tuple(stored["warnings"]))
 
 
 def to_dict(value: Any) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""The folders of uploads and results: ``uploads/<task id>/audio`` or ``text``, ``results/<task id>.<attempt>.json``."""
+"""The folders of uploads and results: ``uploads/<task id>/audio`` or ``text``, ``results/<task id>.<attempt>.json``.
+
+Beside the audio, ``recognised.json`` is its transcript as long as the language model's part of the task is not done.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from maie.domain import TaskKind
+from maie.domain import TaskKind, TaskResult, to_dict
 from maie.prompts import Turn
 
 STRAY_RESULT_SECONDS = 3600.0
@@ -62,14 +65,7 @@ class Files:
 
     def write_result(self, task_id: str, attempt: int, result: dict[str, Any]) -> None:
         """Write a result so that after a power cut it is whole or not there."""
-        final = self.result(task_id, attempt)
-        partial = final.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as stream:
-            json.dump(result, stream, ensure_ascii=False)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(final)
-        sync_folder(self.results)
+        _write_whole(self.result(task_id, attempt), result)
 
     def read_result(self, task_id: str, attempt: int) -> dict[str, Any]:
         """Return the result of an attempt.
@@ -79,6 +75,21 @@ class Files:
         """
         content: dict[str, Any] = json.loads(self.result(task_id, attempt).read_text(encoding="utf-8"))
         return content
+
+    def recognised(self, task_id: str) -> Path:
+        """Where a task's transcript waits for the language model."""
+        return self.uploads / task_id / "recognised.json"
+
+    def write_recognised(self, task_id: str, result: TaskResult) -> None:
+        """Keep what recognition found, so that it survives a power cut."""
+        _write_whole(self.recognised(task_id), to_dict(result))
+
+    def read_recognised(self, task_id: str) -> TaskResult | None:
+        """Return what recognition found; None where it is not kept, or was by a release that wrote it differently."""
+        try:
+            return TaskResult.of_recognition(json.loads(self.recognised(task_id).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
 
     def remove_result(self, task_id: str, attempt: int) -> None:
         """Delete the result of one attempt; nothing happens where there is none."""
@@ -104,6 +115,17 @@ class Files:
 def read_turns(path: Path) -> list[Turn]:
     """Return the turns that :meth:`Files.write_turns` wrote."""
     return [Turn(**turn) for turn in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def _write_whole(final: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that after a power cut it is whole or not there."""
+    partial = final.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as stream:
+        json.dump(content, stream, ensure_ascii=False)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(final)
+    sync_folder(final.parent)
 
 
 def sync_folder(folder: Path) -> None:

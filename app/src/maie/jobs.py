@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ import redis
 from structlog.contextvars import bound_contextvars
 
 from maie.domain import LLM_STAGES, EngineJob, Progress, TaskResult, TaskStatus, to_dict
-from maie.errors import ConfigurationError, EngineFailed, MaieError, TaskCancelled, TaskTimeout
+from maie.errors import ConfigurationError, EngineFailed, MaieError, TaskCancelled, TaskTimeout, WorkerLost
 from maie.files import Files
 from maie.limits import decode_seconds, llm_seconds, speech_seconds, with_length
 from maie.logs import get_logger
@@ -25,7 +26,7 @@ from maie.shortfall import without_the_rest
 from maie.tasks import Lease, Outcome, Task
 
 if TYPE_CHECKING:
-    from maie.engine import Engine
+    from maie.engine import Engine, Tick
 
 REDIS_RETRY_SECONDS = 0.5
 LOOK_SECONDS = 0.5
@@ -44,6 +45,10 @@ _supervisor: Supervisor | None = None
 
 class Superseded(Exception):
     """The attempt is no longer the current one: its worker was taken for lost. Its outcome counts for nothing."""
+
+
+class GivesWay(Exception):
+    """The task needs only the language model from here on; tasks that wait for the speech engine go first."""
 
 
 class WorkerSide(Protocol):
@@ -156,6 +161,9 @@ class Supervisor:
         except (TaskCancelled, Superseded) as reason:
             log.info("attempt is given up", reason=type(reason).__name__)
             return
+        except GivesWay:
+            self._persist(lambda: self._queue.park(task))
+            return
         except ConfigurationError:
             # Its text names paths of this machine, which are no client's business.
             log.exception("the engine can't work with these settings")
@@ -179,16 +187,38 @@ class Supervisor:
 
     def _result(self, task: Task) -> TaskResult:
         """Let the engine work; where it does not come to the end of its work, what it has come to may count."""
-        watch = Watch(task, self._queue, self._worker, self._settings)
-        job = EngineJob(task.id, self._files.source(task.id, task.kind), task.options, task.kind)
+        recognised = self._files.read_recognised(task.id)
+        if recognised is not None and task.tries > self._settings.task_attempts:
+            return without_the_rest(recognised, WorkerLost(), task.options)
+        job = EngineJob(task.id, self._files.source(task.id, task.kind), task.options, task.kind, recognised)
+        watch = Watch(_with_found_length(task, recognised), self._queue, self._worker, self._settings)
         kept: list[TaskResult] = []
         try:
+            if self._settings.llm_residency == "swap" and task.options.llm_stages:
+                job = self._for_llm(task, job, watch.tick)
+                if job.begun is not None:
+                    kept.append(job.begun)
             return self._engine.run(job, watch.tick, kept.append)
         except (EngineFailed, TaskTimeout) as error:
-            if not kept or (error.retryable and task.attempt < self._settings.task_attempts):
+            if not kept or (error.retryable and task.tries < self._settings.task_attempts):
                 raise
             log.warning("the language model's work was cut off", error=error.code)
             return without_the_rest(kept[-1], error, task.options)
+
+    def _for_llm(self, task: Task, job: EngineJob, tick: Tick) -> EngineJob:
+        """Return the job with nothing left to do but the language model's part.
+
+        Raises:
+            GivesWay: Other tasks wait for the speech engine, or for the language model too; it is started for all.
+        """
+        recognised = job.begun
+        if recognised is None and job.kind == "audio":
+            recognised = self._engine.run(replace(job, options=job.options.without_llm), tick)
+            self._files.write_recognised(task.id, recognised)
+        waiting = self._persist(self._queue.waiting)
+        if not task.parked and any(other.parked or other.kind == "audio" for other in waiting):
+            raise GivesWay
+        return replace(job, begun=recognised)
 
     def _end(self, task: Task, outcome: Outcome) -> None:
         token = uuid4().hex
@@ -200,15 +230,20 @@ class Supervisor:
             self._files.remove_result(task.id, task.attempt)
             log.info("result is not wanted any more", answer=answer)
 
-    def _persist(self, write: Callable[[], T]) -> T:
-        """Do ``write`` until Redis takes it: what was worked out is not thrown away for a restart of Redis."""
+    def _persist(self, step: Callable[[], T]) -> T:
+        """Do ``step`` until Redis answers: what was worked out is not thrown away for a restart of Redis."""
         while True:
             try:
-                return write()
+                return step()
             except redis.RedisError as error:
-                log.warning("Redis does not take the end of the task; trying again", error=str(error))
+                log.warning("Redis does not take what was worked out; trying again", error=str(error))
                 self._worker.alive()
                 time.sleep(REDIS_RETRY_SECONDS)
+
+
+def _with_found_length(task: Task, recognised: TaskResult | None) -> Task:
+    """Return the task with the length that its audio was found to have, where that is known."""
+    return task if recognised is None else with_length(task, recognised.metrics["input_duration_seconds"])
 
 
 def bind(supervisor: Supervisor) -> None:

@@ -27,6 +27,9 @@ RTF_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 REQUEUES = "requeues"
 """Counter of the attempts that were made again because their worker or engine had gone."""
 
+PARKINGS = "parkings"
+"""Counter of the tasks that let others go first, to wait for the language model together."""
+
 
 def increments(outcome: Outcome) -> Iterator[tuple[str, float]]:
     """Yield what the end of a task adds to the sums in Redis: name and amount."""
@@ -99,6 +102,7 @@ def _families(sums: dict[str, float]) -> Iterator[Metric]:
         yield family
     plain = (
         ("maie_task_requeues", "Attempts that were made again.", REQUEUES),
+        ("maie_task_parkings", "Tasks that waited for the language model with others.", PARKINGS),
         ("maie_audio_seconds", "Seconds of audio processed.", "audio_seconds"),
         ("maie_processing_seconds", "Seconds spent on processing.", "processing_seconds"),
     )

@@ -19,11 +19,11 @@ from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from maie import keys
-from maie.domain import TaskStatus
+from maie.domain import Stage, TaskStatus
 from maie.errors import MaieError, TaskExpired, WorkerLost
 from maie.files import Files
 from maie.logs import get_logger
-from maie.metrics import REQUEUES
+from maie.metrics import PARKINGS, REQUEUES
 from maie.settings import Settings
 from maie.store import TaskStore
 from maie.tasks import Outcome, Task, parse_task
@@ -61,12 +61,27 @@ class TaskQueue:
     def retry(self, task: Task, cause: MaieError) -> None:
         """End the current attempt of ``task``: queue the next one, or fail the task when it was the last.
 
+        A task whose transcript is kept gets one more, which no longer tries anything: it ends with that transcript.
         Nothing happens when the task has moved on since it was read.
         """
-        if task.attempt >= self._settings.task_attempts:
+        if task.tries >= self._settings.task_attempts + self.files.recognised(task.id).exists():
             self.end(task, failure(cause))
-        elif self._requeue(task):
+        elif self._requeue(task, {"stage": "", "progress": "0"}, REQUEUES):
             log.warning("task is tried again", task_id=task.id, attempt=task.attempt + 1, cause=cause.code)
+
+    def park(self, task: Task) -> None:
+        """Let the tasks that wait go first; ``task`` comes up again, once all that waits now has had its turn.
+
+        Nothing happens when the task has moved on since it was read.
+        """
+        shown = {"stage": Stage.ASR.value, "progress": "1"} if task.kind == "audio" else {}
+        if self._requeue(task, {"parked": "1", **shown}, PARKINGS):
+            log.info("task waits for the language model")
+
+    def waiting(self) -> list[Task]:
+        """The tasks that wait for a worker, in the order in which they will get one."""
+        active = {task.rq_id: task for task in self.store.active()}
+        return [active[rq_id] for rq_id in self.rq.get_job_ids() if rq_id in active]
 
     def end(self, task: Task, outcome: Outcome) -> None:
         """Write the end of ``task`` from outside of its attempt, and delete its audio."""
@@ -121,7 +136,7 @@ class TaskQueue:
         held = {lease.task for lease in self.store.leases()}
         return [rq_id for rq_id in {*popped, *started} if rq_id not in held]
 
-    def _requeue(self, task: Task) -> bool:
+    def _requeue(self, task: Task, shown: dict[str, str], counter: str) -> bool:
         """Make the next attempt the current one and queue it, if ``task`` still is as it was read.
 
         RQ queues from the client's side, so this step is a watched transaction and not a script.
@@ -141,11 +156,10 @@ class TaskQueue:
                         "status": TaskStatus.PENDING.value,
                         "attempt": str(task.attempt + 1),
                         "worker": "",
-                        "stage": "",
-                        "progress": "0",
+                        **shown,
                     },
                 )
-                pipeline.hincrbyfloat(keys.COUNTERS, REQUEUES, 1)
+                pipeline.hincrbyfloat(keys.COUNTERS, counter, 1)
                 self._enqueue(task.id, task.attempt + 1, pipeline)
                 pipeline.execute()
             except redis.WatchError:

@@ -44,7 +44,10 @@ BEGIN = """
 -- KEYS: task, lease, workers. ARGV: attempt, worker, lease, milliseconds of the lease, time.
 local task = redis.call('HMGET', KEYS[1], 'status', 'attempt')
 if task[1] ~= 'PENDING' or task[2] ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'status', 'PREPROCESSING', 'worker', ARGV[2], 'started_at', ARGV[5])
+redis.call('HSET', KEYS[1], 'status', 'PREPROCESSING', 'worker', ARGV[2])
+-- One that was parked goes on with what it has begun.
+local set = redis.call('HEXISTS', KEYS[1], 'parked') == 1 and 'HSETNX' or 'HSET'
+redis.call(set, KEYS[1], 'started_at', ARGV[5])
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 redis.call('SADD', KEYS[3], ARGV[2])
 return 1

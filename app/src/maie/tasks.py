@@ -37,7 +37,8 @@ class Task:
     """One task. Times are ISO 8601 in UTC.
 
     Attributes:
-        attempt: 1 for the first try; the tries before the current one ended with their worker.
+        attempt: 1 for the first time that a worker takes it; whoever has another number can change nothing any more.
+        parked: Whether it has let other tasks go first, to wait for the language model together with them.
         worker: Name of the worker that began the current attempt.
         progress: 0 to 1, of the stage.
         commits: How often an end was written; never above 1.
@@ -62,6 +63,12 @@ class Task:
     warnings: tuple[str, ...] = ()
     commits: int = 0
     has_result: bool = False
+    parked: bool = False
+
+    @property
+    def tries(self) -> int:
+        """Which try the current attempt is: those before it ended with their worker, but for the one that parked it."""
+        return self.attempt - self.parked
 
     @property
     def rq_id(self) -> str:
@@ -116,6 +123,7 @@ def parse_task(raw: dict[bytes, bytes]) -> Task | None:
         warnings=tuple(json.loads(text.get("warnings", "[]"))),
         commits=int(text.get("commits", 0)),
         has_result=status is TaskStatus.COMPLETE or "has_result" in text,
+        parked="parked" in text,
     )
 
 

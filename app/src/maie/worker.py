@@ -112,8 +112,15 @@ class MaieWorker(SimpleWorker):
             self.maintain_heartbeats(execution.job, execution)
 
     def _start_engine(self) -> None:
-        if not self._engine.ready and not self._engine.asleep:
+        """Have the engine ready for the next task; the server that has its place stays while that is one for it."""
+        if self._engine.serving and self._llm_is_next():
+            return
+        if self._engine.serving or not (self._engine.ready or self._engine.asleep):
             self._engine.start(lambda _: self._show_life())
+
+    def _llm_is_next(self) -> bool:
+        waiting = self._queue.waiting()
+        return bool(waiting) and (waiting[0].parked or waiting[0].kind == "text")
 
     def _show_life(self) -> None:
         self.alive()

@@ -154,7 +154,7 @@ def task_view(task: Task) -> dict[str, Any]:
         "stage": task.stage or None,
         "progress": task.progress,
         "kind": task.kind,
-        "attempt": task.attempt,
+        "attempt": task.tries,
         "features": list(task.options.features),
         "template_id": task.options.template_id,
         "file": {

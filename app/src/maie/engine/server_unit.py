@@ -10,8 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from maie.llm.ready import one_token
@@ -23,6 +22,9 @@ WANTED, UNWANTED, LEASE = "llm-wanted", "llm-unwanted", "gpu.lock"
 POLL_SECONDS = 0.4
 STOP_SECONDS = 60.0
 """Time that the server has to end; systemd kills it after 30."""
+
+PROBE_SECONDS = 20.0
+"""Time in which a server that is up gives one token. The worker shows no life meanwhile, and its watchdog waits 60."""
 
 log = get_logger(__name__)
 
@@ -52,28 +54,33 @@ class ServerUnit:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._folder = settings.run_dir
+        seconds = min(settings.llm_timeout_seconds, PROBE_SECONDS)
+        self._probe = settings.model_copy(update={"llm_timeout_seconds": seconds})
 
-    @contextmanager
-    def running(self, tick: Callable[[], None]) -> Iterator[None]:
-        """Have the server run within; whether it answers is for who asks it to find out.
+    def start(self, tick: Callable[[], None]) -> None:
+        """Have the server run, and wait for its first token; one that runs and does not answer is started anew.
+
+        Whether it answers in the end is for who asks it to find out.
 
         Args:
-            tick: Called while it is waited for; what it raises ends the waiting, and the server.
+            tick: Called while it is waited for; what it raises ends the waiting.
         """
+        if self._answers():
+            return
+        self.stop(tick)
         (self._folder / UNWANTED).unlink(missing_ok=True)
         (self._folder / WANTED).touch()
-        try:
-            self._wait(lambda: one_token(self._settings) is None, self._settings.llm_start_seconds, tick, "start")
-            yield
-        finally:
-            self.stop()
+        self._wait(self._answers, self._settings.llm_start_seconds, tick, "start")
 
-    def stop(self) -> None:
-        """Have the server stopped, and wait until all its processes have ended."""
+    def stop(self, tick: Callable[[], None]) -> None:
+        """Have the server stopped, and wait until all its processes have ended; ``tick`` as for :meth:`start`."""
         (self._folder / WANTED).unlink(missing_ok=True)
         if not is_free(self._folder):
             (self._folder / UNWANTED).touch()
-            self._wait(lambda: is_free(self._folder), STOP_SECONDS, lambda: None, "stop")
+            self._wait(lambda: is_free(self._folder), STOP_SECONDS, tick, "stop")
+
+    def _answers(self) -> bool:
+        return one_token(self._probe) is None
 
     def _wait(self, done: Callable[[], bool], seconds: float, tick: Callable[[], None], what: str) -> None:
         end = time.monotonic() + seconds

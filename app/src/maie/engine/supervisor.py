@@ -41,6 +41,7 @@ class Engine:
 
     Attributes:
         asleep: The process has ended because nobody needed it; the next job starts it.
+        serving: The language model's server has the memory in its place (:mod:`maie.engine.swap`).
     """
 
     def __init__(self, settings: Settings, hears: bool = True) -> None:
@@ -53,6 +54,7 @@ class Engine:
         self._upkeep = Upkeep(settings, None)
         self._is_small = False
         self.asleep = False
+        self.serving = False
         # multiprocessing's own exit handler waits for the child, which ignores its SIGTERM: end it before.
         atexit.register(self._kill)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
+from maie.domain import EngineJob, Progress, TaskResult
 from maie.engine.server_unit import ServerUnit
 from maie.engine.supervisor import Engine, Keep, Tick
 from maie.logs import get_logger
@@ -14,7 +12,10 @@ log = get_logger(__name__)
 
 
 class SwappingEngine(Engine):
-    """An engine whose process ends before the server starts; the stages of the language model run in a small one."""
+    """An engine whose process ends before the server starts; the stages of the language model run in a small one.
+
+    The server then stays for the jobs that follow, until :meth:`start` brings the engine's process back.
+    """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -22,13 +23,14 @@ class SwappingEngine(Engine):
         self._reader = Engine(settings, hears=False)
 
     def start(self, tick: Tick | None = None, small: bool = False) -> None:
-        """Start the process; a server that an earlier worker has left is stopped before."""
+        """Start the process; the server is stopped before, be it one that an earlier worker has left."""
         if not self.ready:
-            self._server.stop()
+            self._server.stop(lambda: tick(None) if tick else None)
+            self.serving = False
         super().start(tick, small)
 
     def run(self, job: EngineJob, tick: Tick, keep: Keep | None = None) -> TaskResult:
-        """Run one job: recognition first, then, without this process, what the language model has to do.
+        """Run a job for one of the two: recognition, or the language model's stages of text or of what has ``begun``.
 
         Raises:
             MaieError: As :meth:`Engine.run`.
@@ -36,27 +38,23 @@ class SwappingEngine(Engine):
         asked = job.options.llm_stages
         if not asked:
             return super().run(job, tick, keep)
-        begun: TaskResult | None = None
-        if job.kind == "audio":
-            begun = super().run(replace(job, options=_without_llm(job.options)), tick, keep)
-            if keep is not None:
-                keep(begun)
-        self.stop()
-        self.asleep = True  # not missing: its turn comes again
-        log.info("the language model's server takes the place of the speech engine")
+        if not self.serving:
+            log.info("the language model's server takes the place of the speech engine")
+            super().stop()
+            self.asleep = self.serving = True  # not missing: its turn comes again
         tick(Progress(asked[0], 0.0))
+        self._server.start(lambda: tick(None))
         try:
-            with self._server.running(lambda: tick(None)):
-                return self._reader.run(replace(job, begun=begun), tick, keep)
+            return self._reader.run(job, tick, keep)
         finally:
             self._reader.stop()
-            self.asleep = False
 
-
-def _without_llm(options: TaskOptions) -> TaskOptions:
-    """Return the options with nothing for the language model to do."""
-    of_llm = {"clean_transcript", "enhancement_metrics", "summary"}
-    return replace(options, features=tuple(feature for feature in options.features if feature not in of_llm))
+    def stop(self) -> None:
+        """End the process, and the server that has its place."""
+        super().stop()
+        if self.serving:
+            self._server.stop(lambda: None)
+            self.serving = False
 
 
 def engine_for(settings: Settings) -> Engine:
