@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,3 +121,35 @@ def test_the_context_names_every_wheel_by_its_hash(recipe: maie_image.Recipe, tm
         recipe.replacements[0].name,
     }
     assert (context / "requirements.txt").read_text() == "lock.txt"
+
+
+ANSWERS = """
+import json, re, runpy, sys
+from rq_dashboard.cli import make_flask_app
+from rq_dashboard.web import setup_rq_connection
+app = make_flask_app(None, "", "", "")
+runpy.run_path(sys.argv[1])["only_show"](app)
+app.config["RQ_DASHBOARD_REDIS_URL"] = "unix:///nowhere"
+setup_rq_connection(app)
+def status(rule, method):
+    path = re.sub("<int:[^>]+>", "0", re.sub("<[a-hj-z_][^>]*>", "x", rule.rule))
+    return app.test_client().open(path, method=method).status_code
+rules = list(app.url_map.iter_rules())
+print(json.dumps({f"{method} {rule.rule}": status(rule, method) for rule in rules for method in rule.methods}))
+"""
+
+
+def test_the_dashboard_changes_nothing(tmp_path: Path) -> None:
+    """Each path that the rq-dashboard of the lock has, by each of its methods, some of which requeue by GET."""
+    uv, python = Path(sys.executable).with_name("uv"), tmp_path / "venv/bin/python"
+    lock = PROJECT / "requirements/dashboard.txt"
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, tmp_path / "venv"], check=True)
+    subprocess.run([uv, "pip", "install", "-q", "--python", python, "-r", lock], check=True)
+    command = [python, "-c", ANSWERS, FILES / "dashboard"]
+    told = subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    answers: dict[str, int] = json.loads(told.splitlines()[-1])
+    allowed = {request for request, status in answers.items() if status != 403}
+    views = re.compile(r"(GET|HEAD) /(static|favicon|$|<int:instance_number>/(view|data|$))")
+    allowed = {request for request, status in answers.items() if status != 403}
+    assert allowed == set(filter(views.match, answers))
+    assert "GET /requeue/<queue_name>" in answers
