@@ -20,6 +20,9 @@ from maie.logs import get_logger
 CONNECT_SECONDS = 5.0
 MAX_LINE_BYTES = 1024**2
 
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What taking values out of JSON from elsewhere may raise: any form, any depth, infinities."""
+
 PAUSE_SECONDS = 1.0
 """Most that is waited before the first retry, and half of the most before the second; the pause is random."""
 

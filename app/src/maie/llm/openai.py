@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from maie.errors import LlmInputTooLong, LlmTimeout, LlmUnavailable
-from maie.httpclient import base_url, read_key, repeat
+from maie.httpclient import UNREADABLE, base_url, read_key, repeat
 from maie.llm.base import Chat, Reply
 from maie.llm.breaker import Breaker
 from maie.llm.transport import PassingFailure, Refused, post
@@ -62,7 +62,7 @@ class _Stream:
                 self.chunks += 1
             if usage := event.get("usage"):
                 self.prompt_tokens, self.reply_tokens = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
-        except (TypeError, KeyError, AttributeError, ValueError) as error:
+        except UNREADABLE as error:
             raise PassingFailure("no chat completion") from error
 
 
@@ -113,7 +113,7 @@ class OpenAiModel:
         try:
             answer = json.loads(b"".join(post(url, body, self._key, deadline, MAX_BYTES)))
             count, context = int(answer["count"]), int(answer.get("max_model_len") or self.context_tokens)
-        except (TypeError, KeyError, AttributeError, ValueError) as error:
+        except UNREADABLE as error:
             raise PassingFailure("no token count") from error
         self.context_tokens = min(self.context_tokens, context)
         return count
@@ -214,7 +214,7 @@ def _events(lines: Iterator[bytes]) -> Iterator[Any]:
         if field == b"data":
             try:
                 yield json.loads(value)
-            except ValueError as error:
+            except UNREADABLE as error:
                 raise PassingFailure("no stream of JSON values") from error
 
 
