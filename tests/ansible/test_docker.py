@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -49,6 +50,30 @@ def test_a_container_has_no_more_rights_than_it_needs(name: str) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_secret_is_in_the_environment(name: str) -> None:
     assert not re.search("password|key", str(SERVICES[name].get("environment", "")), re.IGNORECASE)
+
+
+def test_each_container_gets_the_keys_that_it_shows_or_asks_for() -> None:
+    def having(key: str) -> set[str]:
+        return {name for name, service in SERVICES.items() if key in service.get("secrets", [])}
+
+    assert having("asr_key") == {"worker"}
+    assert having("llm_key") == {"worker", "api", "llm"}
+    assert COMPOSE["secrets"].keys() >= {"asr_key", "llm_key"}
+
+
+@pytest.mark.parametrize(("key", "started"), [("k" * 24 + "\n", True), ("", False), ("\n", False)])
+def test_the_language_models_server_starts_with_its_key_only(key: str, started: bool, tmp_path: Path) -> None:
+    """As Compose starts it, but with a program that only writes down what it was given."""
+    (tmp_path / "vllm").write_text(f'#!/bin/sh\nprintf "%s\\n" "$VLLM_API_KEY" "$@" > {tmp_path}/told\n')
+    (tmp_path / "vllm").chmod(0o755)
+    (tmp_path / "llm_key").write_text(key)
+    words = [word.replace("$$", "$").replace("/run/secrets", str(tmp_path)) for word in SERVICES["llm"]["entrypoint"]]
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([*words, "a model", "--port=8001"], env=env, capture_output=True, check=False)
+    assert (done.returncode == 0) == started
+    assert (tmp_path / "told").exists() == started
+    if started:
+        assert (tmp_path / "told").read_text().splitlines() == [key.strip(), "serve", "a model", "--port=8001"]
 
 
 def test_only_the_api_can_be_reached() -> None:
