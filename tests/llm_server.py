@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from maie.llm.openai import OpenAiModel
 
 Behaviour = Literal[
-    "ok", "slow", "error", "busy", "refused", "missing", "garbage", "wrong_shape", "endless", "trickle", "dies", "cut"
+    "ok",
+    "slow",
+    "error",
+    "busy",
+    "refused",
+    "missing",
+    "garbage",
+    "wrong_shape",
+    "infinite",
+    "deep",
+    "endless",
+    "trickle",
+    "dies",
+    "cut",
 ]
 """What happens to a request:
 
@@ -30,11 +43,18 @@ refused      400
 missing      404
 garbage      200 with a page of HTML
 wrong_shape  200 with events that are JSON, but no chat completion
+infinite     200 with infinities for numbers of tokens
+deep         200 with lists in lists, 100,000 of them
 endless      200 with one word after the other, as fast as it goes, for ever
 trickle      200 with a byte a second
 dies         200, and the connection ends half way
 cut          the first half of the answer, with ``finish_reason`` length
 """
+
+ODD = {
+    "infinite": b'{"count": 1e999, "choices": [], "usage": {"prompt_tokens": 1e999, "completion_tokens": 1e999}}',
+    "deep": b"[" * 100_000,
+}
 
 Answer = Callable[[dict[str, Any]], str]
 LETTERS_PER_TOKEN = 4
@@ -182,6 +202,8 @@ class _Handler(BaseHTTPRequestHandler):
             yield b"<html><body>Bad gateway</body></html>"
         elif behaviour == "wrong_shape":
             yield b'data: {"hello": ["world"]}\n\ndata: [DONE]\n\n'
+        elif behaviour in ODD:
+            yield ODD[behaviour] if count else b"data: " + ODD[behaviour] + b"\n\n"
         elif count:
             letters = sum(len(message["content"]) for message in body["messages"])
             yield json.dumps({"count": letters // LETTERS_PER_TOKEN, "max_model_len": self.script.context}).encode()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -18,6 +20,10 @@ from ansible.module_utils.urls import open_url
 
 SECONDS = 60
 """Time without a byte after which a connection counts as lost."""
+
+LIST_SECONDS = 120.0
+LIST_BYTES = 8 << 20
+"""Most time and bytes of the whole answer that lists a model's files: those of large models have some 100 KB."""
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 WEIGHTS = ("*.bin", "*.safetensors")
@@ -56,25 +62,52 @@ def ask(hub: str, repository: str, revision: str, wanted: Sequence[str]) -> Reco
         wanted: Patterns of the names of the files that are needed.
 
     Raises:
-        Refused: The hub does not answer, or not with such a list, or weights are not in it.
+        Refused: The hub does not answer in time, or not with such a list, or weights are not in it.
     """
     url = f"{hub}/api/models/{repository}/revision/{quote(revision, safe='')}?blobs=true"
+    answer = _listing(url)
     try:
-        told = json.loads(open_url(url, timeout=SECONDS).read())
+        told = json.loads(answer)
         commit = str(told["sha"])
         files = {
             str(entry["rfilename"]): File(int(entry["size"]), entry.get("lfs", {}).get("sha256"))
             for entry in told["siblings"]
             if any(fnmatch(entry["rfilename"], pattern) for pattern in wanted)
         }
-    except (URLError, OSError) as error:
-        raise Refused(f"{url} can't be read: {error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise Refused(f"{url} did not answer with a list of files: a login or a proxy may be in the way.") from error
     files = {name: file for name, file in files.items() if PLAIN_NAME.fullmatch(name)}
     if not any(fnmatch(name, pattern) for name in files for pattern in WEIGHTS):
         raise Refused(f"{repository} at {commit} has no weights among {', '.join(wanted)}.")
     return Record(repository, revision, commit, files)
+
+
+def _listing(url: str) -> bytes:
+    """Return an answer that has neither too many bytes nor takes too long, however slowly they come."""
+    try:
+        with _at_most(LIST_SECONDS):
+            answer: bytes = open_url(url, timeout=SECONDS).read(LIST_BYTES + 1)
+    except (URLError, OSError) as error:
+        raise Refused(f"{url} can't be read: {error}") from error
+    if len(answer) > LIST_BYTES:
+        raise Refused(f"{url} answered with more than {LIST_BYTES} bytes, which no list of files has.")
+    return answer
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in what takes longer; a limit on single reads would not end a byte a second."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError(f"it took longer than {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def fetch(url: str, target: Path, file: File, attempts: int, wait: Callable[[int], None]) -> str:

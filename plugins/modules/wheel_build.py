@@ -36,7 +36,7 @@ EXAMPLES = r"""
 - name: Build it
   wheel_build:
     name: ctranslate2
-    folder: /var/tmp/maie-build/ctranslate2-0a1b2c3d4e5f
+    folder: /var/cache/maie-build/ctranslate2-0a1b2c3d4e5f
 """
 
 RETURN = r"""

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -16,11 +17,13 @@ module: wheel_builder_facts
 short_description: Reads what the tools of a machine add to the wheels that are built on it
 options:
   python: {description: The interpreter that wheels are built for., type: path, default: /usr/bin/python3}
+  build_dir: {description: The folder of the builds. It may be missing., type: path, required: true}
 """
 
 EXAMPLES = r"""
 - name: Read what the builder has
   wheel_builder_facts:
+    build_dir: /var/cache/maie-build
   register: builder
 """
 
@@ -33,6 +36,10 @@ machine:
   description: C(cores), C(available_mb) of memory, and whether there is a C(gpu).
   returned: always
   type: dict
+open_to_others:
+  description: Which of C(build_dir) and the folders above it others than root own or may write to.
+  returned: always
+  type: list
 """
 
 OF_PYTHON = """
@@ -53,10 +60,31 @@ def version_of(module: AnsibleModule, program: str, argument: str, pattern: str)
     return found[1] if found else None
 
 
+def open_to_others(folder: Path) -> list[str]:
+    """Return which of a folder and those above it others than root own or may write to.
+
+    Who may write to one can put something of their own in the place of what is below. A link is one of them, and so is
+    all above the folder that it names.
+    """
+    real = folder.resolve()
+    found = []
+    for place in sorted({folder, *folder.parents, real, *real.parents}):
+        if place.exists():
+            about = place.stat()
+            by_group = about.st_mode & stat.S_IWGRP and about.st_gid != 0
+            if about.st_uid != 0 or about.st_mode & stat.S_IWOTH or by_group:
+                found.append(str(place))
+    return found
+
+
 def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
-        argument_spec={"python": {"type": "path", "default": "/usr/bin/python3"}}, supports_check_mode=True
+        argument_spec={
+            "python": {"type": "path", "default": "/usr/bin/python3"},
+            "build_dir": {"type": "path", "required": True},
+        },
+        supports_check_mode=True,
     )
     _, printed, _ = module.run_command([module.params["python"], "-c", OF_PYTHON], check_rc=True)
     tools = {
@@ -71,7 +99,8 @@ def main() -> None:
         "available_mb": int(memory[1]) // 1024 if memory else 0,
         "gpu": any(Path(node).exists() for node in GPU_NODES),
     }
-    module.exit_json(changed=False, tools=tools, machine=machine)
+    others = open_to_others(Path(module.params["build_dir"]))
+    module.exit_json(changed=False, tools=tools, machine=machine, open_to_others=others)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,10 @@ options:
 EXAMPLES = r"""
 - name: Fetch the source
   wheel_source:
-    dest: /var/tmp/build/source
+    dest: /var/cache/build/source
     git: https://example.org/project.git
     commit: 226c95d94e660c48b11c62e108886b7ef76d589d
-    downloads: /var/tmp/downloads
+    downloads: /var/cache/downloads
 """
 
 RETURN = r"""

@@ -6,8 +6,9 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -22,6 +23,7 @@ class Hub:
         listed: Name to content as the hub's list has it.
         cut_after: Bytes after which a connection breaks, once for each entry.
         resumes: Whether the server knows ranges.
+        trickles: Whether the list comes a byte each tenth of a second.
         requests: Path and range of every request.
     """
 
@@ -30,6 +32,7 @@ class Hub:
         self.listed = dict(files)
         self.cut_after: list[int] = []
         self.resumes = True
+        self.trickles = False
         self.requests: list[tuple[str, str | None]] = []
         self.url = ""
 
@@ -71,6 +74,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         breaks = self.hub.cut_after and "/resolve/" in self.path and len(body) > self.hub.cut_after[0]
+        if self.hub.trickles:
+            with suppress(OSError):  # nobody waits for all of it
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(0.1)
+            return
         self.wfile.write(body[: self.hub.cut_after.pop(0)] if breaks else body)
         self.close_connection = True
 

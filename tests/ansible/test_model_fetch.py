@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,29 @@ def test_a_web_page_is_refused(fetch: Fetch, hub: Hub, name: str, padding: int) 
 def test_a_page_instead_of_the_list_is_told(fetch: Fetch, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "listing", lambda: PAGE)
     assert "list of files" in fetch()["msg"]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"[" * 100_000, b'{"sha": "x", "siblings": [{"rfilename": "a.json", "size": 1e999}]}']
+)
+def test_a_list_of_an_odd_form_is_told_too(
+    fetch: Fetch, hub: Hub, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(hub, "listing", lambda: answer)
+    assert "list of files" in fetch()["msg"]
+
+
+def test_a_list_that_does_not_end_is_refused(fetch: Fetch, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_hub, "LIST_BYTES", 20)
+    assert "answered with more than 20 bytes" in fetch()["msg"]
+
+
+def test_a_list_that_comes_too_slowly_is_refused(fetch: Fetch, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_hub, "LIST_SECONDS", 0.5)
+    hub.trickles = True
+    began = time.monotonic()
+    assert "it took longer than" in fetch()["msg"]
+    assert time.monotonic() - began < 5
 
 
 def test_what_was_recorded_is_enforced(fetch: Fetch, hub: Hub, model: Path) -> None:

@@ -116,6 +116,7 @@ def test_a_meeting_as_text_has_the_same_notes(service: Stack) -> None:
         ({"text": "a", "features": ["summary"]}, 422, "invalid_request"),
         ({"text": "a", "features": ["summary"], "template_id": "poem_v1"}, 422, "unknown_template"),
         ({"text": "a" * 1024**2}, 413, "too_large"),
+        ({"text": "a " * 200_000}, 413, "too_large"),
         (b"{", 422, "invalid_request"),
         (b"", 422, "invalid_request"),
         (b"\xff\xfe", 422, "invalid_request"),

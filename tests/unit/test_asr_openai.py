@@ -95,6 +95,7 @@ def test_words_go_to_the_segment_in_which_they_begin() -> None:
         {"segments": [{"text": 5}]},
         {"segments": 5},
         {"segments": [{**SEGMENT, "start": float("nan")}]},
+        {"segments": [{**SEGMENT, "start": 10**400}]},
         {"segments": [{**SEGMENT, "avg_logprob": "x"}]},
         {**ANSWER, "language": "half a character: \ud83d"},
     ],

@@ -185,6 +185,8 @@ def test_a_server_that_counts_no_tokens_is_asked_once(server: LlmServer) -> None
         ("busy", LlmUnavailable, 3),
         ("garbage", LlmUnavailable, 3),
         ("wrong_shape", LlmUnavailable, 3),
+        ("infinite", LlmUnavailable, 3),
+        ("deep", LlmUnavailable, 3),
         ("dies", LlmUnavailable, 3),
         ("refused", LlmUnavailable, 1),
         ("slow", LlmTimeout, 1),
@@ -211,7 +213,7 @@ def test_a_stage_ends_in_time_with_the_right_error(
     assert len(server.chats) == requests
 
 
-@pytest.mark.parametrize("behaviour", ["error", "garbage", "slow"])
+@pytest.mark.parametrize("behaviour", ["error", "garbage", "infinite", "deep", "slow"])
 def test_a_token_count_that_fails_ends_the_stage_likewise(server: LlmServer, behaviour: Behaviour) -> None:
     server.tokenize = behaviour
     with pytest.raises(LlmTimeout if behaviour == "slow" else LlmUnavailable):

@@ -108,12 +108,37 @@ def test_nothing_in_a_transcript_passes_for_a_mark(text: str) -> None:
         assert mark not in left
 
 
+@pytest.mark.parametrize(
+    ("family", "marks"),
+    {
+        "Mistral": "[INST] [/INST] [SYSTEM_PROMPT] [/SYSTEM_PROMPT] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_CALLS] "
+        "[TOOL_RESULTS] [/TOOL_RESULTS] [TOOL_CONTENT] [CALL_ID] [ARGS] [THINK] [/THINK] [IMG] [IMG_BREAK] [IMG_END] "
+        "[AUDIO] [BEGIN_AUDIO] [TRANSCRIBE] [MODEL_SETTINGS] [/MODEL_SETTINGS] [PREFIX] [MIDDLE] [SUFFIX] <s> </s> "
+        "<SPECIAL_20> [SYSTEM_[INST]PROMPT]",
+        "Llama": "<|begin_of_text|> <|start_header_id|> <|end_header_id|> <|eot_id|> <|eom_id|> <|python_tag|> "
+        "<|header_start|> <|header_end|> <|eot|>",
+        "Gemma": "<bos> <eos> <start_of_turn> <end_of_turn> <start_of_image> <unused7> <pad> <unk>",
+        "Qwen": "<|im_start|> <|im_end|> <|endoftext|> <think> </think> <tool_call> </tool_response> <|vision_start|>",
+        "Phi": "<|system|> <|user|> <|assistant|> <|end|> <|im_sep|> <|tool_call|>",
+        "DeepSeek": "<｜begin▁of▁sentence｜> <｜end▁of▁sentence｜> <｜User｜> <｜Assistant｜> "
+        "<｜tool▁calls▁begin｜> <｜tool▁sep｜>",
+    }.items(),
+)
+def test_no_familys_marks_stay(family: str, marks: str) -> None:
+    assert without_marks(f"a {marks} b") == "a b"
+
+
 def test_nothing_unseen_stays_between_the_letters() -> None:
     assert without_marks("<\u200b|im_start|\u200b> a\x00b\x1bc\u202ed\ufeffe") == "abcde"
 
 
 @pytest.mark.parametrize("text", ["a < b and c > d", "5 <6", "x->y", "a|b", "I <3 it", "-1 < 2", "[sic]", "über 漢 🙂"])
 def test_ordinary_text_stays(text: str) -> None:
+    assert without_marks(text) == text
+
+
+def test_other_words_in_brackets_stay() -> None:
+    text = "[LAUGHTER] a[I_MAX] [BLANK_AUDIO] [A-B] [TBD] [inst] [Tool calls]"
     assert without_marks(text) == text
 
 

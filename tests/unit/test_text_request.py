@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 
 import pytest
-from maie.api.text import _parse
-from maie.errors import InvalidRequest
+from maie.api.text import _count, _parse
+from maie.domain import TaskOptions, TaskStatus
+from maie.errors import InvalidRequest, UploadTooLarge
+from maie.limits import llm_seconds, most_words
+from maie.prompts import Turn
+from maie.settings import Settings
+from maie.tasks import Task, Upload
 
 LARGEST = 512 * 1024
 MOST_MEMORY = 32 * LARGEST
@@ -23,6 +29,19 @@ def test_many_mistakes_cost_no_more_than_one(field: str) -> None:
     finally:
         tracemalloc.stop()
     assert caught.value.detail.count(f"{field}.") == 1
+
+
+def test_a_text_takes_no_longer_than_the_longest_audio() -> None:
+    settings = Settings(profile="embedded", asr_model=Path("unused"))
+    options = TaskOptions(("clean_transcript", "summary"))
+    words = _count([Turn(None, "word " * most_words(settings))], settings)
+    text, audio = (
+        Task("a", TaskStatus.PENDING, 1, options, upload, "key", "now")
+        for upload in (Upload("", 1, None, words), Upload("a.wav", 1, settings.max_audio_seconds))
+    )
+    assert llm_seconds(text, settings) == llm_seconds(audio, settings) == 9 * 3600
+    with pytest.raises(UploadTooLarge, match="has 32401 words, and this deployment accepts 32400"):
+        _count([Turn(None, "word"), Turn(None, "word " * words)], settings)
 
 
 def test_a_long_name_is_not_sent_back() -> None:

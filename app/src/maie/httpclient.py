@@ -16,9 +16,13 @@ from urllib.parse import urlsplit
 
 from maie.errors import ConfigurationError
 from maie.logs import get_logger
+from maie.peer import is_of
 
 CONNECT_SECONDS = 5.0
 MAX_LINE_BYTES = 1024**2
+
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What taking values out of JSON from elsewhere may raise: any form, any depth, infinities."""
 
 PAUSE_SECONDS = 1.0
 """Most that is waited before the first retry, and half of the most before the second; the pause is random."""
@@ -52,7 +56,13 @@ class Refused(Exception):
 
 
 def post(
-    url: str, body: bytes, headers: Mapping[str, str], deadline: float, most_bytes: int, idle_seconds: float
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    deadline: float,
+    most_bytes: int,
+    idle_seconds: float,
+    user: int | None = None,
 ) -> Generator[bytes, None, None]:
     """Send a body and yield the lines of the answer, as they come; closing the generator ends the request.
 
@@ -66,11 +76,12 @@ def post(
         deadline: On the clock of :func:`time.monotonic`, in seconds.
         most_bytes: What the answer's body may have.
         idle_seconds: Time between two bytes.
+        user: Whose process the server must be, where it is on this host; None for anybody's.
 
     Raises:
         TimedOut: The deadline passed, or nothing came for ``idle_seconds``.
         TooLarge: The answer is larger than ``most_bytes``.
-        PassingFailure: No connection, a broken one, 429, or a status from 500 on.
+        PassingFailure: No connection, a broken one, one to another user's process, 429, or a status from 500 on.
         Refused: Any other status than 200.
     """
     address = urlsplit(url)
@@ -80,6 +91,8 @@ def post(
     try:
         connection.connect()
         connected = True
+        if user is not None and not is_of(connection.sock, user, CONNECT_SECONDS):
+            raise PassingFailure(f"who listens at {address.netloc} is not the server")
         with _shut_at(deadline, connection.sock, idle_seconds):
             connection.request("POST", address.path, body, dict(headers))
             with connection.getresponse() as response:

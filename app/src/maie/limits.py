@@ -38,6 +38,11 @@ def llm_seconds(task: Task, settings: Settings) -> float:
     return max(settings.task_timeout_floor, settings.llm_task_timeout_factor * words * len(task.options.llm_stages))
 
 
+def most_words(settings: Settings) -> int:
+    """Return how many words a text may have: those of the longest audio, so that it takes no longer than that."""
+    return round(WORDS_PER_SECOND * settings.max_audio_seconds)
+
+
 def _audio_seconds(task: Task, settings: Settings) -> float:
     if task.kind == "text":
         return 0.0

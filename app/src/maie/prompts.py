@@ -32,9 +32,12 @@ SYSTEM = (
 AnswerForm = Literal["json", "text"]
 Message = dict[str, str]
 
-# Whatever some model's chat format could take for a mark: <|im_start|>, <think>, </transcript>, <s>, [INST].
+# Whatever some model's chat format could take for a mark: <|im_start|>, <think>, </transcript>, <s>; and in Mistral's
+# family [INST], [/SYSTEM_PROMPT], [TOOL_RESULTS]. Other words in square brackets, [sic] or [LAUGHTER], are none.
 _MARK = re.compile(
-    r"<(?:\s*[|｜/!?]\s*)?[A-Za-z_][^<>\n]{0,80}>|<[|｜][^<>\n]{0,80}>|\[/?(?:INST|SYS|AVAILABLE_TOOLS|TOOL_CALLS)\]"
+    r"<(?:\s*[|｜/!?]\s*)?[A-Za-z_][^<>\n]{0,80}>|<[|｜][^<>\n]{0,80}>"
+    r"|\[/?(?:INST|SYS|THINK|ARGS|IMG|AUDIO|TRANSCRIBE|PREFIX|MIDDLE|SUFFIX"
+    r"|(?:AVAILABLE|BEGIN|CALL|IMG|MODEL|SYSTEM|TOOL)_[A-Z]+)\]"
 )
 _HALF_MARK = re.compile(r"(?<!<)<+\s*(?=[|｜/])|(?<=[|｜])\s*>+")
 _BRACKETS = re.compile(r"[<>\[\]]")

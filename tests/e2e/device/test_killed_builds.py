@@ -23,7 +23,7 @@ HOSTS = PROJECT / "tests/e2e/device/wheelhouse/hosts.yml"
 BUILDER = "builder-e2e-01"
 KILLS = 10 if os.environ.get("MAIE_TEST_FULL") else 3
 UNITS = 8 * KILLS
-SWAP = "/var/tmp/maie-build/swap"
+SWAP = "/var/cache/maie-build/swap"
 MOST_WORK = 1.3
 """Objects that are compiled in all, over those that one build compiles. A kill costs those at work: 2 of 8 at most."""
 
@@ -51,7 +51,7 @@ def compiled() -> int:
         BUILDER,
         "bash",
         "-c",
-        "cat /var/tmp/maie-build/*/build.log 2>/dev/null | grep -c 'Building CXX' || true",
+        "cat /var/cache/maie-build/*/build.log 2>/dev/null | grep -c 'Building CXX' || true",
     )
     return int(counted)
 

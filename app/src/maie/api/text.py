@@ -13,9 +13,11 @@ from maie.api.body import DISK_RETRY_AFTER, declared_size, receive_body, require
 from maie.api.options import TEXT_FEATURES, text_options
 from maie.api.schemas import Accepted
 from maie.api.service import Service, ServiceOf, problems
-from maie.errors import InvalidRequest, Unavailable
+from maie.errors import InvalidRequest, Unavailable, UploadTooLarge
 from maie.files import Files
+from maie.limits import most_words
 from maie.prompts import Turn
+from maie.settings import Settings
 from maie.tasks import Task, Upload
 
 MAX_SPEAKER_LENGTH = 100
@@ -97,8 +99,8 @@ async def _receive(request: Request, task_id: str, service: Service, still_alive
     await receive_body(request, body.extend, accepted, service.files, service.settings, still_alive)
     asked, turns = await run_in_threadpool(_parse, bytes(body))
     options = text_options(asked.features, asked.template_id, asked.llm_required, service.offer)
+    words = _count(turns, service.settings)
     await run_in_threadpool(_keep, service.files, task_id, turns)
-    words = sum(len(turn.text.split()) for turn in turns)
     return new_task(request, task_id, options, Upload("", len(body), None, words))
 
 
@@ -114,6 +116,14 @@ def _parse(body: bytes) -> tuple[TextRequest, list[Turn]]:
     if not turns:
         raise InvalidRequest("The text has no words.")
     return asked, turns
+
+
+def _count(turns: list[Turn], settings: Settings) -> int:
+    """Return how many words a text has; a task's time limit follows from it."""
+    words, most = sum(len(turn.text.split()) for turn in turns), most_words(settings)
+    if words > most:
+        raise UploadTooLarge(f"The text has {words} words, and this deployment accepts {most}.")
+    return words
 
 
 def _keep(files: Files, task_id: str, turns: list[Turn]) -> None:

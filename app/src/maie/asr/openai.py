@@ -20,7 +20,18 @@ import numpy as np
 from maie.asr.base import Ask, Heard, Samples, compression_ratio
 from maie.domain import SAMPLE_RATE, Segment, Word
 from maie.errors import AsrTimeout, AsrUnavailable
-from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, base_url, bearer, post, read_key, repeat
+from maie.httpclient import (
+    UNREADABLE,
+    PassingFailure,
+    Refused,
+    TimedOut,
+    TooLarge,
+    base_url,
+    bearer,
+    post,
+    read_key,
+    repeat,
+)
 from maie.settings import Settings
 
 IDLE_SECONDS = 120.0
@@ -124,7 +135,7 @@ def _heard(answer: bytes, seconds: float, ask: Ask) -> Heard:
         language = ask.language or str(value.get("language") or "").lower()
         if ask.words:
             segments = _with_words(segments, list(_words(value, seconds)))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise PassingFailure("no transcription") from error
     return Heard(tuple(segment for segment in segments if segment.text), language)
 

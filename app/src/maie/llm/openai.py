@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from maie.errors import LlmInputTooLong, LlmTimeout, LlmUnavailable
-from maie.httpclient import base_url, read_key, repeat
+from maie.httpclient import UNREADABLE, base_url, read_key, repeat
 from maie.llm.base import Chat, Reply
 from maie.llm.breaker import Breaker
-from maie.llm.transport import PassingFailure, Refused, post
+from maie.llm.transport import PassingFailure, Refused, post, server_user
 from maie.logs import get_logger
 from maie.prompts import Message
 from maie.settings import Settings
@@ -62,7 +62,7 @@ class _Stream:
                 self.chunks += 1
             if usage := event.get("usage"):
                 self.prompt_tokens, self.reply_tokens = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
-        except (TypeError, KeyError, AttributeError, ValueError) as error:
+        except UNREADABLE as error:
             raise PassingFailure("no chat completion") from error
 
 
@@ -78,6 +78,7 @@ class OpenAiModel:
     def __init__(self, settings: Settings, key: str | None) -> None:
         self._url = base_url("MAIE_LLM_URL", settings.llm_url)
         self._key = key
+        self._user = server_user(settings)
         self._seconds = settings.llm_timeout_seconds
         self._retries = settings.llm_retries
         self._breaker = Breaker(BREAKER_FAILURES, BREAKER_SECONDS)
@@ -111,9 +112,9 @@ class OpenAiModel:
         """Ask ``/tokenize``, which stands beside ``/v1``, not in it."""
         url = f"{self._url.removesuffix('/v1')}/tokenize"
         try:
-            answer = json.loads(b"".join(post(url, body, self._key, deadline, MAX_BYTES)))
+            answer = json.loads(b"".join(post(url, body, self._key, deadline, MAX_BYTES, self._user)))
             count, context = int(answer["count"]), int(answer.get("max_model_len") or self.context_tokens)
-        except (TypeError, KeyError, AttributeError, ValueError) as error:
+        except UNREADABLE as error:
             raise PassingFailure("no token count") from error
         self.context_tokens = min(self.context_tokens, context)
         return count
@@ -166,7 +167,7 @@ class OpenAiModel:
         stream = _Stream()
         most_bytes = MAX_BYTES + CHUNK_BYTES * int(body["max_tokens"])
         url = f"{self._url}/chat/completions"
-        with closing(post(url, body, self._key, deadline, most_bytes)) as lines:
+        with closing(post(url, body, self._key, deadline, most_bytes, self._user)) as lines:
             for event in _events(lines):
                 stream.add(event)
                 on_tokens(stream.chunks)
@@ -214,7 +215,7 @@ def _events(lines: Iterator[bytes]) -> Iterator[Any]:
         if field == b"data":
             try:
                 yield json.loads(value)
-            except ValueError as error:
+            except UNREADABLE as error:
                 raise PassingFailure("no stream of JSON values") from error
 
 
@@ -226,6 +227,6 @@ def load(settings: Settings) -> OpenAiModel:
     """Return the model of the server at ``llm_url``, which need not be up.
 
     Raises:
-        ConfigurationError: The address is none, or the key can't be read.
+        ConfigurationError: The address is none, the key can't be read, or the folder of data is missing.
     """
     return OpenAiModel(settings, read_key(settings.credentials_dir / "llm_key"))

@@ -29,6 +29,7 @@ COMPLAINT_TOKENS = 200
 COMPLAINT_LETTERS = 200
 """What the validator's message may add to a prompt, and how much of it is told."""
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FENCE = re.compile(r"^```(?:json)?(.*)```$", re.DOTALL)
 
 log = get_logger(__name__)
@@ -90,8 +91,10 @@ class _Reader:
             if context:
                 context["part"] = number + 1
             values.append(self._answer(part, context, _share(on_progress, number, len(parts))))
-            if isinstance(values[-1], dict) and values[-1].get("meeting_date"):
-                context.setdefault("meeting_date", values[-1]["meeting_date"])
+            day = values[-1].get("meeting_date") if isinstance(values[-1], dict) else None
+            # It comes to stand where the task does: a day, and nothing else that a template's schema may let pass.
+            if isinstance(day, str) and _DAY.fullmatch(day):
+                context.setdefault("meeting_date", day)
         on_progress(1.0)
         return values
 

@@ -1,0 +1,34 @@
+"""Filters of API keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+IDENTITY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""What the service takes for the id of a key."""
+
+FEWEST_LETTERS = 24
+
+
+def api_key_faults(keys: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return a sentence for each thing that is wrong with API keys; none of them tells a key or an id."""
+    faults = [] if keys else ["There must be one at least."]
+    seen: set[str] = set()
+    for number, key in enumerate(keys, 1):
+        if not IDENTITY.fullmatch(key["id"]):
+            faults.append(f"The id of number {number} must be 1 to 64 letters, digits, or any of . _ -")
+        if key["id"] in seen:
+            faults.append(f"The id of number {number} is that of an earlier one.")
+        if len(key["key"]) < FEWEST_LETTERS:
+            faults.append(f"Number {number} must have {FEWEST_LETTERS} characters or more.")
+        seen.add(key["id"])
+    return faults
+
+
+class FilterModule:
+    """Tells Ansible the filters."""
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """Return the filters by name."""
+        return {"api_key_faults": api_key_faults}
