@@ -241,7 +241,8 @@ def test_a_model_that_is_not_there_fails_the_start(settings: Settings, tmp_path:
     assert engine.pid is None
 
 
-def test_cuda_that_is_not_there_fails_the_start(settings: Settings) -> None:
+def test_cuda_that_is_not_there_fails_the_start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # for a machine that has it
     engine = Engine(settings.model_copy(update={"asr_device": "cuda"}))
     with pytest.raises(ConfigurationError, match="CUDA"):
         engine.start()

@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+import ctranslate2
+import faster_whisper
 import pytest
 from audiofiles import MODEL
 from maie import asr as engines
@@ -146,6 +148,20 @@ def test_cuda_without_a_device_is_a_configuration_error() -> None:
     settings = Settings(profile="embedded", asr_model=MODEL, asr_device="cuda")
     with pytest.raises(ConfigurationError, match="no CUDA device"):
         engines.load(settings)
+
+
+def test_a_gpu_that_can_not_be_worked_with_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    class WithoutCublas(faster_whisper.WhisperModel):
+        def __init__(self, path: str, **_: Any) -> None:
+            super().__init__(path, device="cpu", local_files_only=True)
+
+        def encode(self, _: Any) -> Any:
+            raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
+
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr(faster_whisper, "WhisperModel", WithoutCublas)
+    with pytest.raises(RuntimeError, match="libcublas"):
+        engines.load(Settings(profile="embedded", asr_model=MODEL, asr_device="cuda"))
 
 
 def test_an_unknown_compute_type_is_a_configuration_error() -> None:

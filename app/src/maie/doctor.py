@@ -143,12 +143,9 @@ def _model(settings: Settings) -> Finding:
 
 
 def _hear_silence(recogniser: Recogniser) -> str:
-    import numpy as np
+    from maie.asr.base import hear_silence
 
-    from maie.asr.base import Ask
-    from maie.domain import SAMPLE_RATE
-
-    recogniser.recognise([np.zeros(SAMPLE_RATE, np.float32)], Ask(language=next(iter(recogniser.languages), None)))
+    hear_silence(recogniser)
     model = recogniser.versions["asr_model"]
     how = model.get("compute_type", "on a server")
     return f"{model['name']} answers, {how}, languages: {len(recogniser.languages) or 'unknown'}"

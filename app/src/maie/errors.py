@@ -6,6 +6,9 @@ A client sees ``code``, ``http_status`` and ``detail``; nothing else of an error
 
 from __future__ import annotations
 
+OUT_OF_MEMORY_TEXTS = ("out of memory", "alloc_failed", "bad_alloc", "failed to allocate", "cannot allocate memory")
+"""How CUDA and CTranslate2, cuBLAS, the C++ library, ONNX Runtime and Linux say it."""
+
 
 class MaieError(Exception):
     """Base of all errors that MAIE raises on purpose.
@@ -248,3 +251,9 @@ class LlmInputTooLong(LlmFailed):
 
     code = "llm_input_too_long"
     title = "The text does not fit in the language model's context"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of any library says that there was no memory, the host's or the GPU's."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY_TEXTS)

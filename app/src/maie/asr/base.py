@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from maie.domain import Segment
+from maie.domain import SAMPLE_RATE, Segment
 
 Samples = NDArray[np.float32]
 
@@ -72,6 +72,11 @@ class Recogniser(Protocol):
 
     def recognise_again(self, piece: Samples, ask: Ask) -> Heard:
         """Hear one piece whose text looked wrong in another, slower way; raises as :meth:`recognise`."""
+
+
+def hear_silence(recogniser: Recogniser) -> None:
+    """Have an engine hear a second of silence, which takes all that it needs for speech; raises as that does."""
+    recogniser.recognise([np.zeros(SAMPLE_RATE, np.float32)], Ask(language=next(iter(recogniser.languages), None)))
 
 
 def compression_ratio(text: str) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from maie.asr.base import MAX_PIECE_SECONDS, Ask, Heard, Samples, compression_ratio
+from maie.asr.base import MAX_PIECE_SECONDS, Ask, Heard, Samples, compression_ratio, hear_silence
 from maie.domain import SAMPLE_RATE, Segment, Word
 from maie.errors import ConfigurationError
 from maie.logs import get_logger
@@ -153,6 +153,7 @@ def load(settings: Settings) -> FasterWhisper:
 
     Raises:
         ConfigurationError: There is no such model, or this machine can't run it as it is configured.
+        RuntimeError, MemoryError: There is no memory for it at present, or a library is missing.
     """
     import ctranslate2
     from faster_whisper import BatchedInferencePipeline, WhisperModel
@@ -179,7 +180,7 @@ def load(settings: Settings) -> FasterWhisper:
         "device": settings.asr_device,
         "compute_type": whisper.model.compute_type,
     }
-    return FasterWhisper(
+    recogniser = FasterWhisper(
         whisper,
         BatchedInferencePipeline(whisper),
         languages=asr_languages(settings.asr_model) or tuple(whisper.supported_languages),
@@ -192,3 +193,7 @@ def load(settings: Settings) -> FasterWhisper:
             "asr_model": model,
         },
     )
+    if settings.asr_device == "cuda":
+        # CTranslate2 looks for cuBLAS, and the driver compiles for a GPU that the wheel has no code for, only now.
+        hear_silence(recogniser)
+    return recogniser

@@ -17,15 +17,12 @@ from structlog.contextvars import bound_contextvars
 from maie.domain import EngineJob
 from maie.engine.messages import Failed, FromChild, Interim, Ready
 from maie.engine.server_unit import take_lease
-from maie.errors import EngineFailed, EngineOutOfMemory, MaieError
+from maie.errors import EngineFailed, EngineOutOfMemory, MaieError, is_out_of_memory
 from maie.logs import configure_logging, get_logger
 from maie.pipeline import Models, load_models, run
 from maie.settings import Settings
 
 log = get_logger(__name__)
-
-OUT_OF_MEMORY_TEXTS = ("out of memory", "bad_alloc", "failed to allocate", "cannot allocate memory")
-"""How CTranslate2, ONNX Runtime, CUDA and the C++ library say it."""
 
 OOM_SCORE = "500"
 """Makes the kernel take this process, which is replaced, before the worker and Redis."""
@@ -72,10 +69,7 @@ def _failure(error: Exception) -> Failed:
     if isinstance(error, MaieError):
         return Failed(error, fatal=False)
     log.error("engine process ends after an error", exc_info=error)
-    text = str(error).lower()
-    if isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY_TEXTS):
-        return Failed(EngineOutOfMemory(), fatal=True)
-    return Failed(EngineFailed(), fatal=True)
+    return Failed(EngineOutOfMemory() if is_out_of_memory(error) else EngineFailed(), fatal=True)
 
 
 def _die_with_parent() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from maie.errors import ConfigurationError, LlmInputTooLong
+from maie.errors import ConfigurationError, LlmInputTooLong, is_out_of_memory
 from maie.llm.base import Chat, Reply
 from maie.modelfiles import model_name, model_sha256
 from maie.prompts import Message
@@ -117,6 +117,7 @@ def load(settings: Settings) -> CTranslate2Model:
 
     Raises:
         ConfigurationError: There is no such model, or this machine can't run it as it is configured.
+        RuntimeError, MemoryError: There is no memory for it at present.
     """
     import ctranslate2
     from tokenizers import Tokenizer
@@ -136,6 +137,8 @@ def load(settings: Settings) -> CTranslate2Model:
             intra_threads=settings.llm_threads,
         )
     except Exception as error:  # tokenizers raises nothing more special
+        if is_out_of_memory(error):
+            raise  # it passes, and the settings may be right
         raise ConfigurationError(f"The language model can't be loaded: {error}") from error
     context = min(settings.llm_context_tokens, chat_format.most_tokens)
     return CTranslate2Model(generator, tokenizer, chat_format, context, folder)
