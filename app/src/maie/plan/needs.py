@@ -45,6 +45,10 @@ CUDA_CONTEXT = 350 * MIB
 """Context, kernels and work space of cuBLAS and cuDNN in a process that uses CUDA. An estimate: whisper.cpp's peak on
 an Orin Nano is 0.7 GB over its weights, of which about half are its own buffers (research of measured figures)."""
 
+CUDA_LIBRARIES = 440 * MIB
+"""What CUDA's libraries take of the engine process's own memory once it has worked: measured on an H100, not on a board
+(``docs/support.md``)."""
+
 VLLM_PROCESSES = (450 + 650) * MIB
 """vLLM's two Python processes, API and engine, without what CUDA holds. An estimate, never measured on a board."""
 
@@ -88,6 +92,15 @@ def kv_bytes_per_token(model: ModelFigures, number_bytes: int) -> int:
 def weights(model: ModelFigures, compute_type: str) -> int:
     """Return what the loaded weights take."""
     return model.files_bytes if model.packed else model.parameters * WEIGHT_BYTES.get(compute_type, 2)
+
+
+def left_of_loading(model: ModelFigures, compute_type: str) -> int:
+    """Return what a process that uses CUDA keeps of its own memory after it has turned wider weights into int8.
+
+    As large as the weights are then: measured on an H100 with float16 files (``docs/support.md``).
+    """
+    loaded = weights(model, compute_type)
+    return loaded if model.files_bytes > 1.5 * loaded else 0
 
 
 def asr_work(model: ModelFigures, settings: Settings) -> int:

@@ -19,6 +19,11 @@ Pool = Literal["memory", "gpu"]
 Stages = Mapping[str, tuple[Part, ...]]
 """Stage (``start``, ``asr``, ``llm``) to what is in memory then."""
 
+CUDA = (
+    Part("CUDA's libraries in the engine", needs.CUDA_LIBRARIES),
+    Part("CUDA context of the engine", needs.CUDA_CONTEXT, "gpu"),
+)
+
 
 @dataclass(frozen=True)
 class Models:
@@ -82,9 +87,12 @@ def _engine(model: ModelFigures | None, settings: Settings) -> tuple[Part, ...]:
     process = Part("engine process", needs.ENGINE)
     if model is None:
         return (process,)
-    pool = _pool(settings.asr_device)
-    context = (Part("CUDA context of the engine", needs.CUDA_CONTEXT, "gpu"),) if pool == "gpu" else ()
-    return (process, *context, Part("ASR weights", needs.weights(model, settings.asr_compute_type), pool))
+    weights = Part("ASR weights", needs.weights(model, settings.asr_compute_type), _pool(settings.asr_device))
+    if weights.pool == "memory":
+        return (process, weights)
+    left = needs.left_of_loading(model, settings.asr_compute_type)
+    kept = (Part("left of loading the ASR model", left),) if left else ()
+    return (process, *CUDA, weights, *kept)
 
 
 def _loading(model: ModelFigures | None) -> tuple[Part, ...]:
@@ -96,10 +104,10 @@ def _working(model: ModelFigures | None, settings: Settings) -> tuple[Part, ...]
 
 
 def _llm_inside(model: ModelFigures, settings: Settings, engine: tuple[Part, ...]) -> tuple[Part, ...]:
-    """The language model in the engine process; it shares the CUDA context of the ASR model."""
+    """The language model in the engine process; it shares what the ASR model has of CUDA."""
     pool = _pool(settings.llm_device)
     shared = any(part.name.startswith("CUDA") for part in engine)
-    context = () if pool == "memory" or shared else (Part("CUDA context of the engine", needs.CUDA_CONTEXT, "gpu"),)
+    context = () if pool == "memory" or shared else CUDA
     weights = Part("LLM weights", needs.weights(model, settings.llm_compute_type), pool)
     return (Part("engine process for the LLM", needs.LLM_ENGINE), *context, weights)
 
