@@ -11,18 +11,22 @@ IDENTITY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 FEWEST_LETTERS = 24
 
 
-def api_key_faults(keys: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return a sentence for each thing that is wrong with API keys; none of them tells a key or an id."""
+def api_key_faults(keys: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return a sentence for each thing that is wrong with API keys; none of them tells a key or an id.
+
+    What YAML takes for a number counts as its digits.
+    """
     faults = [] if keys else ["There must be one at least."]
     seen: set[str] = set()
     for number, key in enumerate(keys, 1):
-        if not IDENTITY.fullmatch(key["id"]):
+        identity = str(key["id"])
+        if not IDENTITY.fullmatch(identity):
             faults.append(f"The id of number {number} must be 1 to 64 letters, digits, or any of . _ -")
-        if key["id"] in seen:
+        if identity in seen:
             faults.append(f"The id of number {number} is that of an earlier one.")
-        if len(key["key"]) < FEWEST_LETTERS:
+        if len(str(key["key"])) < FEWEST_LETTERS:
             faults.append(f"Number {number} must have {FEWEST_LETTERS} characters or more.")
-        seen.add(key["id"])
+        seen.add(identity)
     return faults
 
 

@@ -82,12 +82,16 @@ def ask(hub: str, repository: str, revision: str, wanted: Sequence[str]) -> Reco
     return Record(repository, revision, commit, files)
 
 
+class TooSlow(Exception):
+    """Something took too long; no OSError, which a connection would take for one address that does not answer."""
+
+
 def _listing(url: str) -> bytes:
     """Return an answer that has neither too many bytes nor takes too long, however slowly they come."""
     try:
         with _at_most(LIST_SECONDS):
             answer: bytes = open_url(url, timeout=SECONDS).read(LIST_BYTES + 1)
-    except (URLError, OSError) as error:
+    except (URLError, OSError, TooSlow) as error:
         raise Refused(f"{url} can't be read: {error}") from error
     if len(answer) > LIST_BYTES:
         raise Refused(f"{url} answered with more than {LIST_BYTES} bytes, which no list of files has.")
@@ -96,10 +100,10 @@ def _listing(url: str) -> bytes:
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in what takes longer; a limit on single reads would not end a byte a second."""
+    """Raise TooSlow in what takes longer; a limit on single reads would not end a byte a second."""
 
     def end(*_: object) -> None:
-        raise TimeoutError(f"it took longer than {seconds:.0f} s")
+        raise TooSlow(f"it took longer than {seconds:.0f} s")
 
     before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -110,9 +110,11 @@ def retreat(root: Path, begun: Links) -> Retreat:
         begun: The links as they were when the deploy began.
     """
     now, proven = read_links(root), proven_releases(root)
-    if now.current in ("", *proven):
+    moved = begun.current not in ("", now.current)
+    if not now.current or (now.current in proven and not moved):
         return Retreat(True, "", "", "What was live before was not touched.")
-    back = [release for release in dict.fromkeys((begun.current, begun.previous, now.previous)) if release in proven]
+    before = dict.fromkeys((begun.current, begun.previous, now.previous))
+    back = [release for release in before if release in proven and release != now.current]
     if not back:
         return Retreat(False, "", "", "There was no release to go back to: the service is stopped.")
     return Retreat(False, back[0], "".join(back[1:2]), f"Release {back[0]} is live again.")

@@ -155,6 +155,7 @@ def test_only_whole_releases_count_as_proven(tmp_path: Path, run_module: RunModu
         pytest.param("", "", {}, True, "", "", id="nothing was made live"),
         pytest.param(A, B, {}, True, "", "", id="what is live has proven itself"),
         pytest.param(D, A, {"current": A, "previous": B}, False, A, B, id="as it was when the deploy began"),
+        pytest.param(B, A, {"current": A, "previous": B}, False, A, "", id="from one that had proven itself before"),
         pytest.param(D, E, {"current": E, "previous": B}, False, B, "", id="past one that never proved itself"),
         pytest.param(D, A, {}, False, A, "", id="to the one that is remembered"),
         pytest.param(D, "", {"current": "", "previous": ""}, False, "", "", id="a first installation"),

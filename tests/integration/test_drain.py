@@ -79,12 +79,15 @@ def test_tasks_that_wait_together_share_one_start_of_the_server(
     wait_for(lambda: httpx.get(f"{stack.url}/ready").status_code == 200, 10, "readiness")
 
 
-def test_a_task_that_comes_while_the_server_runs_waits_behind(swapping: Swapping, speech: Speech) -> None:
+def test_audio_that_comes_while_the_server_runs_waits_behind(swapping: Swapping, speech: Speech) -> None:
+    """And text, which needs nothing but the server, takes its turn while it runs."""
     stack, units = swapping
     early = [clean(stack, speech(20)), clean(stack)]
     wait_for(lambda: (units.folder / "llm-wanted").exists(), 30, "the server to be wanted", 0.02)
+    text = stack.accept_text(reference_text())
     late = clean(stack)
-    assert in_order(ends(stack, *early, late))
+    assert in_order(ends(stack, *early, text, late))
+    assert not stack.redis().hexists(f"maie:task:{text}", "parked")
     wait_for(lambda: units.events == ["start", "stop"] * 2, 10, "the server's end")
 
 

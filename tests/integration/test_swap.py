@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
 from audiofiles import MODEL, SAMPLE
 from maie.engine import Engine
-from maie.engine.server_unit import is_free, take_lease
+from maie.engine.server_unit import ServerUnit, is_free, take_lease
 from maie.errors import EngineFailed
 from maie.settings import Settings
 from stack import Stack, engines, wait_for
@@ -82,6 +85,19 @@ def test_a_server_that_a_killed_worker_left_is_stopped_first(swapping: Swapping)
     assert task["status"] == "COMPLETE"
     assert "clash" not in units.events
     wait_for(lambda: units.events[-1] == "stop", 10, "the server's end")
+
+
+def test_whoever_waits_for_a_silent_server_shows_life(tmp_path: Path) -> None:
+    """An answer may take longer than the lease of a worker that shows none."""
+    times = [time.monotonic()]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = Settings(
+            profile="embedded", asr_model=MODEL, llm_backend="openai", run_dir=tmp_path, llm_start_seconds=0.1,
+            llm_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1", llm_timeout_seconds=2,
+        )  # fmt: skip
+        ServerUnit(settings).start(lambda: times.append(time.monotonic()))
+    assert times[-1] - times[0] > 2
+    assert max(after - before for before, after in pairwise(times)) < 1
 
 
 def test_no_engine_loads_while_another_has_the_gpu(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ def read_turns(path: Path) -> list[Turn]:
 
 def _write_whole(final: Path, content: dict[str, Any]) -> None:
     """Write JSON so that after a power cut it is whole or not there."""
-    partial = final.with_suffix(".partial")
+    # A worker that was taken for lost may still write the same file.
+    partial = final.with_suffix(f".{os.getpid()}.partial")
     with partial.open("w", encoding="utf-8") as stream:
         json.dump(content, stream, ensure_ascii=False)
         stream.flush()

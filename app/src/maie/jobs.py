@@ -48,7 +48,7 @@ class Superseded(Exception):
 
 
 class GivesWay(Exception):
-    """The task needs only the language model from here on; tasks that wait for the speech engine go first."""
+    """The task needs only the language model from here on; those that wait go first, and share its server's start."""
 
 
 class WorkerSide(Protocol):
@@ -215,9 +215,10 @@ class Supervisor:
         if recognised is None and job.kind == "audio":
             recognised = self._engine.run(replace(job, options=job.options.without_llm), tick)
             self._files.write_recognised(task.id, recognised)
-        waiting = self._persist(self._queue.waiting)
-        if not task.parked and any(other.parked or other.kind == "audio" for other in waiting):
-            raise GivesWay
+        if not (task.parked or self._engine.serving):
+            waiting = self._persist(self._queue.waiting)
+            if any(other.parked or other.kind == "audio" for other in waiting):
+                raise GivesWay
         return replace(job, begun=recognised)
 
     def _end(self, task: Task, outcome: Outcome) -> None:

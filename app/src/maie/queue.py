@@ -64,7 +64,8 @@ class TaskQueue:
         A task whose transcript is kept gets one more, which no longer tries anything: it ends with that transcript.
         Nothing happens when the task has moved on since it was read.
         """
-        if task.tries >= self._settings.task_attempts + self.files.recognised(task.id).exists():
+        has_transcript = self.files.read_recognised(task.id) is not None
+        if task.tries >= self._settings.task_attempts + has_transcript:
             self.end(task, failure(cause))
         elif self._requeue(task, {"stage": "", "progress": "0"}, REQUEUES):
             log.warning("task is tried again", task_id=task.id, attempt=task.attempt + 1, cause=cause.code)
@@ -206,7 +207,7 @@ class TaskQueue:
             self.store.forget(task_id)
         oldest_upload = now - self._settings.upload_retention_hours * 3600
         for task in self.store.get_many(self.store.submitted_before(oldest_upload)):
-            if task.status is TaskStatus.PENDING:
+            if task.status is TaskStatus.PENDING and not task.parked:
                 self.end(task, failure(TaskExpired()))
         # The files first: one that is listed before the tasks are belongs to a task in that list, or to none.
         uploads, results = self.files.upload_ids(), list(self.files.old_results())

@@ -112,7 +112,7 @@ class MaieWorker(SimpleWorker):
             self.maintain_heartbeats(execution.job, execution)
 
     def _start_engine(self) -> None:
-        """Have the engine ready for the next task; the server that has its place stays while that is one for it."""
+        """Have the engine ready for the next task; the server in its place stays if the next task needs only that."""
         if self._engine.serving and self._llm_is_next():
             return
         if self._engine.serving or not (self._engine.ready or self._engine.asleep):

@@ -11,6 +11,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from maie.llm.ready import one_token
@@ -23,8 +24,8 @@ POLL_SECONDS = 0.4
 STOP_SECONDS = 60.0
 """Time that the server has to end; systemd kills it after 30."""
 
-PROBE_SECONDS = 20.0
-"""Time in which a server that is up gives one token. The worker shows no life meanwhile, and its watchdog waits 60."""
+PROBE_SECONDS = 60.0
+"""Time in which a server that is up gives one token, though it may have a cancelled prompt to read to its end."""
 
 log = get_logger(__name__)
 
@@ -65,12 +66,12 @@ class ServerUnit:
         Args:
             tick: Called while it is waited for; what it raises ends the waiting.
         """
-        if self._answers():
+        if self._answers(tick):
             return
         self.stop(tick)
         (self._folder / UNWANTED).unlink(missing_ok=True)
         (self._folder / WANTED).touch()
-        self._wait(self._answers, self._settings.llm_start_seconds, tick, "start")
+        self._wait(lambda: self._answers(tick), self._settings.llm_start_seconds, tick, "start")
 
     def stop(self, tick: Callable[[], None]) -> None:
         """Have the server stopped, and wait until all its processes have ended; ``tick`` as for :meth:`start`."""
@@ -79,8 +80,16 @@ class ServerUnit:
             (self._folder / UNWANTED).touch()
             self._wait(lambda: is_free(self._folder), STOP_SECONDS, tick, "stop")
 
-    def _answers(self) -> bool:
-        return one_token(self._probe) is None
+    def _answers(self, tick: Callable[[], None]) -> bool:
+        """Ask for one token; in a thread, because whoever waits has to show life more often than an answer may take."""
+        pool = ThreadPoolExecutor(1)
+        try:
+            asked = pool.submit(one_token, self._probe)
+            while not wait([asked], POLL_SECONDS).done:
+                tick()
+            return asked.result() is None
+        finally:
+            pool.shutdown(wait=False)
 
     def _wait(self, done: Callable[[], bool], seconds: float, tick: Callable[[], None], what: str) -> None:
         end = time.monotonic() + seconds

@@ -95,7 +95,7 @@ def weights(model: ModelFigures, compute_type: str) -> int:
 
 
 def left_of_loading(model: ModelFigures, compute_type: str) -> int:
-    """Return what a process that uses CUDA keeps of its own memory after it has turned wider weights into int8.
+    """Return what a process that uses CUDA keeps of its own memory after it has made wider weights narrower.
 
     As large as the weights are then: measured on an H100 with float16 files (``docs/support.md``).
     """

@@ -90,9 +90,12 @@ def _engine(model: ModelFigures | None, settings: Settings) -> tuple[Part, ...]:
     weights = Part("ASR weights", needs.weights(model, settings.asr_compute_type), _pool(settings.asr_device))
     if weights.pool == "memory":
         return (process, weights)
-    left = needs.left_of_loading(model, settings.asr_compute_type)
-    kept = (Part("left of loading the ASR model", left),) if left else ()
-    return (process, *CUDA, weights, *kept)
+    return (process, *CUDA, weights, *_left_of_loading("ASR model", model, settings.asr_compute_type))
+
+
+def _left_of_loading(name: str, model: ModelFigures, compute_type: str) -> tuple[Part, ...]:
+    left = needs.left_of_loading(model, compute_type)
+    return (Part(f"left of loading the {name}", left),) if left else ()
 
 
 def _loading(model: ModelFigures | None) -> tuple[Part, ...]:
@@ -107,9 +110,11 @@ def _llm_inside(model: ModelFigures, settings: Settings, engine: tuple[Part, ...
     """The language model in the engine process; it shares what the ASR model has of CUDA."""
     pool = _pool(settings.llm_device)
     shared = any(part.name.startswith("CUDA") for part in engine)
-    context = () if pool == "memory" or shared else CUDA
     weights = Part("LLM weights", needs.weights(model, settings.llm_compute_type), pool)
-    return (Part("engine process for the LLM", needs.LLM_ENGINE), *context, weights)
+    inside = (Part("engine process for the LLM", needs.LLM_ENGINE), weights)
+    if pool == "memory":
+        return inside
+    return (*inside, *(() if shared else CUDA), *_left_of_loading("LLM", model, settings.llm_compute_type))
 
 
 def _llm_inside_at_work(model: ModelFigures, settings: Settings) -> tuple[Part, ...]:
