@@ -12,7 +12,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 SCENARIOS := default tune build docker $(if $(MAIE_TEST_FULL),arm64)
 SERVICE_DEVICE := $(addprefix tests/e2e/device/test_,bad_releases.py plays.py recovery.py)
 LANES := 2
-SPREAD := --numprocesses=$(LANES) --dist=loadfile
+SPREAD := --numprocesses=$(LANES) --dist=loadfile --no-loadscope-reorder
 
 export ANSIBLE_FORCE_COLOR ?= $(if $(MAKE_TERMOUT),1,0)
 

@@ -137,13 +137,13 @@ def test_what_interrupts_a_reply_reaches_the_caller(model: LanguageModel) -> Non
 def test_a_process_that_had_a_reply_ends_without_an_abort(tmp_path: Path) -> None:
     script = tmp_path / "reply.py"
     script.write_text(
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import sys; sys.path[:0] = sys.argv[1:]\n"
         "from test_language_model import CHAT, Chat, load, ignore\n"
         "model = load()\n"
         "print(model.reply(Chat(CHAT, 20), ignore).reply_tokens)\n"
     )
     for _ in range(3):
-        ended = subprocess.run([sys.executable, script, Path(__file__).parent], capture_output=True, text=True)
+        ended = subprocess.run([sys.executable, script, *Path(__file__).parents[:2]], capture_output=True, text=True)
         assert (ended.returncode, ended.stdout) == (0, "20\n"), ended.stderr
 
 
