@@ -8,6 +8,7 @@ from __future__ import annotations
 import grp
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -32,6 +33,7 @@ UNIT_LINKS = Path("/etc/systemd/system")
 SYSCTLS = Path("/proc/sys")
 SWAPS = Path("/proc/swaps")
 TIMEOUT = 300
+SETTLING_SECONDS = 5.0
 
 
 def run(*command: str, check: bool = True) -> str:
@@ -201,6 +203,14 @@ def complete(wanted: dict[str, list[str]]) -> dict[str, list[str]]:
     }
 
 
+def remaining(record: Record) -> list[Difference]:
+    """Return what still differs once the units that were just started have had time to write their files anew."""
+    end = time.monotonic() + SETTLING_SECONDS
+    while (left := differences(KINDS, record)) and time.monotonic() < end:
+        time.sleep(0.2)
+    return left
+
+
 def restore(record: Record, reread: list[str], swap_unit: str) -> list[Difference]:
     """Make everything what it was and return what was different.
 
@@ -240,7 +250,7 @@ def restore(record: Record, reread: list[str], swap_unit: str) -> list[Differenc
     if swap_unit and differences(KINDS, Record({"swaps": record.values.get("swaps", {})})):
         run("systemctl", "start", swap_unit, check=False)
     step("swaps")
-    left = differences(KINDS, record)
+    left = remaining(record)
     if left:
         names = ", ".join(f"{each.name} ({each.kind})" for each in left)
         raise KeptError(f"Not everything is what it was: {names}. Reboot the host and run it again.")

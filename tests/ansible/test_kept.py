@@ -189,12 +189,16 @@ def test_sockets_start_before_their_services(host: Path, run: RunModule) -> None
 
 
 def test_units_that_write_kept_files_are_stopped_meanwhile(host: Path, run: RunModule) -> None:
+    """And when they start they may take a moment to write them anew."""
     (host / "units/fan.service").write_text("active")
     file = host / "root/status"
     file.write_text("quiet")
+    with (host / "bin/systemctl").open("a") as program:
+        anew = f": >{file}; (sleep 0.5; printf quiet >{file}) >/dev/null 2>&1 &"
+        program.write(f"if [ \"$(tail -n 1 {host}/asked)\" = 'start fan.service' ]; then {anew} fi\n")
     run(state="kept", files=[str(file)], units=["fan.service"])
     file.write_text("cool")
-    run(state="restored", reread=["fan.service"])
+    assert run(state="restored", reread=["fan.service"])["changed"]
     asked = [line for line in (host / "asked").read_text().splitlines() if not line.startswith("show")]
     assert asked == ["stop fan.service", "daemon-reexec", "start fan.service"]
 
@@ -230,7 +234,10 @@ def test_without_a_record_nothing_is_put_back(host: Path, run: RunModule) -> Non
     assert (result["changed"], result["exists"]) == (False, False)
 
 
-def test_what_does_not_come_back_is_named_and_the_record_stays(host: Path, run: RunModule) -> None:
+def test_what_does_not_come_back_is_named_and_the_record_stays(
+    host: Path, run: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_things, "SETTLING_SECONDS", 0)
     (host / "units/fan.service").write_text("active")
     run(state="kept", units=["fan.service"])
     (host / "units/fan.service").write_text("failed")
