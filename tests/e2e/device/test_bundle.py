@@ -155,7 +155,7 @@ def test_a_release_goes_back_to_its_own_environment(fleet: Fleet, tmp_path: Path
     # The worker has the server started and stopped by root's path units, and no more than these wait now.
     assert notes() == json.loads(built_wheels.NOTES.read_text())
     assert active() == {"maie-llm.path", "maie-llm-stop.path"}
-    started = shell("journalctl --unit=maie-llm.service --output=cat --grep='^(Started|Stopped) ' --lines=2")
+    started = shell("journalctl --unit=maie-llm.service --output=cat | grep -E '^(Started|Stopped) ' | tail -n 2")
     assert [line.split()[0] for line in started.splitlines()] == ["Started", "Stopped"]
 
     back = fleet.play("rollback.yml")
