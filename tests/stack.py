@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import redis
 from audiofiles import LLM, MODEL
+from maie.settings import Settings
 
 KEY = "test-key-" + "k" * 32
 REDIS_PASSWORD = "redis-password"
@@ -157,7 +158,7 @@ class Stack:
             path.mkdir()
         (self.credentials / "redis_password").write_text(REDIS_PASSWORD + "\n")
         (self.credentials / "api_keys").write_text(f"tests:{hashlib.sha256(KEY.encode()).hexdigest()}\n")
-        chosen = {
+        self._chosen = {
             "profile": "embedded",
             "release": "test",
             "credentials_dir": self.credentials,
@@ -173,9 +174,13 @@ class Stack:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "PYTHONUNBUFFERED": "1",
-            **{f"MAIE_{name.upper()}": str(value) for name, value in chosen.items()},
+            **{f"MAIE_{name.upper()}": str(value) for name, value in self._chosen.items()},
         }
         self.redis_unit = self.start_redis()
+
+    def settings(self, **others: Any) -> Settings:
+        """Return the settings that its processes have, but for others that are given."""
+        return Settings(**{**self._chosen, **others})
 
     def start_redis(self) -> Process:
         command = ["redis-server", "--port", "0", "--unixsocket", str(self.redis_socket), "--dir"]

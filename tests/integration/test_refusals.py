@@ -27,15 +27,7 @@ from starlette.concurrency import run_in_threadpool
 def settings(stack: Stack) -> Settings:
     stack.redis().flushall()
     idle_worker(stack.redis())
-    return Settings(
-        profile="embedded",
-        credentials_dir=stack.credentials,
-        data_dir=stack.data,
-        redis_socket=stack.redis_socket,
-        asr_model=stack.folder,
-        queue_capacity=1,
-        min_free_bytes=0,
-    )
+    return stack.settings(queue_capacity=1)
 
 
 def client(settings: Settings) -> httpx.AsyncClient:
