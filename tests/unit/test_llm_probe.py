@@ -38,10 +38,16 @@ def listening(location: str | None) -> Iterator[tuple[str, list[str | None]]]:
             thread.join()
 
 
+def probe(url: str, folder: Path) -> LlmProbe:
+    (folder / "llm_key").write_text("secret\n")
+    return LlmProbe(Settings(profile="embedded", asr_model=folder, llm_url=url, credentials_dir=folder))
+
+
 def test_the_key_is_shown_to_the_server_and_to_no_other(tmp_path: Path) -> None:
-    (tmp_path / "llm_key").write_text("secret\n")
+    """One that sends elsewhere is of no use to the language model's client either, which goes nowhere else."""
     with listening(None) as (elsewhere, shown_elsewhere), listening(elsewhere) as (url, shown):
-        settings = Settings(profile="embedded", asr_model=tmp_path, llm_url=url, credentials_dir=tmp_path)
-        assert LlmProbe(settings).up()
-    assert shown == ["Bearer secret"]
-    assert shown_elsewhere == [None]
+        assert not probe(url, tmp_path).up()
+        assert shown == ["Bearer secret"]
+        assert shown_elsewhere == []
+        assert probe(elsewhere, tmp_path).up()
+        assert shown_elsewhere == ["Bearer secret"]

@@ -55,23 +55,25 @@ class Refused(Exception):
         super().__init__(f"HTTP {status}")
 
 
-def post(
+def exchange(
+    method: str,
     url: str,
-    body: bytes,
+    body: bytes | None,
     headers: Mapping[str, str],
     deadline: float,
     most_bytes: int,
     idle_seconds: float,
     user: int | None = None,
 ) -> Generator[bytes, None, None]:
-    """Send a body and yield the lines of the answer, as they come; closing the generator ends the request.
+    """Send a request and yield the lines of the answer, as they come; closing the generator ends the request.
 
     At the deadline the connection is shut from another thread. A limit on single reads would not do: a server that
     sends a byte a second keeps each of them short.
 
     Args:
-        url: Where to; with https the server's certificate is verified.
-        body: What to send.
+        method: GET or POST.
+        url: Where to; with https the server's certificate is verified. Elsewhere than there nothing is sent.
+        body: What to send, if anything.
         headers: What it is, and the key where the server wants one.
         deadline: On the clock of :func:`time.monotonic`, in seconds.
         most_bytes: What the answer's body may have.
@@ -94,7 +96,7 @@ def post(
         if user is not None and not is_of(connection.sock, user, CONNECT_SECONDS):
             raise PassingFailure(f"who listens at {address.netloc} is not the server")
         with _shut_at(deadline, connection.sock, idle_seconds):
-            connection.request("POST", address.path, body, dict(headers))
+            connection.request(method, address.path, body, dict(headers))
             with connection.getresponse() as response:
                 _check(response.status)
                 yield from _lines(response, most_bytes)

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-import urllib.request
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting
-from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPResponse
-from typing import Any
 
 from maie.errors import ConfigurationError
-from maie.httpclient import bearer, read_key
+from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, base_url, bearer, exchange, read_key
 from maie.llm.transport import server_user
-from maie.peer import is_of
 from maie.settings import Settings
 
 FRESH_SECONDS = 5.0
@@ -23,29 +18,8 @@ FRESH_SECONDS = 5.0
 PATIENCE_SECONDS = 2.0
 """A server that takes longer to list its models is down."""
 
-
-class _Connection(HTTPConnection):
-    """A connection over which nothing is sent unless the server is whose it must be."""
-
-    def __init__(self, *where: Any, user: int | None, **how: Any) -> None:
-        super().__init__(*where, **how)
-        self._user = user
-
-    def connect(self) -> None:
-        super().connect()
-        if self._user is not None and not is_of(self.sock, self._user, PATIENCE_SECONDS):
-            raise ConnectionRefusedError("who listens is not the server")
-
-
-class _Opener(urllib.request.HTTPHandler):
-    """Opens such connections."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self._settings = settings
-
-    def http_open(self, request: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(partial(_Connection, user=server_user(self._settings)), request)
+MAX_BYTES = 1024**2
+"""What the list may have."""
 
 
 class LlmProbe:
@@ -53,7 +27,6 @@ class LlmProbe:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._opener = urllib.request.build_opener(_Opener(settings))
         self._asker = ThreadPoolExecutor(1, "llm-probe")
         self._lock = threading.Lock()
         self._answer: Future[bool] | None = None
@@ -74,11 +47,12 @@ class LlmProbe:
 
     def _ask(self) -> bool:
         try:
-            request = urllib.request.Request(f"{self._settings.llm_url.rstrip('/')}/models")  # noqa: S310 - the operator's
-            for name, value in bearer(read_key(self._settings.credentials_dir / "llm_key")).items():
-                # The key is for this server, and not for another one to which it may redirect.
-                request.add_unredirected_header(name, value)
-            with self._opener.open(request, timeout=PATIENCE_SECONDS) as answer:
-                return bool(answer.status == 200)
-        except (OSError, HTTPException, ValueError, ConfigurationError):
+            url = f"{base_url('MAIE_LLM_URL', self._settings.llm_url)}/models"
+            headers = bearer(read_key(self._settings.credentials_dir / "llm_key"))
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            user = server_user(self._settings)
+            for _ in exchange("GET", url, None, headers, deadline, MAX_BYTES, PATIENCE_SECONDS, user):
+                pass
+        except (PassingFailure, Refused, TimedOut, TooLarge, ConfigurationError, ValueError):
             return False
+        return True

@@ -28,7 +28,7 @@ from maie.httpclient import (
     TooLarge,
     base_url,
     bearer,
-    post,
+    exchange,
     read_key,
     repeat,
 )
@@ -86,7 +86,7 @@ class OpenAiRecogniser:
         deadline = time.monotonic() + self._seconds
 
         def once() -> Heard:
-            answer = b"".join(post(self._url, body, headers, deadline, MAX_ANSWER_BYTES, IDLE_SECONDS))
+            answer = b"".join(exchange("POST", self._url, body, headers, deadline, MAX_ANSWER_BYTES, IDLE_SECONDS))
             return _heard(answer, len(piece) / SAMPLE_RATE, ask)
 
         try:

@@ -34,7 +34,7 @@ def server_user(settings: Settings) -> int | None:
 def post(
     url: str, body: Mapping[str, Any], key: str | None, deadline: float, most_bytes: int, user: int | None = None
 ) -> Generator[bytes, None, None]:
-    """Send a JSON body and yield the lines of the answer; see :func:`maie.httpclient.post`.
+    """Send a JSON body and yield the lines of the answer; see :func:`maie.httpclient.exchange`.
 
     Raises:
         LlmTimeout: The deadline passed, or nothing came for ``IDLE_SECONDS``.
@@ -44,7 +44,8 @@ def post(
     """
     headers = {"Content-Type": "application/json"} | bearer(key)
     try:
-        yield from httpclient.post(url, json.dumps(body).encode(), headers, deadline, most_bytes, IDLE_SECONDS, user)
+        content = json.dumps(body).encode()
+        yield from httpclient.exchange("POST", url, content, headers, deadline, most_bytes, IDLE_SECONDS, user)
     except TimedOut as error:
         raise LlmTimeout from error
     except TooLarge as error:
