@@ -184,6 +184,16 @@ def test_sigterm_lets_the_running_task_finish(stack: Stack, long_audio: bytes) -
     assert unit.starts == before + 1
 
 
+def test_a_service_manager_that_does_not_listen_costs_no_task(
+    own_stack: Callable[..., Stack], long_audio: bytes, tmp_path: Path
+) -> None:
+    """As where a container is killed: its first process, which is the manager, ends before the others do."""
+    stack = own_stack()
+    stack.env["NOTIFY_SOCKET"] = str(tmp_path / "nobody")
+    stack.start("api", "worker")
+    assert_done(stack, stack.accept(long_audio), attempt=1)
+
+
 def test_a_hung_worker_is_taken_for_lost_and_its_late_result_is_refused(stack: Stack, long_audio: bytes) -> None:
     unit = stack.unit("worker")
     task_id = stack.accept(long_audio)

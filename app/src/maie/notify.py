@@ -1,9 +1,13 @@
-"""Messages to systemd (sd_notify): READY, WATCHDOG, STATUS. Without systemd they go nowhere."""
+"""Messages to systemd (sd_notify): READY, WATCHDOG, STATUS. Without systemd they go nowhere.
+
+A message that does not arrive is no error of the work that it tells of: systemd itself acts on those it misses.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 
 
 def notify(*assignments: str) -> None:
@@ -13,6 +17,6 @@ def notify(*assignments: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel, suppress(OSError):
         channel.connect(address)
         channel.sendall("\n".join(assignments).encode())

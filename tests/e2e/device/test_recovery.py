@@ -119,11 +119,16 @@ def test_accepted_tasks_survive(device: Device, long_audio: Path, harm: Harm, fi
     lost = [task_id for task_id in stream.tasks if not recorded(device, task_id, "status")]
     twice = [task_id for task_id in stream.ended if recorded(device, task_id, "commits") != "1"]
     attempts_ended = sum(task["attempt"] - 1 for task in stream.ended.values())
-    incomplete = [task for task in stream.ended.values() if task["status"] != "COMPLETE"]
+    incomplete = {
+        task_id: (task["status"], task["attempt"], task["stage"], task["error"])
+        for task_id, task in stream.ended.items()
+        if task["status"] != "COMPLETE"
+    }
     figure(
         f"{harm.__name__}: {trials} times, {stream.harms_at_work} of them with a task at work; "
         f"{len(stream.tasks)} tasks of {stream.own_seconds:.1f} s, {attempts_ended} attempts ended by it; "
-        f"lost {len(lost)}, stuck {len(stream.late)}, twice {len(twice)}, incomplete {len(incomplete)}; "
+        f"lost {len(lost)}, stuck {len(stream.late)}, twice {len(twice)}, "
+        f"incomplete {len(incomplete)} {incomplete or ''}; "
         f"slowest at work again {max(stream.at_work_again, default=0):.1f} s, "
         f"slowest end {max(stream.end_after, default=0):.1f} s"
     )
