@@ -20,6 +20,7 @@ from maie_training.wer import word_error_rate
 from sounds import GERMAN, chords, drums, noise, voice
 from stack import Figure
 
+pytestmark = pytest.mark.timeout(3600)
 FULL = "MAIE_TEST_FULL" in os.environ
 HOUR = 3600.0 if FULL else 120.0
 """In ``make test`` an hour has two minutes; the limit of three hours is scaled alike."""

@@ -30,6 +30,7 @@ from maie_training.splits import Split
 from maie_training.wer import word_error_rate
 from stack import Figure
 
+pytestmark = pytest.mark.timeout(3600)
 MODEL = Path(__file__).resolve().parents[2] / "files" / "models" / "maie-llm-en-v1"
 CLEAN = load_template(BUILT_IN / CLEAN_TRANSCRIPT)
 NOTES = load_template(BUILT_IN / "meeting_notes_v1")
