@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 ERROR_LINE = re.compile(
     r"(\berror:|\bfatal error\b|CMake Error|^ERROR\b|^E: |Error:|Killed|internal compiler error|undefined reference"
-    r"|No space left|No rule to make|[Cc]lock skew|cannot find)"
+    r"|\bld: (?!warning)|No space left|No rule to make|[Cc]lock skew|cannot find)"
 )
 SHOWN_LINES = 8
 AFTER_CMAKE_ERROR = 4
@@ -51,6 +51,10 @@ FAILURES = (
     Failure(
         r"[Cc]lock skew|has modification time .* in the future",
         "The builder's clock was wrong while it built: set it right, remove the build folder and run again.",
+    ),
+    Failure(
+        r"file not recognized|file truncated|malformed archive",
+        "A file of the build was cut short, by a power cut maybe: remove the build folder and run again.",
     ),
     Failure(
         r"No CUDA toolset found|Specify CUDA_TOOLKIT_ROOT_DIR|CUDA_TOOLKIT_ROOT_DIR not found|nvcc: not found"

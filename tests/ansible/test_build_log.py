@@ -85,6 +85,12 @@ def test_resumed_build_counts_from_where_it_was() -> None:
         ),
         ("/tmp/x.s: fatal error: can't write: No space left on device\n", "No space", "disk is full"),
         ("make: warning:  Clock skew detected.  Your build may be incomplete.\nfoo.o: error: bad\n", "bad", "clock"),
+        (
+            "/usr/bin/ld: warning: no\n/usr/bin/ld: layer_9.cc.o: file not recognized: file truncated\n"
+            "collect2: error: ld returned 1 exit status\n",
+            "layer_9.cc.o",
+            "cut short",
+        ),
         ("a.cc:3:5: error: 'x' was not declared in this scope\n", "a.cc:3:5", ""),
     ],
 )
@@ -95,6 +101,7 @@ def test_failure_in_the_tools_words_with_its_remedy(log: str, told: str, remedy:
     assert remedy in text.splitlines()[-1]
     assert "Building CXX object" not in text
     assert "-- Found" not in text
+    assert "warning: no" not in text
 
 
 def library(*architectures: tuple[int, int]) -> bytes:

@@ -20,6 +20,7 @@ from virtual import PROJECT, docker
 pytestmark = [pytest.mark.device, pytest.mark.timeout(3600)]
 
 HOSTS = PROJECT / "tests/e2e/device/wheelhouse/hosts.yml"
+LAUNCHER = "/usr/local/bin/slow_writer"
 BUILDER = "builder-e2e-01"
 KILLS = 10 if os.environ.get("MAIE_TEST_FULL") else 3
 UNITS = 8 * KILLS
@@ -33,7 +34,9 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, obje
     """A bare builder with the fixture's repositories; the variables of its build."""
     folder = tmp_path_factory.mktemp("wheelhouse")
     with hosts_for_a_build(HOSTS, HOSTS.with_name("repositories.yml"), folder, UNITS) as variables:
-        yield {**variables, "wheelhouse_jobs": 2, "wheelhouse_swap_mb": 64}
+        docker("cp", str(HOSTS.with_name("slow_writer")), f"{BUILDER}:{LAUNCHER}")
+        options = {**variables["ctranslate2_options"], "CMAKE_CXX_COMPILER_LAUNCHER": LAUNCHER}
+        yield {**variables, "ctranslate2_options": options, "wheelhouse_jobs": 2, "wheelhouse_swap_mb": 64}
 
 
 def at_work() -> str:
@@ -44,16 +47,10 @@ def at_work() -> str:
     return listed.split()[0] if listed.strip() else ""
 
 
-def compiled() -> int:
-    """Return how many objects the build has begun to compile, over all runs."""
-    counted = docker(
-        "exec",
-        BUILDER,
-        "bash",
-        "-c",
-        "cat /var/cache/maie-build/*/build.log 2>/dev/null | grep -c 'Building CXX' || true",
-    )
-    return int(counted)
+def compiled() -> list[str]:
+    """Return the objects that the build has begun to compile, over all runs."""
+    noted = docker("exec", BUILDER, "bash", "-c", "cat /var/log/compiled || true")
+    return re.findall(r" -o (\S+\.cc\.o) ", noted)
 
 
 def swaps() -> str:
@@ -83,7 +80,7 @@ def test_killed_builds_go_on(builder: dict[str, object], figure: Figure) -> None
             command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
         wanted = UNITS * chance.uniform(number, number + 1) / (KILLS + 1)
-        while (unit := at_work()) == "" or compiled() < wanted:
+        while (unit := at_work()) == "" or len(compiled()) < wanted:
             assert playing.poll() is None, playing.communicate()[0]
             time.sleep(0.2)
         assert SWAP in swaps()
@@ -104,9 +101,9 @@ def test_killed_builds_go_on(builder: dict[str, object], figure: Figure) -> None
     artefact = next(house.rglob("*.whl")).parent
     assert artefact.name == promised[1]
     assert subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=artefact, check=False).returncode == 0
-    log = (artefact / "build.log").read_text()
-    objects = set(re.findall(r"Building CXX object (\S+)", log))
-    work = len(re.findall(r"Building CXX object", log)) / len(objects)
+    begun = compiled()
+    objects = set(begun)
+    work = len(begun) / len(objects)
     figure(f"{KILLS} kills: {len(objects)} objects, {work:.2f} times the work of one build")
     assert len(objects) == UNITS + 3
     assert work <= MOST_WORK
