@@ -63,12 +63,12 @@ integration: venv ## The service with real Redis, real worker and real engine on
 
 # Each scenario and each group of device tests has a network and hosts of its own, and waits more than it computes.
 .PHONY: hosts
-hosts: venv ## The two below, side by side: each part's output comes when it has ended
+hosts: venv ## The two below, side by side, the longest first: each part's output comes when it has ended
 	@scripts/system-packages curl openssh-client:ssh
 	@ansible-playbook playbooks/docker_engine.yml
 	@# All share one certificate authority, which two at once would make twice.
 	@ansible localhost -i inventory/virtual -m ansible.builtin.include_role -a "name=certificate tasks_from=authority"
-	@$(MAKE) --no-print-directory --jobs=$(LANES) --keep-going --output-sync=target molecule device
+	@$(MAKE) --no-print-directory --jobs=$(LANES) --keep-going --output-sync=target device molecule
 
 .PHONY: molecule
 molecule: $(SCENARIOS:%=molecule-%) ## The roles on virtual devices of their own: check, converge, idempotence, verify
