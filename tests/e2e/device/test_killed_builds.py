@@ -87,7 +87,7 @@ def test_killed_builds_go_on(builder: dict[str, object], figure: Figure) -> None
         assert SWAP in swaps()
         kill(what, unit, playing)
         said = playing.communicate(timeout=120)[0]
-        assert playing.returncode != 0
+        assert playing.returncode != 0, said
         if what == "build":
             assert "it goes on where it was" in re.sub(r"\s+", " ", said)
         assert not list(house.rglob("*.whl"))
