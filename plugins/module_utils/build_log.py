@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 ERROR_LINE = re.compile(
     r"(\berror:|\bfatal error\b|CMake Error|^ERROR\b|^E: |Error:|Killed|internal compiler error|undefined reference"
-    r"|\bld: (?!warning)|No space left|No rule to make|[Cc]lock skew|cannot find)"
+    r"|\bld:(?! ?warning)|No space left|No rule to make|[Cc]lock skew|cannot find)"
 )
 SHOWN_LINES = 8
 AFTER_CMAKE_ERROR = 4
@@ -53,7 +53,7 @@ FAILURES = (
         "The builder's clock was wrong while it built: set it right, remove the build folder and run again.",
     ),
     Failure(
-        r"file not recognized|file truncated|malformed archive",
+        r"file (format )?not recognized|file truncated|malformed archive",
         "A file of the build was cut short, by a power cut maybe: remove the build folder and run again.",
     ),
     Failure(

@@ -91,6 +91,11 @@ def test_resumed_build_counts_from_where_it_was() -> None:
             "layer_9.cc.o",
             "cut short",
         ),
+        (
+            "/usr/bin/ld:layer_9.cc.o: file format not recognized; treating as linker script\n",
+            "layer_9.cc.o",
+            "cut short",
+        ),
         ("a.cc:3:5: error: 'x' was not declared in this scope\n", "a.cc:3:5", ""),
     ],
 )
