@@ -76,6 +76,12 @@ def test_role_tells_the_defaults_that_it_has(role: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
+def test_role_fetches_package_lists_however_young_they_are(role: Path) -> None:
+    """On a bare host they are empty, and as young as its image."""
+    assert not [path for path in role.glob("tasks/**/*.yml") if "cache_valid_time" in path.read_text()]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
 def test_role_has_a_readme(role: Path) -> None:
     assert (role / "README.md").read_text().startswith(f"# {role.name}\n")
 

@@ -66,7 +66,7 @@ def test_one_flipped_bit_is_refused(bench: Bench) -> None:
     bench.server.flip.clear()
     told = plain(refused.stdout)
     assert refused.returncode != 0
-    assert f"{bench.sum(ROOTFS)} is pinned in {bench.checksums}" in told
+    assert f"{bench.sum(ROOTFS)} is pinned in {bench.checksums}" in told, refused.stdout
     assert "was damaged, or the server gave another file. It was removed and nothing was flashed." in told
     assert bench.shell("ls /var/lib/jetson-flash/cache") == BSP
     bench.checksums.unlink()
