@@ -6,13 +6,16 @@ It needs nothing but the standard library to run, so that it can stand for vLLM 
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from maie.llm.openai import OpenAiModel
@@ -107,6 +110,7 @@ class LlmServer:
         requests: All requests so far, in their order.
         context: The ``max_model_len`` that token counts tell.
         port: Where it listens; 0 for any that is free.
+        path: The socket on which it listens instead.
     """
 
     answer: Answer = sensible
@@ -115,15 +119,16 @@ class LlmServer:
     slow_seconds: float = 30.0
     context: int = 8192
     port: int = 0
+    path: str = ""
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> LlmServer:
         handler = type("Handler", (_Handler,), {"script": self})
         self._ended = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
-        self._server.daemon_threads = True
+        self._server = _OnSocket(self.path, handler) if self.path else _OnPort(("127.0.0.1", self.port), handler)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        host = quote(self.path, safe="") if self.path else f"127.0.0.1:{self._server.server_address[1]}"
+        self.url = f"{'http+unix' if self.path else 'http'}://{host}/v1"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,6 +157,18 @@ class LlmServer:
     def has_ended(self) -> bool:
         """Whether the server was stopped."""
         return self._ended.is_set()
+
+
+class _OnPort(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+class _OnSocket(_OnPort):
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        """Bind without asking for the name of the host, which a path is not."""
+        TCPServer.server_bind(self)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -49,7 +49,7 @@ def script(folder: Path, **changed: Any) -> str:
         "maie_llm_model": "/models/qwen",
         "__maie_llm_program": str(folder / "vllm"),
         "__maie_llm_server": vars(plan.server),
-        "__maie_llm_port": 8001,
+        "__maie_llm_socket": str(folder / "llm.sock"),
         "__maie_residency": "resident",
         **changed,
     }
@@ -75,7 +75,7 @@ def test_the_server_gets_what_the_plan_says(tmp_path: Path) -> None:
     assert arguments[:2] == ["serve", "/models/qwen"]
     told = dict(pairwise(arguments))
     expected = {"--max-model-len": "8192", "--max-num-seqs": "1", "--max-num-batched-tokens": "4096"}
-    expected |= {"--host": "127.0.0.1", "--port": "8001", "--served-model-name": "maie-llm"}
+    expected |= {"--uds": str(tmp_path / "llm.sock"), "--served-model-name": "maie-llm"}
     assert {name: told[name] for name in expected} == expected
     assert 8192 * 144 * 1024 < int(told["--kv-cache-memory-bytes"]) <= KV_BYTES
     assert 0.5 < float(told["--gpu-memory-utilization"]) <= 0.85

@@ -56,6 +56,7 @@ def render(unit: str, gpu: bool, **others: Any) -> str:
         "__maie_uses_gpu": gpu,
         "__maie_gpu_groups": ["video", "render"] if gpu else [],
         "__maie_residency": "swap",
+        "__maie_servers": [],
         "__maie_started": ["maie-worker.service", "maie-api.service"],
         **others,
     }
@@ -129,10 +130,10 @@ def test_a_worker_without_gpu_has_a_limit_and_no_devices() -> None:
 
 @pytest.mark.parametrize("kind", ["asr", "llm"])
 def test_only_a_worker_with_a_server_for_a_model_has_a_network(kind: str) -> None:
-    alone = directives(render("maie-worker.service", gpu=False))
+    alone = directives(render("maie-worker.service", gpu=False, maie_llm_backend="openai"))
     assert ("Service", "PrivateNetwork", "yes") in alone
     assert ("Service", "RestrictAddressFamilies", "AF_UNIX") in alone
-    server = {f"maie_{kind}_backend": "openai", f"maie_{kind}_key": "k"}
+    server = {f"maie_{kind}_backend": "openai", f"maie_{kind}_key": "k", "__maie_servers": ["http://127.0.0.1:1"]}
     near = directives(render("maie-worker.service", gpu=True, __maie_servers_are_local=True, **server))
     far = directives(render("maie-worker.service", gpu=True, __maie_servers_are_local=False, **server))
     assert {"PrivateNetwork", "IPAddressDeny"} & {name for _, name, _ in far} == set()

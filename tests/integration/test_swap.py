@@ -55,6 +55,20 @@ def test_a_task_without_language_model_swaps_nothing(swapping: Swapping) -> None
     assert units.events == []
 
 
+def test_a_server_that_is_about_to_start_is_stopped_too(tmp_path: Path) -> None:
+    """Its unit has not taken the lease yet; root's unit is what ends it, and then the wish is gone."""
+    (tmp_path / "llm-wanted").touch()
+    seen: list[bool] = []
+
+    def tick() -> None:
+        seen.append((tmp_path / "llm-unwanted").exists())
+        (tmp_path / "llm-unwanted").unlink()
+
+    ServerUnit(Settings(profile="embedded", asr_model=MODEL, run_dir=tmp_path)).stop(tick)
+    assert seen == [True]
+    assert not (tmp_path / "llm-wanted").exists()
+
+
 def test_the_service_is_ready_whoever_has_the_turn(swapping: Swapping) -> None:
     stack, units = swapping
     answers = [httpx.get(f"{stack.url}/ready")]

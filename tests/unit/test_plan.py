@@ -127,6 +127,8 @@ def test_a_residency_that_is_set_is_not_passed_over() -> None:
 def test_a_server_elsewhere_needs_nothing_here() -> None:
     given = settings(llm_url="https://llm.example.org/v1")
     assert not server_is_local(given)
+    assert server_is_local(settings(llm_url="http://127.0.0.1:8001/v1"))
+    assert server_is_local(settings())
     plan = make_plan(Models(figures(given.asr_model), None), given, Device(BOARD_MEMORY))
     assert (plan.fits, plan.server, plan.tokens_per_second) == (True, None, None)
 

@@ -12,11 +12,10 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from maie.errors import ConfigurationError
 from maie.logs import get_logger
-from maie.peer import is_of
 
 CONNECT_SECONDS = 5.0
 MAX_LINE_BYTES = 1024**2
@@ -63,7 +62,6 @@ def exchange(
     deadline: float,
     most_bytes: int,
     idle_seconds: float,
-    user: int | None = None,
 ) -> Generator[bytes, None, None]:
     """Send a request and yield the lines of the answer, as they come; closing the generator ends the request.
 
@@ -72,29 +70,26 @@ def exchange(
 
     Args:
         method: GET or POST.
-        url: Where to; with https the server's certificate is verified. Elsewhere than there nothing is sent.
+        url: Where to; with https the server's certificate is verified, with http+unix the host is the path of a socket,
+            percent-encoded. Elsewhere than there nothing is sent.
         body: What to send, if anything.
         headers: What it is, and the key where the server wants one.
         deadline: On the clock of :func:`time.monotonic`, in seconds.
         most_bytes: What the answer's body may have.
         idle_seconds: Time between two bytes.
-        user: Whose process the server must be, where it is on this host; None for anybody's.
 
     Raises:
         TimedOut: The deadline passed, or nothing came for ``idle_seconds``.
         TooLarge: The answer is larger than ``most_bytes``.
-        PassingFailure: No connection, a broken one, one to another user's process, 429, or a status from 500 on.
+        PassingFailure: No connection, a broken one, 429, or a status from 500 on.
         Refused: Any other status than 200.
     """
     address = urlsplit(url)
-    kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
-    connection = kind(address.hostname or "", address.port, timeout=CONNECT_SECONDS)
+    connection = _connection(address)
     connected = False
     try:
         connection.connect()
         connected = True
-        if user is not None and not is_of(connection.sock, user, CONNECT_SECONDS):
-            raise PassingFailure(f"who listens at {address.netloc} is not the server")
         with _shut_at(deadline, connection.sock, idle_seconds):
             connection.request(method, address.path, body, dict(headers))
             with connection.getresponse() as response:
@@ -108,6 +103,26 @@ def exchange(
         connection.close()
     if time.monotonic() >= deadline:
         raise TimedOut  # a connection that was shut can also look like one that ended
+
+
+class _UnixConnection(HTTPConnection):
+    """HTTP over a Unix socket, whose file's permissions say who may be at either end."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=CONNECT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _connection(address: SplitResult) -> HTTPConnection:
+    if address.scheme == "http+unix":
+        return _UnixConnection(unquote(address.netloc))
+    kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
+    return kind(address.hostname or "", address.port, timeout=CONNECT_SECONDS)
 
 
 @contextmanager
@@ -175,8 +190,8 @@ def base_url(setting: str, value: str) -> str:
     Raises:
         ConfigurationError: It is none; the text names the setting.
     """
-    if not value.startswith(("http://", "https://")):
-        raise ConfigurationError(f"{setting} is {value!r}; it must start with http:// or https://.")
+    if not value.startswith(("http://", "https://", "http+unix://")):
+        raise ConfigurationError(f"{setting} is {value!r}; it must start with http://, https:// or http+unix://.")
     return value.rstrip("/")
 
 

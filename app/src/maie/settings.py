@@ -141,7 +141,11 @@ class Settings(BaseSettings):
         description="Folder of the language model: in CTranslate2 form (ctranslate2), or as the server on this host "
         "loads it (openai); empty where the server is elsewhere.",
     )
-    llm_url: str = Field("http://127.0.0.1:8001/v1", description="Base address of the server, with /v1 (openai).")
+    llm_url: str = Field(
+        "http+unix://%2Frun%2Fmaie%2Fllm.sock/v1",
+        description="Base address of the server, with /v1 (openai). A socket on this host is http+unix:// and its "
+        "path, with %2F for each slash.",
+    )
     llm_model_name: str = Field("maie-llm", description="Name by which the server knows its model (openai).")
     llm_device: Literal["cpu", "cuda"] = Field("cpu", description="Where the language model runs (ctranslate2).")
     llm_compute_type: str = Field("int8", description="CTranslate2 compute type of the language model.")

@@ -123,6 +123,10 @@ def test_installed_without_a_way_out(fleet: Fleet, tmp_path: Path) -> None:
     assert folder in shell("tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value maie-llm)/cmdline")
     assert "0.11.0+first" in shell(f"{folder}/venv/bin/pip list | grep vllm")
     assert notes() == json.loads(built_wheels.NOTES.read_text())
+    # Nobody else of the host can speak to it.
+    ask = "curl --silent --fail --unix-socket /run/maie/llm.sock http://localhost/v1/models"
+    assert "maie-llm" in shell(f"runuser -u maie -- {ask}")
+    assert shell(f"runuser -u nobody -- {ask} || echo refused") == "refused"
 
     again = fleet.deploy(maie_bundle=str(fleet.bundle))
     assert recap(again.stdout, DEVICE)["changed"] == 0, again.stdout

@@ -9,7 +9,6 @@ from concurrent.futures import TimeoutError as StillWaiting
 
 from maie.errors import ConfigurationError
 from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, base_url, bearer, exchange, read_key
-from maie.llm.transport import server_user
 from maie.settings import Settings
 
 FRESH_SECONDS = 5.0
@@ -50,8 +49,7 @@ class LlmProbe:
             url = f"{base_url('MAIE_LLM_URL', self._settings.llm_url)}/models"
             headers = bearer(read_key(self._settings.credentials_dir / "llm_key"))
             deadline = time.monotonic() + PATIENCE_SECONDS
-            user = server_user(self._settings)
-            for _ in exchange("GET", url, None, headers, deadline, MAX_BYTES, PATIENCE_SECONDS, user):
+            for _ in exchange("GET", url, None, headers, deadline, MAX_BYTES, PATIENCE_SECONDS):
                 pass
         except (PassingFailure, Refused, TimedOut, TooLarge, ConfigurationError, ValueError):
             return False

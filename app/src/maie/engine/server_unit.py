@@ -74,11 +74,15 @@ class ServerUnit:
         self._wait(lambda: self._answers(tick), self._settings.llm_start_seconds, tick, "start")
 
     def stop(self, tick: Callable[[], None]) -> None:
-        """Have the server stopped, and wait until all its processes have ended; ``tick`` as for :meth:`start`."""
-        (self._folder / WANTED).unlink(missing_ok=True)
-        if not is_free(self._folder):
-            (self._folder / UNWANTED).touch()
-            self._wait(lambda: is_free(self._folder), STOP_SECONDS, tick, "stop")
+        """Have the server stopped, and wait until all its processes have ended; ``tick`` as for :meth:`start`.
+
+        One that was wanted may be about to start, and takes the lease only then.
+        """
+        wanted, unwanted = self._folder / WANTED, self._folder / UNWANTED
+        if wanted.exists() or not is_free(self._folder):
+            wanted.unlink(missing_ok=True)
+            unwanted.touch()
+            self._wait(lambda: not unwanted.exists() and is_free(self._folder), STOP_SECONDS, tick, "stop")
 
     def _answers(self, tick: Callable[[], None]) -> bool:
         """Ask for one token; in a thread, because whoever waits has to show life more often than an answer may take."""

@@ -17,7 +17,7 @@ from maie.errors import LlmInputTooLong, LlmTimeout, LlmUnavailable
 from maie.httpclient import UNREADABLE, base_url, read_key, repeat
 from maie.llm.base import Chat, Reply
 from maie.llm.breaker import Breaker
-from maie.llm.transport import PassingFailure, Refused, post, server_user
+from maie.llm.transport import PassingFailure, Refused, post
 from maie.logs import get_logger
 from maie.prompts import Message
 from maie.settings import Settings
@@ -78,7 +78,6 @@ class OpenAiModel:
     def __init__(self, settings: Settings, key: str | None) -> None:
         self._url = base_url("MAIE_LLM_URL", settings.llm_url)
         self._key = key
-        self._user = server_user(settings)
         self._seconds = settings.llm_timeout_seconds
         self._retries = settings.llm_retries
         self._breaker = Breaker(BREAKER_FAILURES, BREAKER_SECONDS)
@@ -112,7 +111,7 @@ class OpenAiModel:
         """Ask ``/tokenize``, which stands beside ``/v1``, not in it."""
         url = f"{self._url.removesuffix('/v1')}/tokenize"
         try:
-            answer = json.loads(b"".join(post(url, body, self._key, deadline, MAX_BYTES, self._user)))
+            answer = json.loads(b"".join(post(url, body, self._key, deadline, MAX_BYTES)))
             count, context = int(answer["count"]), int(answer.get("max_model_len") or self.context_tokens)
         except UNREADABLE as error:
             raise PassingFailure("no token count") from error
@@ -167,7 +166,7 @@ class OpenAiModel:
         stream = _Stream()
         most_bytes = MAX_BYTES + CHUNK_BYTES * int(body["max_tokens"])
         url = f"{self._url}/chat/completions"
-        with closing(post(url, body, self._key, deadline, most_bytes, self._user)) as lines:
+        with closing(post(url, body, self._key, deadline, most_bytes)) as lines:
             for event in _events(lines):
                 stream.add(event)
                 on_tokens(stream.chunks)

@@ -7,32 +7,17 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from maie import httpclient
-from maie.errors import ConfigurationError, LlmAnswerInvalid, LlmTimeout
+from maie.errors import LlmAnswerInvalid, LlmTimeout
 from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, bearer
-from maie.settings import Settings
 
-__all__ = ["PassingFailure", "Refused", "post", "server_user"]
+__all__ = ["PassingFailure", "Refused", "post"]
 
 IDLE_SECONDS = 120.0
 """Time between two bytes: a small board reads a long prompt for a minute before its first token."""
 
 
-def server_user(settings: Settings) -> int | None:
-    """Return whose process the server must be: the service's user's where it is a unit of this host's, else None.
-
-    Raises:
-        ConfigurationError: The folder of data, which tells that user, is missing.
-    """
-    if settings.llm_residency not in ("resident", "swap"):
-        return None
-    try:
-        return settings.data_dir.stat().st_uid
-    except OSError as error:
-        raise ConfigurationError(f"Whose service this is can't be read from {settings.data_dir}: {error}.") from None
-
-
 def post(
-    url: str, body: Mapping[str, Any], key: str | None, deadline: float, most_bytes: int, user: int | None = None
+    url: str, body: Mapping[str, Any], key: str | None, deadline: float, most_bytes: int
 ) -> Generator[bytes, None, None]:
     """Send a JSON body and yield the lines of the answer; see :func:`maie.httpclient.exchange`.
 
@@ -45,7 +30,7 @@ def post(
     headers = {"Content-Type": "application/json"} | bearer(key)
     try:
         content = json.dumps(body).encode()
-        yield from httpclient.exchange("POST", url, content, headers, deadline, most_bytes, IDLE_SECONDS, user)
+        yield from httpclient.exchange("POST", url, content, headers, deadline, most_bytes, IDLE_SECONDS)
     except TimedOut as error:
         raise LlmTimeout from error
     except TooLarge as error:

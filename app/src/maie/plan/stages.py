@@ -34,10 +34,13 @@ class Models:
 
 
 def server_is_local(settings: Settings) -> bool:
-    """Whether the language model's server runs on the device: it listens on loopback, and its model is ours."""
+    """Whether the language model's server runs on the device: a socket or loopback leads to it, its model is ours."""
     if settings.llm_backend != "openai" or settings.llm_model is None:
         return False
-    host = urlsplit(settings.llm_url).hostname or ""
+    address = urlsplit(settings.llm_url)
+    if address.scheme == "http+unix":
+        return True
+    host = address.hostname or ""
     try:
         return ip_address(host).is_loopback
     except ValueError:
