@@ -95,6 +95,7 @@ def test_the_key_is_in_no_command_line(tmp_path: Path) -> None:
     assert environment["VLLM_API_KEY"] == KEY
     assert environment["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:False"
     assert environment["HF_HUB_OFFLINE"] == "1"
+    assert environment["VLLM_HOST_IP"] == "127.0.0.1"
 
 
 def test_without_its_key_it_does_not_start(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_what_the_unit_keeps_free_for_cuda() -> None:
     values = {name: value for _, name, value in found}
     assert values["ExecStartPre"].startswith("+/bin/sh")
     assert "drop_caches" in values["ExecStartPre"]
-    assert (values["IPAddressDeny"], values["IPAddressAllow"]) == ("any", "localhost")
+    assert values["PrivateNetwork"] == "yes"
 
 
 def test_readiness_is_asked_with_the_server_s_key() -> None:

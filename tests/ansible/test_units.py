@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -139,6 +140,29 @@ def test_only_a_worker_with_a_server_for_a_model_has_a_network(kind: str) -> Non
     assert {"PrivateNetwork", "IPAddressDeny"} & {name for _, name, _ in far} == set()
     assert {("Service", "IPAddressDeny", "any"), ("Service", "IPAddressAllow", "localhost")} <= set(near)
     assert ("Service", "LoadCredential", f"{kind}_key:/etc/maie/credentials/{kind}_key") in near
+
+
+@pytest.mark.parametrize(
+    ("backends", "urls", "servers", "local"),
+    [
+        ("openai faster_whisper", {}, [], True),
+        ("openai faster_whisper", {"llm_url": "http+unix://%2Frun%2Fmaie%2Fllm.sock/v1"}, [], True),
+        ("openai faster_whisper", {"llm_url": "https://llm.example.org/v1"}, ["https://llm.example.org/v1"], False),
+        ("none openai", {}, ["http://127.0.0.1:8002/v1"], True),
+        ("none openai", {"asr_url": "http://localhost.example.org/v1"}, ["http://localhost.example.org/v1"], False),
+        ("none faster_whisper", {"asr_url": "https://asr.example.org/v1"}, [], True),
+    ],
+)
+def test_which_servers_are_asked_over_a_network(
+    backends: str, urls: dict[str, str], servers: list[str], local: bool
+) -> None:
+    llm, asr = backends.split()
+    given = {"maie_llm_backend": llm, "maie_asr_backend": asr, "maie_settings": urls}
+    told = "{{ [__maie_servers, __maie_servers_are_local] | to_json }}"
+    command = ["ansible", "localhost", "-m", "ansible.builtin.debug", "-a", f"msg={json.dumps(told)}"]
+    command += ["-e", f"@{PROJECT}/roles/maie/vars/main.yml", "-e", json.dumps(given)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=True)
+    assert json.dumps([servers, local]) in done.stdout
 
 
 @pytest.mark.parametrize("unit", EXPOSED)

@@ -69,6 +69,15 @@ def test_a_server_that_is_about_to_start_is_stopped_too(tmp_path: Path) -> None:
     assert not (tmp_path / "llm-wanted").exists()
 
 
+def test_where_nobody_takes_up_the_wish_nobody_is_waited_for(tmp_path: Path) -> None:
+    """As when the whole service is stopped: root's path units end before the worker does."""
+    (tmp_path / "llm-wanted").touch()
+    begun = time.monotonic()
+    ServerUnit(Settings(profile="embedded", asr_model=MODEL, run_dir=tmp_path)).stop(lambda: None)
+    assert time.monotonic() - begun < 10
+    assert not list(tmp_path.glob("llm-*"))
+
+
 def test_the_service_is_ready_whoever_has_the_turn(swapping: Swapping) -> None:
     stack, units = swapping
     answers = [httpx.get(f"{stack.url}/ready")]

@@ -290,7 +290,10 @@ def test_a_breaker_opens_and_closes_by_its_clock() -> None:
     assert (breaker.is_open, breaker.is_half_open) == (False, False)
 
 
-@pytest.mark.parametrize(("name", "value"), [("llm_url", "localhost:8001"), ("llm_backend", "none")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("llm_url", "localhost:8001"), ("llm_url", "http+unix:///run/llm.sock/v1"), ("llm_backend", "none")],
+)
 def test_settings_that_name_no_server_are_refused(name: str, value: str) -> None:
     given = {"profile": "embedded", "asr_model": Path("unused"), "llm_backend": "openai", name: value}
     with pytest.raises(ConfigurationError, match=f"MAIE_{name.upper()}"):

@@ -192,6 +192,8 @@ def base_url(setting: str, value: str) -> str:
     """
     if not value.startswith(("http://", "https://", "http+unix://")):
         raise ConfigurationError(f"{setting} is {value!r}; it must start with http://, https:// or http+unix://.")
+    if not urlsplit(value).netloc:
+        raise ConfigurationError(f"{setting} is {value!r}, without a host; the slashes of a socket's path are %2F.")
     return value.rstrip("/")
 
 

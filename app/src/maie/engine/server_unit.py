@@ -24,6 +24,9 @@ POLL_SECONDS = 0.4
 STOP_SECONDS = 60.0
 """Time that the server has to end; systemd kills it after 30."""
 
+NOTICE_SECONDS = 5.0
+"""Time in which root's path unit takes up a wish; one that doesn't was stopped with the service, server and all."""
+
 PROBE_SECONDS = 60.0
 """Time in which a server that is up gives one token, though it may have a cancelled prompt to read to its end."""
 
@@ -82,7 +85,14 @@ class ServerUnit:
         if wanted.exists() or not is_free(self._folder):
             wanted.unlink(missing_ok=True)
             unwanted.touch()
-            self._wait(lambda: not unwanted.exists() and is_free(self._folder), STOP_SECONDS, tick, "stop")
+            noticed = time.monotonic() + NOTICE_SECONDS
+            self._wait(
+                lambda: is_free(self._folder) and (not unwanted.exists() or time.monotonic() >= noticed),
+                STOP_SECONDS,
+                tick,
+                "stop",
+            )
+            unwanted.unlink(missing_ok=True)
 
     def _answers(self, tick: Callable[[], None]) -> bool:
         """Ask for one token; in a thread, because whoever waits has to show life more often than an answer may take."""
