@@ -61,7 +61,7 @@ integration: venv ## The service with real Redis, real worker and real engine on
 	@# What is measured wants the machine for itself.
 	pytest tests/performance -m "not device"
 
-# Each scenario and each group of device tests has a network and hosts of its own, and waits more than it computes.
+# Each scenario and each group of device tests has a network and hosts of its own, and keeps about one processor busy.
 .PHONY: hosts
 hosts: venv ## The two below, side by side, the longest first: each part's output comes when it has ended
 	@scripts/system-packages curl openssh-client:ssh

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -81,6 +82,11 @@ def test_the_server_gets_what_the_plan_says(tmp_path: Path) -> None:
     assert 0.5 < float(told["--gpu-memory-utilization"]) <= 0.85
     assert json.loads(told["--speculative-config"])["method"] == "ngram"
     assert {"--enable-chunked-prefill", "--enable-prefix-caching", "--enforce-eager"} <= set(arguments)
+
+
+def test_it_listens_where_the_service_asks() -> None:
+    values = yaml.safe_load((ROLE / "vars/main.yml").read_text())
+    assert unquote(urlsplit(settings().llm_url).netloc) == values["__maie_llm_socket"]
 
 
 def test_speculation_and_arguments_are_the_operators(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from maie.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
 
@@ -148,7 +149,7 @@ def test_only_a_worker_with_a_server_for_a_model_has_a_network(kind: str) -> Non
         ("openai faster_whisper", {}, [], True),
         ("openai faster_whisper", {"llm_url": "http+unix://%2Frun%2Fmaie%2Fllm.sock/v1"}, [], True),
         ("openai faster_whisper", {"llm_url": "https://llm.example.org/v1"}, ["https://llm.example.org/v1"], False),
-        ("none openai", {}, ["http://127.0.0.1:8002/v1"], True),
+        ("none openai", {}, [Settings.model_fields["asr_url"].default], True),
         ("none openai", {"asr_url": "http://localhost.example.org/v1"}, ["http://localhost.example.org/v1"], False),
         ("none faster_whisper", {"asr_url": "https://asr.example.org/v1"}, [], True),
     ],

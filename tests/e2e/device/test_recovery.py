@@ -127,15 +127,14 @@ def test_accepted_tasks_survive(device: Device, long_audio: Path, harm: Harm, fi
     figure(
         f"{harm.__name__}: {trials} times, {stream.harms_at_work} of them with a task at work; "
         f"{len(stream.tasks)} tasks of {stream.own_seconds:.1f} s, {attempts_ended} attempts ended by it; "
-        f"lost {len(lost)}, stuck {len(stream.late)}, twice {len(twice)}, "
-        f"incomplete {len(incomplete)} {incomplete or ''}; "
+        f"lost {len(lost)}, stuck {len(stream.late)}, twice {len(twice)}, incomplete {len(incomplete)}; "
         f"slowest at work again {max(stream.at_work_again, default=0):.1f} s, "
         f"slowest end {max(stream.end_after, default=0):.1f} s"
     )
     assert not lost
     assert not stream.late
     assert not twice
-    assert not incomplete
+    assert not incomplete, incomplete
     assert set(stream.ended) == set(stream.tasks)
     assert max(stream.at_work_again, default=0) <= RECOVERY_SECONDS
     assert stream.harms_at_work, "no harm met a task at work, so nothing was tested"

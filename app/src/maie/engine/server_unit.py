@@ -82,17 +82,17 @@ class ServerUnit:
         One that was wanted may be about to start, and takes the lease only then.
         """
         wanted, unwanted = self._folder / WANTED, self._folder / UNWANTED
-        if wanted.exists() or not is_free(self._folder):
-            wanted.unlink(missing_ok=True)
-            unwanted.touch()
-            noticed = time.monotonic() + NOTICE_SECONDS
-            self._wait(
-                lambda: is_free(self._folder) and (not unwanted.exists() or time.monotonic() >= noticed),
-                STOP_SECONDS,
-                tick,
-                "stop",
-            )
-            unwanted.unlink(missing_ok=True)
+        if not wanted.exists() and is_free(self._folder):
+            return
+        wanted.unlink(missing_ok=True)
+        unwanted.touch()
+        noticed = time.monotonic() + NOTICE_SECONDS
+
+        def ended() -> bool:
+            return is_free(self._folder) and (not unwanted.exists() or time.monotonic() >= noticed)
+
+        self._wait(ended, STOP_SECONDS, tick, "stop")
+        unwanted.unlink(missing_ok=True)
 
     def _answers(self, tick: Callable[[], None]) -> bool:
         """Ask for one token; in a thread, because whoever waits has to show life more often than an answer may take."""
