@@ -1,4 +1,4 @@
-"""The virtual device of tests/e2e/device: the playbooks against it, a shell on it, a client of its API."""
+"""The virtual devices of tests/e2e/device: the playbooks against them, a shell on them, a client of their API."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,14 @@ class DryRun:
     left: set[str]
 
 
-def play(playbook: str, *arguments: str, inventory: Path = INVENTORY) -> Play:
+def play(playbook: str, *arguments: str, inventory: Path = INVENTORY, seconds: int = 600) -> Play:
     """Run a playbook against the devices of an inventory."""
     output, _, status = ansible_runner.run_command(
         "ansible-playbook",
         cmdline_args=["-i", str(inventory), playbook, *arguments],
         host_cwd=str(PROJECT),
         quiet=True,
-        timeout=600,
+        timeout=seconds,
     )
     return Play(output, status)
 
@@ -66,12 +67,17 @@ def of_the_machine() -> dict[str, str]:
 
 
 class Device:
-    """The provisioned device: a shell on it, and a client of its API."""
+    """A provisioned device: a shell on it, and a client of its API."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = NAME, address: str = ADDRESS) -> None:
+        self.name, self._address = name, address
+
+    @cached_property
+    def api(self) -> httpx.Client:
+        """The client; the key and the certificate's authority are there once the device is provisioned."""
         key = (PROJECT / ".secrets/api-key").read_text().strip()
-        self.api = httpx.Client(
-            base_url=f"https://{ADDRESS}:8000",
+        return httpx.Client(
+            base_url=f"https://{self._address}:8000",
             headers={"X-API-Key": key},
             verify=ssl.create_default_context(cafile=PROJECT / ".secrets/ca/ca.pem"),
             timeout=30,
@@ -79,15 +85,15 @@ class Device:
 
     def shell(self, command: str) -> str:
         """Run a command on the device as root and return what it prints."""
-        return docker("exec", NAME, "bash", "-ec", command).strip()
+        return docker("exec", self.name, "bash", "-ec", command).strip()
 
-    def submit(self, audio: Path) -> str:
-        """Post audio, trying again while the queue or the service is not there; return the task's id."""
+    def submit(self, audio: Path, **fields: Any) -> str:
+        """Post audio with form fields, again while the queue or the service is not there; return the task's id."""
         deadline = time.monotonic() + 120
         while True:
             try:
                 with audio.open("rb") as content:
-                    answer = self.api.post("/v1/process", files={"file": content})
+                    answer = self.api.post("/v1/process", files={"file": content}, data=fields)
                 if answer.status_code == 202:
                     return str(answer.json()["task_id"])
                 assert answer.status_code in (429, 503), answer.text

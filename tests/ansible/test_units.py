@@ -20,7 +20,8 @@ KNOWN_TO_249 = {
     "Path": "PathExists",
     "Install": "WantedBy",
     "Service": """
-        CapabilityBoundingSet CPUWeight DevicePolicy EnvironmentFile ExecStart ExecStartPost ExecStartPre ExecStop Group
+        CapabilityBoundingSet CPUWeight DevicePolicy EnvironmentFile ExecStart ExecStartPost ExecStartPre ExecStop
+        ExecStopPost Group
         IPAddressAllow IPAddressDeny KillMode
         LimitNOFILE LoadCredential LockPersonality MemoryDenyWriteExecute MemoryMax NoNewPrivileges NotifyAccess
         OOMPolicy OOMScoreAdjust PrivateDevices PrivateNetwork PrivateTmp PrivateUsers ProcSubset ProtectClock
@@ -58,6 +59,8 @@ def render(unit: str, gpu: bool, **others: Any) -> str:
         "__maie_uses_gpu": gpu,
         "__maie_gpu_groups": ["video", "render"] if gpu else [],
         "__maie_residency": "swap",
+        "__maie_llm_up": "/run/maie/llm-up",
+        "__maie_llm_failed": "/run/maie/llm-failed",
         "__maie_servers": [],
         "__maie_started": ["maie-worker.service", "maie-api.service"],
         **others,

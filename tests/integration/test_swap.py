@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from audiofiles import MODEL, SAMPLE
-from maie.engine import Engine
+from maie.engine import Engine, server_unit
 from maie.engine.server_unit import ServerUnit, is_free, take_lease
 from maie.errors import EngineFailed
 from maie.settings import Settings
@@ -108,6 +110,77 @@ def test_a_server_that_a_killed_worker_left_is_stopped_first(swapping: Swapping)
     assert task["status"] == "COMPLETE"
     assert "clash" not in units.events
     wait_for(lambda: units.events[-1] == "stop", 10, "the server's end")
+
+
+@pytest.fixture
+def left_of_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The processes of the server's unit, as its control group tells them: one that outlives the first one."""
+    monkeypatch.setattr(server_unit, "_groups", lambda: [tmp_path])
+    processes = tmp_path / "cgroup.procs"
+    processes.write_text(f"{os.getpid()}\n")
+    return processes
+
+
+def test_a_process_that_the_server_left_still_has_the_gpu(tmp_path: Path, left_of_server: Path) -> None:
+    """Nobody holds the lock any more, but the memory is not back yet."""
+    taken: list[int] = []
+    taker = threading.Thread(target=lambda: taken.append(take_lease(tmp_path)))
+    taker.start()
+    taker.join(1.5)
+    assert (taken, is_free(tmp_path)) == ([], False)
+    left_of_server.write_text("")
+    taker.join(5)
+    assert taken
+    os.close(taken[0])
+    assert is_free(tmp_path)
+
+
+def test_the_next_server_may_have_the_gpu_before_whoever_waits_for_what_is_left(
+    tmp_path: Path, left_of_server: Path
+) -> None:
+    """Its start script waits for the lock, and is a process of the unit itself."""
+    taken: list[int] = []
+    taker = threading.Thread(target=lambda: taken.append(take_lease(tmp_path)))
+    taker.start()
+    descriptor = os.open(tmp_path / "gpu.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    left_of_server.write_text("")
+    taker.join(1)
+    assert taken == []
+    os.close(descriptor)
+    taker.join(5)
+    os.close(taken[0])
+
+
+@pytest.mark.usefixtures("left_of_server")
+def test_a_server_is_stopped_when_its_last_process_is_gone(tmp_path: Path, left_of_server: Path) -> None:
+    begun = time.monotonic()
+
+    def tick() -> None:
+        (tmp_path / "llm-unwanted").unlink(missing_ok=True)
+        if time.monotonic() - begun > 1:
+            left_of_server.write_text("")
+
+    ServerUnit(Settings(profile="embedded", asr_model=MODEL, run_dir=tmp_path)).stop(tick)
+    assert time.monotonic() - begun > 1
+
+
+def test_a_start_that_fails_is_not_waited_for(tmp_path: Path) -> None:
+    settings = Settings(profile="embedded", asr_model=MODEL, llm_backend="openai", run_dir=tmp_path,
+                        llm_url="http://127.0.0.1:9/v1", llm_start_seconds=60)  # fmt: skip
+    (tmp_path / "llm-failed").write_text("exit-code exited 2")  # of an earlier start, which counts for nothing
+
+    def tick() -> None:
+        if (tmp_path / "llm-wanted").exists():
+            assert seen or not (tmp_path / "llm-failed").exists()
+            seen.append(True)
+            (tmp_path / "llm-failed").write_text("exit-code exited 1")
+
+    seen: list[bool] = []
+    begun = time.monotonic()
+    ServerUnit(settings).start(tick)
+    assert len(seen) >= 2
+    assert time.monotonic() - begun < 30
 
 
 def test_whoever_waits_for_a_silent_server_shows_life(tmp_path: Path) -> None:

@@ -159,7 +159,9 @@ def _lines(response: HTTPResponse, most_bytes: int) -> Iterator[bytes]:
         yield line
 
 
-def repeat(call: Callable[[], T], retries: int, deadline: float, server: str) -> T:
+def repeat(
+    call: Callable[[], T], retries: int, deadline: float, server: str, wait: Callable[[], None] | None = None
+) -> T:
     """Make a request, again after failures that may pass.
 
     Args:
@@ -167,9 +169,11 @@ def repeat(call: Callable[[], T], retries: int, deadline: float, server: str) ->
         retries: How often it is made again at most.
         deadline: On the clock of :func:`time.monotonic`; no retry begins after it.
         server: What the log calls the server.
+        wait: Called before each retry, to wait until one makes sense.
 
     Raises:
         PassingFailure: It failed each time.
+        Exception: Whatever ``wait`` raised.
     """
     attempt = 0
     while True:
@@ -182,6 +186,8 @@ def repeat(call: Callable[[], T], retries: int, deadline: float, server: str) ->
             if attempt > retries or time.monotonic() + pause >= deadline:
                 raise
             time.sleep(pause)
+            if wait is not None:
+                wait()
 
 
 def base_url(setting: str, value: str) -> str:

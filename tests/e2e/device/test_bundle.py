@@ -1,7 +1,8 @@
 """A device without a way out is installed from the bundle alone; a wheel that was built takes the index's place.
 
 The language model's server runs there as a unit, from an environment of its own. In the order of a fleet's life: the
-wheel is missing; the first release, resident; another wheel and another residency; back.
+wheel is missing; the first release, resident; its server stopped by its sandbox, or killed; another wheel and another
+residency; back.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +19,22 @@ from typing import Any
 
 import built_wheels
 import pytest
-from virtual import PROJECT, Play, docker, play, recap
+from audiofiles import SAMPLE
+from llm_unit import ENGINE, LlmUnit, Victim
+from virtual import FINAL, PROJECT, Device, Play, play, recap
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(1200)]
 
 INVENTORY = PROJECT / "tests/e2e/device/bundle/hosts.yml"
-DEVICE = "jetson-e2e-03"
+DEVICE = Device("jetson-e2e-03", "10.213.96.23")
+UNIT = LlmUnit(DEVICE)
+shell = DEVICE.shell
 WHEELS = {"maie_wheels": {"ctranslate2": "newest"}, "bundle_locks": ["x86_64-cp311", "x86_64-cp311-vllm"]}
 SERVER = {"maie_llm_backend": "openai", "maie_llm_start_seconds": 30, "maie_settings": {"llm_residency": "resident"}}
 # The double knows nothing of what was said.
 LENIENT = {"smoke_max_clean_wer": 1.0, "smoke_min_action_items_f1": 0.0}
+ASKED = {"features": "clean_transcript,summary", "template_id": "meeting_notes_v1"}
 VLLM_LOCK = "six==1.17.0 --hash=sha256:4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274\n"
-
-
-def shell(command: str) -> str:
-    return docker("exec", DEVICE, "bash", "-ec", command).strip()
 
 
 def text_of(done: Play) -> str:
@@ -43,15 +47,9 @@ def environment() -> str:
     return str(manifest["llm_environment"]["id"])
 
 
-def active() -> set[str]:
-    """Return the units of the server that systemd has started."""
-    listed = shell("systemctl list-units --plain --no-legend --state=active 'maie-llm*'")
-    return {line.split()[0] for line in listed.splitlines()}
-
-
 def notes() -> Any:
     """Return the notes that the last smoke test got, which was content."""
-    smoke = json.loads((PROJECT / f"artifacts/smoke/{DEVICE}.json").read_text())
+    smoke = json.loads((PROJECT / f"artifacts/smoke/{DEVICE.name}.json").read_text())
     assert smoke["ok"], smoke
     assert smoke["clean_transcript"]
     return smoke["notes"]
@@ -93,7 +91,7 @@ def test_a_server_without_its_wheel_is_refused_before_anything_is_changed(fleet:
     assert refused.returncode != 0
     assert "has no vllm for jetson-e2e-03" in text_of(refused)
     assert "Build it with playbooks/build.yml" in text_of(refused)
-    assert recap(refused.stdout, DEVICE)["changed"] == 0
+    assert recap(refused.stdout, DEVICE.name)["changed"] == 0
     assert shell("ls -d /opt/maie /etc/maie 2>/dev/null || echo nothing") == "nothing"
 
 
@@ -118,7 +116,7 @@ def test_installed_without_a_way_out(fleet: Fleet, tmp_path: Path) -> None:
     assert sha256 in shell("cat /opt/maie/current/venv/lib/python3*/site-packages/ctranslate2-*/direct_url.json")
 
     # The server runs from an environment that is not the release's, and the smoke test's tasks went through it.
-    assert active() == {"maie-llm.service"}
+    assert UNIT.started() == {"maie-llm.service"}
     folder = f"/opt/maie/environments/{environment()}"
     assert folder in shell("tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value maie-llm)/cmdline")
     assert "0.11.0+first" in shell(f"{folder}/venv/bin/pip list | grep vllm")
@@ -129,7 +127,7 @@ def test_installed_without_a_way_out(fleet: Fleet, tmp_path: Path) -> None:
     assert shell(f"runuser -u nobody -- {knock} 2>&1 | tail -n 1") == "PermissionError: [Errno 13] Permission denied"
 
     again = fleet.deploy(maie_bundle=str(fleet.bundle))
-    assert recap(again.stdout, DEVICE)["changed"] == 0, again.stdout
+    assert recap(again.stdout, DEVICE.name)["changed"] == 0, again.stdout
     # Nothing of this could have come from an index.
     tried = "/opt/maie/current/venv/bin/pip download --quiet --retries 0 --timeout 5 --dest /tmp six"
     assert shell(f"{tried} || echo no way out").endswith("no way out")
@@ -142,6 +140,59 @@ def test_installed_without_a_way_out(fleet: Fleet, tmp_path: Path) -> None:
     flipped = fleet.deploy(maie_bundle=str(fleet.bundle))
     assert flipped.returncode != 0
     assert f"./wheels/{archive.name}: FAILED" in text_of(flipped)
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [
+        (
+            ("RestrictAddressFamilies=", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"),
+            "Address family not supported",
+        ),
+        (("MemoryDenyWriteExecute=yes",), "Operation not permitted|Permission denied"),
+        (("PrivateDevices=yes",), "/dev/nvmap is hidden"),
+        (("InaccessiblePaths=/dev/shm",), "in Semaphore"),
+        (("ReadOnlyPaths=/var/lib/maie-llm",), "Read-only file system"),
+    ],
+    ids=["interfaces", "compiled_code", "devices", "shared_memory", "folders"],
+)
+def test_a_sandbox_that_would_stop_vllm_stops_the_double(fleet: Fleet, refused: tuple[str, ...], told: str) -> None:
+    """The first of these is the unit as it once was: no real vLLM started under it, and each test was green."""
+    since = shell("date '+%F %T'")
+    with UNIT.directives(*refused):
+        assert shell("systemctl restart maie-llm 2>/dev/null && echo started || echo failed") == "failed"
+        assert shell("cut -d' ' -f1 /run/maie/llm-failed") == "exit-code"
+    log = shell(f"journalctl --unit=maie-llm --output=cat --since='{since}'")
+    assert re.search(told, log), log
+    assert shell("systemctl is-active maie-llm; ls /run/maie/llm-failed 2>/dev/null || true") == "active"
+
+
+@pytest.mark.parametrize("victim", ["main", "engine"])
+def test_a_crash_of_the_server_costs_no_task_its_notes(fleet: Fleet, victim: Victim) -> None:
+    """The unit needs longer to be back than three retries take."""
+    UNIT.kill(victim)
+    task = DEVICE.wait(DEVICE.submit(SAMPLE, **ASKED), FINAL, 120)
+    assert (task["status"], task["warnings"]) == ("COMPLETE", []), task
+    assert task["results"]["summary"]
+    assert list(UNIT.processes().values()).count(ENGINE) == 1
+
+
+def no_speech_engine_beside_a_server_s_last_process() -> None:
+    """Server and worker are killed, and the server's engine lives on: its lock is free, and the GPU is not."""
+    shell("touch /var/lib/maie-llm/outlives")
+    task_id = DEVICE.submit(SAMPLE, **ASKED)
+    DEVICE.wait(task_id, {"PROCESSING_LLM"}, 60)
+    shell("until [ -e /run/maie/llm-up ]; do sleep 0.05; done")
+    started = "journalctl --unit=maie-worker --output=cat | grep --count 'engine process is ready'"
+    before = shell(started)
+    UNIT.kill("main")
+    UNIT.kill("worker")
+    time.sleep(10)
+    assert shell("flock --nonblock /run/maie/gpu.lock echo free") == "free"
+    assert (ENGINE in UNIT.processes().values(), shell(started)) == (True, before)
+    shell("rm /var/lib/maie-llm/outlives")
+    task = DEVICE.wait(task_id, FINAL, 120)
+    assert (task["status"], task["warnings"], UNIT.processes()) == ("COMPLETE", [], {})
 
 
 def test_a_release_goes_back_to_its_own_environment(fleet: Fleet, tmp_path: Path) -> None:
@@ -158,14 +209,26 @@ def test_a_release_goes_back_to_its_own_environment(fleet: Fleet, tmp_path: Path
 
     # The worker has the server started and stopped by root's path units, and no more than these wait now.
     assert notes() == json.loads(built_wheels.NOTES.read_text())
-    assert active() == {"maie-llm.path", "maie-llm-stop.path"}
+    assert UNIT.started() == {"maie-llm.path", "maie-llm-stop.path"}
     started = shell("journalctl --unit=maie-llm.service --output=cat | grep -E '^(Started|Stopped) ' | tail -n 2")
     assert [line.split()[0] for line in started.splitlines()] == ["Started", "Stopped"]
+
+    no_speech_engine_beside_a_server_s_last_process()
 
     back = fleet.play("rollback.yml")
     assert back.returncode == 0, back.stdout
     assert environment() == first != second
     assert shell(f"stat --format=%y /opt/maie/environments/{first}/.complete") == made_at
-    assert active() == {"maie-llm.service"}
+    assert UNIT.started() == {"maie-llm.service"}
     assert first in shell("tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value maie-llm)/cmdline")
     assert notes() == json.loads(built_wheels.NOTES.read_text())
+
+
+def test_a_server_that_starts_again_and_again_is_stopped_with_the_service(fleet: Fleet) -> None:
+    """As after a first installation whose server does not start; the target that it is part of never was."""
+    UNIT.write_drop_in("PrivateDevices=yes")
+    shell("systemctl restart maie-llm 2>/dev/null || true; systemctl stop maie.target maie-worker maie-api")
+    shell("systemctl start maie-llm 2>/dev/null || true")
+    stop = ["ansible", DEVICE.name, "-i", str(INVENTORY), "--become", "-m", "ansible.builtin.include_role"]
+    subprocess.run([*stop, "-a", "name=maie tasks_from=stop"], cwd=PROJECT, check=True, timeout=120)
+    assert shell("systemctl is-active maie-llm || true") in ("inactive", "failed")

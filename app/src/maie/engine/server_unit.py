@@ -1,8 +1,12 @@
 """The language model's server as a unit of systemd that the worker may have started and stopped, and no other one.
 
 The worker has no right to speak to systemd. It makes one of two files in ``run_dir``; path units of root's wait for
-them (``maie-llm.path``, ``maie-llm-stop.path``). The file ``gpu.lock`` is the device's lease on the GPU: the engine
-process and the server's processes each hold a lock on it as long as they live.
+them (``maie-llm.path``, ``maie-llm-stop.path``).
+
+The file ``gpu.lock`` is the device's lease on the GPU: the engine process and the server's first process each hold a
+lock on it as long as they live. The server's other processes have none, for they are spawned without its descriptors,
+and live on for a while when the first has crashed, with all that they have of the GPU. So whoever wants the lease looks
+at the processes of the server's unit too, as the kernel keeps them in the unit's control group.
 """
 
 from __future__ import annotations
@@ -10,15 +14,20 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
+from maie.llm.local_server import FAILED, Starts
 from maie.llm.ready import one_token
 from maie.logs import get_logger
 from maie.settings import Settings
 
+UNIT = "maie-llm.service"
 WANTED, UNWANTED, LEASE = "llm-wanted", "llm-unwanted", "gpu.lock"
+
+CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"))
+"""Where the kernel shows control groups: in one tree (JetPack 6), or in several beside each other."""
 
 POLL_SECONDS = 0.4
 STOP_SECONDS = 60.0
@@ -36,12 +45,40 @@ log = get_logger(__name__)
 def take_lease(run_dir: Path) -> int:
     """Wait until nobody else holds the GPU and hold it, as long as this process lives; return the file's descriptor."""
     descriptor = os.open(run_dir / LEASE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return descriptor
+    while True:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not server_lives():
+            return descriptor
+        # Given back meanwhile: the unit's next server may be among those processes, and wait for it.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(POLL_SECONDS)
+
+
+def server_lives() -> bool:
+    """Whether any process of the server's unit is left, whatever became of the first one."""
+    return any(_text(group / "cgroup.procs").strip() for group in _groups())
+
+
+def _groups() -> Iterator[Path]:
+    """Yield where the control group of the server's unit may be: beside that of this process' own unit."""
+    for line in _text(Path("/proc/self/cgroup")).splitlines():
+        _, controllers, own = line.split(":", 2)
+        if controllers in ("", "name=systemd"):
+            yield from ((root / own.lstrip("/")).with_name(UNIT) for root in CGROUPS)
+
+
+def _text(path: Path) -> str:
+    """Return what a file holds; nothing where there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def is_free(run_dir: Path) -> bool:
     """Whether nobody holds the GPU."""
+    if server_lives():
+        return False
     descriptor = os.open(run_dir / LEASE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,7 +101,7 @@ class ServerUnit:
     def start(self, tick: Callable[[], None]) -> None:
         """Have the server run, and wait for its first token; one that runs and does not answer is started anew.
 
-        Whether it answers in the end is for who asks it to find out.
+        A server whose starts fail is not waited for. Whether it answers in the end is for who asks it to find out.
 
         Args:
             tick: Called while it is waited for; what it raises ends the waiting.
@@ -72,9 +109,17 @@ class ServerUnit:
         if self._answers(tick):
             return
         self.stop(tick)
-        (self._folder / UNWANTED).unlink(missing_ok=True)
+        for stale in (UNWANTED, FAILED):
+            (self._folder / stale).unlink(missing_ok=True)
+        starts = Starts(self._folder)
         (self._folder / WANTED).touch()
-        self._wait(lambda: self._answers(tick), self._settings.llm_start_seconds, tick, "start")
+
+        def answers_or_fails() -> bool:
+            if reason := starts.why_given_up():
+                log.error(reason)
+            return reason is not None or self._answers(tick)
+
+        self._wait(answers_or_fails, self._settings.llm_start_seconds, tick, "start")
 
     def stop(self, tick: Callable[[], None]) -> None:
         """Have the server stopped, and wait until all its processes have ended; ``tick`` as for :meth:`start`.

@@ -17,6 +17,7 @@ from maie.errors import LlmInputTooLong, LlmTimeout, LlmUnavailable
 from maie.httpclient import UNREADABLE, base_url, read_key, repeat
 from maie.llm.base import Chat, Reply
 from maie.llm.breaker import Breaker
+from maie.llm.local_server import is_local, wait_until_up
 from maie.llm.transport import PassingFailure, Refused, post
 from maie.logs import get_logger
 from maie.prompts import Message
@@ -69,7 +70,9 @@ class _Stream:
 class OpenAiModel:
     """A model that a server has; each request has a time limit, few retries and a circuit breaker before it.
 
-    ``context_tokens`` is that of the settings, or the server's as soon as a token count has told a smaller one.
+    A server on this host that has ended is started anew by its unit, which takes a minute or more on a board. A retry
+    waits for that. ``context_tokens`` is that of the settings, or the server's as soon as a token count has told a
+    smaller one.
 
     Args:
         key: What the server wants to be shown, or None.
@@ -81,6 +84,7 @@ class OpenAiModel:
         self._seconds = settings.llm_timeout_seconds
         self._retries = settings.llm_retries
         self._breaker = Breaker(BREAKER_FAILURES, BREAKER_SECONDS)
+        self._run_dir = settings.run_dir if is_local(settings) else None
         self._counts = True
         self.name = settings.llm_model_name
         self.context_tokens = settings.llm_context_tokens
@@ -181,7 +185,7 @@ class OpenAiModel:
             call: Makes the request once, until the deadline that it is given.
 
         Raises:
-            LlmUnavailable: It failed each time, or the circuit breaker is open.
+            LlmUnavailable: It failed each time, the circuit breaker is open, or this host's own server did not start.
             LlmTimeout: The time was over.
             Refused: The server refuses it.
         """
@@ -190,7 +194,9 @@ class OpenAiModel:
             raise LlmUnavailable("The language model's server failed just before; it is left alone for a while.")
         retries = 0 if self._breaker.is_half_open else self._retries
         try:
-            answer = repeat(lambda: call(deadline), retries, deadline, "language model's server")
+            answer = repeat(
+                lambda: call(deadline), retries, deadline, "language model's server", lambda: self._wait(deadline)
+            )
         except PassingFailure as failure:
             self._breaker.failed()
             raise LlmUnavailable from failure
@@ -199,6 +205,10 @@ class OpenAiModel:
             raise
         self._breaker.succeeded()
         return answer
+
+    def _wait(self, deadline: float) -> None:
+        if self._run_dir is not None:
+            wait_until_up(self._url, self._key, self._run_dir, deadline)
 
 
 def _events(lines: Iterator[bytes]) -> Iterator[Any]:

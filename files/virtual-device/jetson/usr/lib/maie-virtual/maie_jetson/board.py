@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import stat
 import subprocess
 
 from maie_jetson import hardware, powerconf, release, storage
@@ -26,6 +29,7 @@ KEPT = ("/sys/kernel/mm", "/sys/class/net")
 POWER_CONF = "/etc/nvpmodel/nvpmodel_p3767_0003_super.conf"
 POWER_CONF_NOT_SUPER = "/etc/nvpmodel/nvpmodel_p3767_0003.conf"
 SERIAL = "1421024000000"
+GPU_NODE = "/dev/nvmap"
 
 
 def device_tree() -> dict[str, bytes]:
@@ -85,6 +89,12 @@ def write_power_conf() -> None:
     link.symlink_to(other if fault("not_super") == "relinked" else conf)
 
 
+def make_gpu_node() -> None:
+    """The node through which all of the GPU's memory comes; what is behind it here is /dev/null."""
+    os.mknod(GPU_NODE, stat.S_IFCHR | 0o660, os.makedev(1, 3))
+    shutil.chown(GPU_NODE, "root", "video")
+
+
 def build() -> None:
     """Cover the machine's own folders with empty ones of the container, keep what others read, fill them."""
     for folder in KEPT:
@@ -97,6 +107,7 @@ def build() -> None:
         device(folder).mkdir()
         subprocess.run(("mount", "--bind", str(runtime(folder.strip("/").replace("/", "-"))), folder), check=True)
     write_files()
+    make_gpu_node()
     if disk.full_folder():
         storage.link_device_of(disk.full_folder())
     runtime("cmdline").write_text(storage.command_line())

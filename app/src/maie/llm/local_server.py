@@ -1,0 +1,119 @@
+"""The language model's server on this host: whether it is here, and how to wait for it while its unit starts it anew.
+
+The unit (``maie-llm.service``) restarts a server that has ended. When a start fails it leaves ``llm-failed`` in
+``run_dir`` with what systemd says of it, and removes that as soon as a start has succeeded. One start that fails may be
+chance, as when the kernel takes a process while memory is short; whoever waits gives up at the second.
+"""
+
+from __future__ import annotations
+
+import time
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from maie.errors import LlmTimeout, LlmUnavailable
+from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, bearer, exchange
+from maie.settings import Settings
+
+FAILED = "llm-failed"
+MOST_FAILED_STARTS = 2
+
+POLL_SECONDS = 0.5
+PROBE_SECONDS = 5.0
+"""Time in which a server that is up says that it is; its engine may be in the middle of a step."""
+
+MAX_BYTES = 64 * 1024
+
+ENDS = {"oom-kill": "it ran out of memory", "timeout": "it was not ready in time"}
+"""Systemd's results of a service that say enough by themselves."""
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether the server runs on this host: a socket or loopback leads to it, and its model is ours."""
+    if settings.llm_backend != "openai" or settings.llm_model is None:
+        return False
+    address = urlsplit(settings.llm_url)
+    if address.scheme == "http+unix":
+        return True
+    host = address.hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def failed_start(run_dir: Path) -> str | None:
+    """Return why the last start of the server failed, as a sentence; None where it did not fail.
+
+    The file holds systemd's ``$SERVICE_RESULT``, ``$EXIT_CODE`` and ``$EXIT_STATUS``, such as ``exit-code exited 1``.
+    """
+    try:
+        result, *exit_status = (run_dir / FAILED).read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return None
+    how = ENDS.get(result)
+    if how is None and exit_status:
+        kind, status = exit_status[0], exit_status[-1]
+        how = f"it ended with status {status}" if kind == "exited" else f"it was ended by signal {status}"
+    return f"The language model's server did not start: {how or result}."
+
+
+class Starts:
+    """The starts of the server, from the moment at which somebody begins to wait for it."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._last = self._failed_at()
+        self._failed = 0 if self._last is None else MOST_FAILED_STARTS
+
+    def why_given_up(self) -> str | None:
+        """Return why another one would fail too, as a sentence; None as long as it makes sense to wait."""
+        at = self._failed_at()
+        if at not in (None, self._last):
+            self._last = at
+            self._failed += 1
+        return failed_start(self._run_dir) if self._failed >= MOST_FAILED_STARTS else None
+
+    def _failed_at(self) -> int | None:
+        try:
+            return (self._run_dir / FAILED).stat().st_mtime_ns
+        except OSError:
+            return None
+
+
+def wait_until_up(url: str, key: str | None, run_dir: Path, deadline: float) -> None:
+    """Wait until the server takes requests.
+
+    Args:
+        url: Its base address, with /v1.
+        key: What it expects to be shown, or None.
+        run_dir: Where its unit says that a start has failed.
+        deadline: On the clock of :func:`time.monotonic`, in seconds.
+
+    Raises:
+        LlmUnavailable: Its starts fail.
+        LlmTimeout: The deadline passed.
+    """
+    starts = Starts(run_dir)
+    while True:
+        if reason := starts.why_given_up():
+            raise LlmUnavailable(reason)
+        if _is_up(url, key):
+            return
+        if time.monotonic() + POLL_SECONDS >= deadline:
+            raise LlmTimeout
+        time.sleep(POLL_SECONDS)
+
+
+def _is_up(url: str, key: str | None) -> bool:
+    """Ask vLLM's ``/health``, which is 200 only while its engine lives; a server without that path counts as up."""
+    health = f"{url.removesuffix('/v1')}/health"
+    try:
+        for _ in exchange("GET", health, None, bearer(key), time.monotonic() + PROBE_SECONDS, MAX_BYTES, PROBE_SECONDS):
+            pass
+    except (PassingFailure, TimedOut):
+        return False
+    except (Refused, TooLarge):
+        return True
+    return True
