@@ -24,10 +24,20 @@ HOSTS = {
 """Boards of the profile jetson, each with other settings."""
 
 
-@pytest.fixture(scope="module", params=[[], ["--check"]], ids=["run", "check"])
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the playbook says of each host; their ``/proc/meminfo`` is an 8 GB board's."""
-    folder = tmp_path_factory.mktemp("plan")
+TWICE = """
+- hosts: shipped
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: maie, tasks_from: plan, public: true}
+    - ansible.builtin.debug: {msg: "[{{ __maie_settings_text.split() | join(' ') }}]"}
+    - ansible.builtin.include_role: {name: maie, tasks_from: plan}
+    - ansible.builtin.debug: {msg: "[{{ __maie_settings_text.split() | join(' ') }}]"}
+"""
+"""Plans a host's memory two times, and shows each time what its settings become."""
+
+
+def run(folder: Path, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a playbook on the boards, whose ``/proc/meminfo`` is an 8 GB board's."""
     board = {"ansible_connection": "local", "maie_profile": "jetson", "maie_asr_model": "EraX-WoW-Turbo-V1.1-CT2"}
     hosts = {name: board | values for name, values in HOSTS.items()}
     hosts["embedded"] = {"ansible_connection": "local"}
@@ -35,9 +45,9 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         json.dumps({"all": {"children": {"jetson": {"hosts": hosts}, "x86": {}, "virtual": {}}}})
     )
     (folder / "meminfo").write_text(f"MemTotal:        {BOARD_KB} kB\nMemFree:          100 kB\n")
-    command = ["ansible-playbook", "-i", str(folder / "hosts.json"), "playbooks/plan.yml"]
-    done = subprocess.run(
-        [*command, "-e", f"__maie_meminfo_file={folder / 'meminfo'}", *request.param],
+    command = ["ansible-playbook", "-i", str(folder / "hosts.json"), playbook]
+    return subprocess.run(
+        [*command, "-e", f"__maie_meminfo_file={folder / 'meminfo'}", *arguments],
         cwd=PROJECT,
         env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"},
         text=True,
@@ -45,8 +55,26 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         timeout=120,
         check=False,
     )
+
+
+@pytest.fixture(scope="module", params=[[], ["--check"]], ids=["run", "check"])
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the playbook says of each host."""
+    done = run(tmp_path_factory.mktemp("plan"), "playbooks/plan.yml", *request.param)
     assert done.returncode != 0
-    return told_of(done.stdout, list(hosts))
+    return told_of(done.stdout, [*HOSTS, "embedded"])
+
+
+def test_what_the_plan_gave_up_is_set_on_the_host(tmp_path: Path) -> None:
+    """And stays so when the plan is made again: it is made of what the operator gives, not of its own choice."""
+    (tmp_path / "twice.yml").write_text(TWICE)
+    for name, folder in (("group_vars", "group_vars"), ("templates", "roles/maie/templates")):
+        (tmp_path / name).symlink_to(PROJECT / folder)
+    done = run(tmp_path, str(tmp_path / "twice.yml"))
+    assert done.returncode == 0, done.stdout
+    once, twice = re.findall(r"\[(MAIE_.*?|# .*?)\]", " ".join(done.stdout.split()))
+    assert once == twice
+    assert {"MAIE_LLM_CONTEXT_TOKENS=3072", "MAIE_LLM_RESIDENCY=swap"} <= set(once.split())
 
 
 def told_of(output: str, hosts: list[str]) -> dict[str, str]:

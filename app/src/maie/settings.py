@@ -159,6 +159,11 @@ class Settings(BaseSettings):
     llm_batched_tokens: int = Field(
         4096, ge=256, description="Tokens that the server on this host works on in one step (openai)."
     )
+    llm_enforce_eager: bool = Field(
+        False,
+        description="Whether the server on this host does without CUDA graphs and compiled kernels (openai): two to "
+        "three times slower.",
+    )
     llm_residency: Literal["resident", "swap", "in_process"] | None = Field(
         None,
         description="Where the language model lives: resident (its server runs all the time), swap (its server runs "

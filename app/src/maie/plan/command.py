@@ -6,14 +6,16 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Set
 from pathlib import Path
 
 from maie.errors import ConfigurationError
+from maie.llm.local_server import is_local
 from maie.plan.figures import figures
 from maie.plan.needs import MIB
 from maie.plan.plan import BOARD_MEMORY, Device, Plan, make_plan
 from maie.plan.report import as_json, table
-from maie.plan.stages import Models, server_is_local
+from maie.plan.stages import Models
 from maie.platform import is_jetson
 from maie.settings import PROFILES, Settings, load_settings
 
@@ -54,17 +56,17 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _plan(given: argparse.Namespace) -> Plan:
-    settings = _settings(given)
-    runs_llm = settings.llm_backend == "ctranslate2" or server_is_local(settings)
+    settings, fixed = _settings(given)
+    runs_llm = settings.llm_backend == "ctranslate2" or is_local(settings)
     if settings.llm_backend == "ctranslate2" and settings.llm_model is None:
         raise ConfigurationError("MAIE_LLM_MODEL is not set, and MAIE_LLM_BACKEND is ctranslate2.")
     llm = figures(settings.llm_model, given.models) if runs_llm and settings.llm_model else None
     asr = figures(settings.asr_model, given.models) if settings.asr_backend == "faster_whisper" else None
-    return make_plan(Models(asr, llm), settings, _device(given, settings))
+    return make_plan(Models(asr, llm), settings, _device(given, settings), fixed)
 
 
-def _settings(given: argparse.Namespace) -> Settings:
-    """Return the settings that are asked about, which are those of this process from here on."""
+def _settings(given: argparse.Namespace) -> tuple[Settings, Set[str]]:
+    """Return the settings that are asked about, this process' from here on, and the names of those that are given."""
     if given.settings:
         for name in [name for name in os.environ if name.startswith("MAIE_")]:
             del os.environ[name]
@@ -76,9 +78,10 @@ def _settings(given: argparse.Namespace) -> Settings:
         if not equals or name.lower() not in Settings.model_fields:
             raise ConfigurationError(f"--set {pair}: there is no such setting; it is NAME=VALUE without MAIE_.")
         os.environ[f"MAIE_{name.upper()}"] = value
+    fixed = {name.removeprefix("MAIE_").lower() for name in os.environ if name.startswith("MAIE_")}
     for name, value in USUAL_MODELS.get(os.environ.get("MAIE_PROFILE", ""), {}).items():
         os.environ.setdefault(name, value)
-    return load_settings()
+    return load_settings(), fixed
 
 
 def _read(source: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """How much memory each part of the service needs: pure functions of the models' figures and the settings.
 
-All sizes are bytes. What was measured was measured on x86-64 with Python 3.11 (aarch64 may differ); what is an estimate
-says so, and no figure comes from a board yet.
+All sizes are bytes. What was measured was measured on x86-64 (aarch64 may differ); what is an estimate says so, and no
+figure comes from a board yet. The plan counts with the upper end of each range.
 """
 
 from __future__ import annotations
@@ -16,41 +16,78 @@ from maie.stages.summary import PROMPT_SHARE
 
 MIB = 1024**2
 
-SYSTEM = 800 * MIB
+Pool = Literal["memory", "gpu"]
+
+Basis = Literal["computed", "measured", "estimated"]
+"""Where a size comes from: the models' figures and the settings, a run, or what is known of something alike."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A size that does not follow from the models: from ``low`` to ``high``."""
+
+    low: int
+    high: int
+    basis: Basis
+
+
+def mib(low: int, high: int, basis: Basis) -> Figure:
+    """Return a figure of so many MiB."""
+    return Figure(low * MIB, high * MIB, basis)
+
+
+SYSTEM = mib(608, 800, "estimated")
 """Reserve of the operating system: a headless Orin Nano without desktop used 544 MiB when idle (measured by others,
 on JetPack 5), 64 MiB stay free for the kernel (``vm.min_free_kbytes`` of the tuning), and the rest is for page cache,
 journal and a login."""
 
-REDIS = (12 + 128) * MIB
+REDIS = mib(12, 12 + 128, "measured")
 """Redis: 12 MiB measured when empty, and its ``maxmemory`` (``redis_maxmemory_mb``)."""
 
-API = 64 * MIB
+API = mib(64, 64, "measured")
 """The API process: peak measured after uploads."""
 
-WORKER = (52 + 12) * MIB
+WORKER = mib(52 + 12, 52 + 12, "measured")
 """The worker, and Python's tracker of the resources of its child: peaks measured."""
 
-ENGINE = 206 * MIB
+ENGINE = mib(206, 206, "measured")
 """The engine process with the libraries of decoding, VAD and recognition after it worked, less what the model itself
 needs: the measured peaks for batches of 1, 4 and 5 chunks (264, 408 and 481 MiB), drawn back to none."""
 
-LLM_ENGINE = 40 * MIB
+LLM_ENGINE = mib(40, 40, "measured")
 """What tokenizer, templates and CTranslate2's buffers add to the engine process with a language model: measured."""
 
-READER = 94 * MIB
+READER = mib(94, 94, "measured")
 """The small engine process that works for the language model alone while the server has the GPU (swap): at most what
 the engine process with the embedded speech model took before its first task, measured."""
 
-CUDA_CONTEXT = 350 * MIB
-"""Context, kernels and work space of cuBLAS and cuDNN in a process that uses CUDA. An estimate: whisper.cpp's peak on
-an Orin Nano is 0.7 GB over its weights, of which about half are its own buffers (research of measured figures)."""
+CUDA_CONTEXT = mib(150, 480, "estimated")
+"""Context, kernels and work space of cuBLAS and cuDNN in a process that uses CUDA. Whisper.cpp's peak on an Orin Nano
+is 0.7 GB over its weights, of which about half are its own buffers (research of measured figures). On an H200 it was
+748, of which 518 the bare context; that has the stacks of 132 multiprocessors in it, and an Orin Nano has 8."""
 
-CUDA_LIBRARIES = 440 * MIB
-"""What CUDA's libraries take of the engine process's own memory once it has worked: measured on an H100, not on a board
-(``docs/support.md``)."""
+CUDA_LIBRARIES = mib(150, 440, "estimated")
+"""What CUDA's libraries take of the engine process's own memory once it has worked: the upper end was measured on an
+H100, not on a board (``docs/support.md``)."""
 
-VLLM_PROCESSES = (450 + 650) * MIB
-"""vLLM's two Python processes, API and engine, without what CUDA holds. An estimate, never measured on a board."""
+VLLM_API = mib(505, 770, "measured")
+"""vLLM's first process, with the API. Lower end: memory of its own, vLLM 0.11.0 for processors under the unit. Upper
+end: its share of all that it maps, which the kernel can in part drop and read again, vLLM 0.20.0 on an H200."""
+
+VLLM_ENGINE = mib(545, 760, "measured")
+"""vLLM's engine process and Python's tracker, likewise both of vLLM 0.11.0, without CUDA, weights and KV cache."""
+
+VLLM_SPECULATION = mib(72, 145, "measured")
+"""What Numba, with which n-gram speculation is compiled, adds to the engine process: vLLM 0.20.0 on an H200."""
+
+VLLM_CUDA = mib(150, 640, "estimated")
+"""What CUDA adds to the engine process's own memory. On an H200 366 in a bare torch process and 640 in vLLM's."""
+
+VLLM_TORCH = mib(35, 85, "measured")
+"""What torch reserves on the GPU beyond weights, KV cache and activations: on an H200."""
+
+CUDA_GRAPHS = mib(50, 130, "measured")
+"""CUDA graphs and compiled kernels, which the server has without ``llm_enforce_eager``: on an H200."""
 
 ENCODER_STATES = 1500
 """States that Whisper's encoder makes of 30 s of audio."""
@@ -76,12 +113,26 @@ class Part:
     """One line of the table.
 
     Attributes:
+        size: What the plan counts with: the upper end.
         pool: Where it is taken from. A Jetson has one memory for both.
+        low: The lower end; None where it is known exactly.
     """
 
     name: str
     size: int
-    pool: Literal["memory", "gpu"] = "memory"
+    pool: Pool = "memory"
+    low: int | None = None
+    basis: Basis = "computed"
+
+    @property
+    def least(self) -> int:
+        """The lower end."""
+        return self.size if self.low is None else self.low
+
+
+def part(name: str, figure: Figure, pool: Pool = "memory") -> Part:
+    """Return the line of a figure."""
+    return Part(name, figure.high, pool, figure.low, figure.basis)
 
 
 def kv_bytes_per_token(model: ModelFigures, number_bytes: int) -> int:

@@ -1,16 +1,18 @@
-"""Whether a configuration fits a device, which residency of the language model does, and what to change where not."""
+"""Whether a configuration fits a device, which residency of the language model does, and what was given up for it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+from maie.llm.local_server import is_local
 from maie.plan import needs
 from maie.plan.figures import ModelFigures
-from maie.plan.needs import MIB
-from maie.plan.stages import Models, Pool, Residency, Stages, server_is_local, stages
+from maie.plan.levers import Move, levers, move
+from maie.plan.needs import MIB, Part, Pool
+from maie.plan.stages import Models, Residency, Stages, stages
 from maie.settings import Settings
 
 BOARD_MEMORY = 7620 * MIB
@@ -20,12 +22,10 @@ BOARD_BANDWIDTH = 102e9
 """Bytes a second of an Orin Nano Super's memory at its full clock (3199 MHz, 128 bit LPDDR5)."""
 
 LEAST_SPARE = 0.05
-"""Share of the memory that must be left over: the plan is within 15 % of what was measured, not exact."""
+"""Share of the memory that must be left over when each figure is at the upper end of its range."""
 
 MOST_UTILISATION = 0.85
 """Most of the memory that vLLM may ever take for its own: the migration plan's figure."""
-
-CONTEXT_STEP = 1024
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,15 @@ class Option:
     device: Device
 
     def need(self, stage: str, pool: Pool) -> int:
-        """Return what a stage needs of one memory."""
-        shared = self.device.gpu is None
-        return sum(part.size for part in self.stages[stage] if shared or part.pool == pool)
+        """Return what a stage needs of one memory at most."""
+        return sum(part.size for part in self._parts(stage, pool))
+
+    def least(self, stage: str, pool: Pool) -> int:
+        """Return what a stage needs of one memory at least."""
+        return sum(part.least for part in self._parts(stage, pool))
+
+    def _parts(self, stage: str, pool: Pool) -> list[Part]:
+        return [part for part in self.stages[stage] if self.device.gpu is None or part.pool == pool]
 
     @property
     def spare(self) -> float:
@@ -70,9 +76,18 @@ class Option:
         )
 
     @property
+    def lacks(self) -> int:
+        """The bytes that are lacking at the worst stage, so that enough would be left over; none where it fits."""
+        return max(
+            self.need(stage, pool) - math.floor(size * (1 - LEAST_SPARE))
+            for stage in self.stages
+            for pool, size in self.device.pools().items()
+        )
+
+    @property
     def fits(self) -> bool:
         """Whether enough is left over."""
-        return self.spare >= LEAST_SPARE
+        return self.lacks <= 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +96,7 @@ class Server:
 
     Attributes:
         utilisation: Share of all memory that must be free when vLLM starts.
+        enforce_eager: Whether it does without CUDA graphs.
     """
 
     kv_cache_bytes: int
@@ -88,6 +104,7 @@ class Server:
     max_sequences: int
     batched_tokens: int
     utilisation: float
+    enforce_eager: bool
 
 
 @dataclass(frozen=True)
@@ -95,8 +112,9 @@ class Plan:
     """The answer.
 
     Attributes:
-        options: What the configuration allows, the best first.
+        options: What the configuration allows after the moves, the best first.
         chosen: The first that fits, else the one that lacks least.
+        moves: What became of the levers, in the order in which they were tried; none where it fits without.
         advice: What to change where nothing fits; empty otherwise.
         tokens_per_second: Most that the memory's bandwidth lets one sequence have; None without a language model.
         server: None where no server of a language model runs on the device.
@@ -107,6 +125,7 @@ class Plan:
     device: Device
     options: tuple[Option, ...]
     chosen: Option
+    moves: tuple[Move, ...]
     advice: str
     tokens_per_second: float | None
     server: Server | None
@@ -116,29 +135,50 @@ class Plan:
         """Whether the chosen option fits."""
         return self.chosen.fits
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings that were moved, with their values."""
+        return {move.setting: move.value for move in self.moves if move.made}
 
-def make_plan(models: Models, settings: Settings, device: Device) -> Plan:
-    """Return the plan of a configuration."""
+
+def make_plan(models: Models, settings: Settings, device: Device, fixed: Set[str] = frozenset()) -> Plan:
+    """Return the plan of a configuration.
+
+    Where it does not fit, levers are moved until it does: see :mod:`maie.plan.levers`.
+
+    Args:
+        models: What is loaded.
+        settings: How it is used.
+        device: Where.
+        fixed: Settings that were given on purpose and so are not moved.
+    """
+    wanted = settings
+    settings, moves = _move(models, wanted, device, fixed)
     options = _options(models, settings, device)
     chosen = next((option for option in options if option.fits), max(options, key=lambda o: o.spare))
     llm = models.llm
-    server = _server(models, llm, settings, device) if llm and server_is_local(settings) else None
+    server = _server(models, llm, settings, device) if llm and is_local(settings) else None
     return Plan(
         profile=settings.profile,
         models=models,
         device=device,
         options=options,
         chosen=chosen,
-        advice="" if chosen.fits else _advice(models, settings, device),
+        moves=moves,
+        advice="" if chosen.fits else _advice(models, wanted, device, fixed),
         tokens_per_second=BOARD_BANDWIDTH / _read_per_token(llm, settings) if llm else None,
         server=server,
     )
 
 
+def _move(models: Models, settings: Settings, device: Device, fixed: Set[str]) -> tuple[Settings, tuple[Move, ...]]:
+    return move(models, settings, fixed, lambda given: min(o.lacks for o in _options(models, given, device)))
+
+
 def _options(models: Models, settings: Settings, device: Device) -> tuple[Option, ...]:
     possible: tuple[Residency | None, ...] = (None,)
     if models.llm is not None:
-        possible = ("resident", "swap") if server_is_local(settings) else ("in_process",)
+        possible = ("resident", "swap") if is_local(settings) else ("in_process",)
     if settings.llm_residency in possible:
         possible = (settings.llm_residency,)
     return tuple(Option(residency, stages(models, settings, residency), device) for residency in possible)
@@ -146,7 +186,7 @@ def _options(models: Models, settings: Settings, device: Device) -> tuple[Option
 
 def _read_per_token(llm: ModelFigures, settings: Settings) -> int:
     """Return the bytes of weights that are read for each token."""
-    return needs.weights(llm, "float16" if server_is_local(settings) else settings.llm_compute_type)
+    return needs.weights(llm, "float16" if is_local(settings) else settings.llm_compute_type)
 
 
 def _server(models: Models, llm: ModelFigures, settings: Settings, device: Device) -> Server:
@@ -159,29 +199,20 @@ def _server(models: Models, llm: ModelFigures, settings: Settings, device: Devic
         max_sequences=settings.llm_max_sequences,
         batched_tokens=settings.llm_batched_tokens,
         utilisation=min(MOST_UTILISATION, math.ceil(share * 100) / 100),
+        enforce_eager=settings.llm_enforce_eager,
     )
 
 
-def _advice(models: Models, settings: Settings, device: Device) -> str:
-    """Return which one setting would make it fit, and with what value."""
-    for name, value in _changes(models, settings):
-        options = _options(models, settings.model_copy(update={name: value}), device)
-        if any(option.fits for option in options):
-            return f"MAIE_{name.upper()}={value} would fit (it is {getattr(settings, name)})."
+def _advice(models: Models, settings: Settings, device: Device, fixed: Set[str]) -> str:
+    """Return which one setting, of those that were given, would make it fit with another value, all levers moved."""
+    for lever in levers(models, settings):
+        if lever.setting not in fixed:
+            continue
+        for value in lever.values:
+            changed, _ = _move(models, settings.model_copy(update={lever.setting: value}), device, fixed)
+            if any(option.fits for option in _options(models, changed, device)):
+                return f"MAIE_{lever.setting.upper()}={value} would fit (it is {getattr(settings, lever.setting)})."
     return (
-        "No one setting is enough. Take a lighter model (MAIE_ASR_MODEL, MAIE_LLM_MODEL), a server elsewhere "
+        "All levers were tried. Take a lighter model (MAIE_ASR_MODEL, MAIE_LLM_MODEL), a server elsewhere "
         "(MAIE_LLM_URL), or none (MAIE_LLM_BACKEND=none)."
     )
-
-
-def _changes(models: Models, settings: Settings) -> Iterator[tuple[str, Any]]:
-    """Yield what could be changed, that which hurts least first."""
-    if models.llm is not None:
-        if settings.llm_max_sequences > 1:
-            yield "llm_max_sequences", 1
-        for tokens in range(needs.llm_context(models.llm, settings) - CONTEXT_STEP, CONTEXT_STEP, -CONTEXT_STEP):
-            yield "llm_context_tokens", tokens
-    for size in range(settings.asr_batch_size - 1, 0, -1):
-        yield "asr_batch_size", size
-    if settings.asr_device == "cuda":
-        yield "asr_compute_type", "int8_float16"

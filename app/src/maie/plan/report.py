@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from maie.plan.needs import MIB
+from maie.plan.levers import Move
+from maie.plan.needs import MIB, Part, Pool
 from maie.plan.plan import Option, Plan
-from maie.plan.stages import Pool
 
 NAME_WIDTH = 36
 COLUMN_WIDTH = 9
@@ -18,6 +19,9 @@ def table(plan: Plan) -> str:
     lines = [_head(plan), "", *_option(plan.chosen), ""]
     if len(plan.options) > 1:
         lines += [_line(option, option is plan.chosen) for option in plan.options] + [""]
+    if plan.moves:
+        lines += ["To make it fit (each is a setting; one that is given is not changed):"]
+        lines += [_move(move) for move in plan.moves] + [""]
     if plan.tokens_per_second is not None and plan.models.llm is not None:
         lines += [_roofline(plan.tokens_per_second, plan.models.llm.name), ""]
     return "\n".join([*lines, verdict(plan)]) + "\n"
@@ -32,7 +36,7 @@ def verdict(plan: Plan) -> str:
     need, there = plan.chosen.need(*worst) // MIB, plan.device.pools()[worst[1]] // MIB
     where = f"stage {worst[0]} needs {need} of {there} MiB"
     if plan.fits:
-        return f"It fits: {where}, {plan.chosen.spare:.0%} to spare."
+        return f"It fits: {where} at most, {plan.chosen.spare:.0%} to spare."
     return f"It does not fit: {where}. {plan.advice}"
 
 
@@ -45,6 +49,8 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "device": asdict(plan.device),
         "models": {kind: model and model.name for kind, model in vars(plan.models).items()},
         "residency": plan.chosen.residency,
+        "settings": dict(plan.settings),
+        "moves": [asdict(move) for move in plan.moves],
         "options": [_option_json(option) for option in plan.options],
         "tokens_per_second": plan.tokens_per_second and round(plan.tokens_per_second, 1),
         "server": plan.server and asdict(plan.server),
@@ -61,6 +67,9 @@ def _option_json(option: Option) -> dict[str, Any]:
         "totals": {
             stage: {pool: option.need(stage, pool) for pool in option.device.pools()} for stage in option.stages
         },
+        "at_least": {
+            stage: {pool: option.least(stage, pool) for pool in option.device.pools()} for stage in option.stages
+        },
     }
 
 
@@ -75,13 +84,15 @@ def _option(option: Option) -> list[str]:
     names = list(dict.fromkeys(part.name for parts in option.stages.values() for part in parts))
     pools = option.device.pools()
     residency = f"LLM {option.residency}" if option.residency else "no LLM on the device"
-    lines = [_row(f"MiB at each stage ({residency})", [*option.stages])]
+    lines = [_row(f"MiB at each stage ({residency})", [*option.stages], "at least", "basis")]
     for name in names:
-        sizes = [sum(p.size for p in parts if p.name == name) for parts in option.stages.values()]
-        lines.append(_row(name, [str(round(size / MIB)) if size else "-" for size in sizes]))
+        parts = [[part for part in stage if part.name == name] for stage in option.stages.values()]
+        sizes = [sum(part.size for part in found) for found in parts]
+        lines.append(_row(name, [str(round(size / MIB)) if size else "-" for size in sizes], *_range(parts)))
     for pool, size in pools.items():
         label = "needed" if len(pools) == 1 else f"needed of {_pool_name(pool)}"
         lines.append(_row(label, [str(option.need(stage, pool) // MIB) for stage in option.stages]))
+        lines.append(_row("at least", [str(option.least(stage, pool) // MIB) for stage in option.stages]))
         spare = [f"{1 - option.need(stage, pool) / size:.0%}" for stage in option.stages]
         lines.append(_row(f"to spare of {size // MIB}", spare))
     return lines
@@ -91,8 +102,22 @@ def _pool_name(pool: Pool) -> str:
     return {"memory": "memory", "gpu": "the GPU's"}[pool]
 
 
-def _row(name: str, cells: list[str]) -> str:
-    return f"{name:<{NAME_WIDTH}}" + "".join(f"{cell:>{COLUMN_WIDTH}}" for cell in cells)
+def _range(parts: Sequence[Sequence[Part]]) -> tuple[str, str]:
+    """Return the lower end of a figure, where it differs from the upper one, and where the figure comes from."""
+    first = next(found for found in parts if found)[0]
+    return ("" if first.least == first.size else str(round(first.least / MIB))), first.basis
+
+
+def _row(name: str, cells: list[str], least: str = "", basis: str = "") -> str:
+    row = f"{name:<{NAME_WIDTH}}" + "".join(f"{cell:>{COLUMN_WIDTH}}" for cell in [*cells, least])
+    return f"{row}  {basis}".rstrip()
+
+
+def _move(move: Move) -> str:
+    value, before = (str(found).lower() if isinstance(found, bool) else found for found in (move.value, move.before))
+    setting = f"MAIE_{move.setting.upper()}={value}"
+    how = f"{setting} instead of {before}" if move.made else f"{setting} (given: {before})"
+    return f"  {how}: {'gives' if move.made else 'would give'} {round(move.gives / MIB)} MiB; {move.price}"
 
 
 def _line(option: Option, chosen: bool) -> str:

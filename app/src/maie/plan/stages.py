@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Literal
-from urllib.parse import urlsplit
 
 from maie.plan import needs
 from maie.plan.figures import ModelFigures
-from maie.plan.needs import Part
+from maie.plan.needs import Part, Pool, part
 from maie.settings import Settings
 
 Residency = Literal["resident", "swap", "in_process"]
-Pool = Literal["memory", "gpu"]
-
 Stages = Mapping[str, tuple[Part, ...]]
 """Stage (``start``, ``asr``, ``llm``) to what is in memory then."""
 
 CUDA = (
-    Part("CUDA's libraries in the engine", needs.CUDA_LIBRARIES),
-    Part("CUDA context of the engine", needs.CUDA_CONTEXT, "gpu"),
+    part("CUDA's libraries in the engine", needs.CUDA_LIBRARIES),
+    part("CUDA context of the engine", needs.CUDA_CONTEXT, "gpu"),
 )
 
 
@@ -33,20 +29,6 @@ class Models:
     llm: ModelFigures | None
 
 
-def server_is_local(settings: Settings) -> bool:
-    """Whether the language model's server runs on the device: a socket or loopback leads to it, its model is ours."""
-    if settings.llm_backend != "openai" or settings.llm_model is None:
-        return False
-    address = urlsplit(settings.llm_url)
-    if address.scheme == "http+unix":
-        return True
-    host = address.hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def stages(models: Models, settings: Settings, residency: Residency | None) -> Stages:
     """Return what is in memory at each stage.
 
@@ -56,10 +38,10 @@ def stages(models: Models, settings: Settings, residency: Residency | None) -> S
         residency: Where the language model lives; None where there is none on the device.
     """
     always = (
-        Part("operating system", needs.SYSTEM),
-        Part("Redis", needs.REDIS),
-        Part("API", needs.API),
-        Part("worker", needs.WORKER),
+        part("operating system", needs.SYSTEM),
+        part("Redis", needs.REDIS),
+        part("API", needs.API),
+        part("worker", needs.WORKER),
     )
     engine = _engine(models.asr, settings)
     loading, working = _loading(models.asr), _working(models.asr, settings)
@@ -74,7 +56,7 @@ def stages(models: Models, settings: Settings, residency: Residency | None) -> S
         }
     server = _server(models.llm, settings)
     kept = server if residency == "resident" else ()
-    reader = (Part("engine process for the LLM", needs.READER),)
+    reader = (part("engine process for the LLM", needs.READER),)
     return {
         "start": (*always, *kept, *engine, *loading),
         "asr": (*always, *kept, *engine, *working),
@@ -87,7 +69,7 @@ def _pool(device: str) -> Pool:
 
 
 def _engine(model: ModelFigures | None, settings: Settings) -> tuple[Part, ...]:
-    process = Part("engine process", needs.ENGINE)
+    process = part("engine process", needs.ENGINE)
     if model is None:
         return (process,)
     weights = Part("ASR weights", needs.weights(model, settings.asr_compute_type), _pool(settings.asr_device))
@@ -112,9 +94,9 @@ def _working(model: ModelFigures | None, settings: Settings) -> tuple[Part, ...]
 def _llm_inside(model: ModelFigures, settings: Settings, engine: tuple[Part, ...]) -> tuple[Part, ...]:
     """The language model in the engine process; it shares what the ASR model has of CUDA."""
     pool = _pool(settings.llm_device)
-    shared = any(part.name.startswith("CUDA") for part in engine)
+    shared = any(one.name.startswith("CUDA") for one in engine)
     weights = Part("LLM weights", needs.weights(model, settings.llm_compute_type), pool)
-    inside = (Part("engine process for the LLM", needs.LLM_ENGINE), weights)
+    inside = (part("engine process for the LLM", needs.LLM_ENGINE), weights)
     if pool == "memory":
         return inside
     return (*inside, *(() if shared else CUDA), *_left_of_loading("LLM", model, settings.llm_compute_type))
@@ -129,9 +111,15 @@ def _llm_inside_at_work(model: ModelFigures, settings: Settings) -> tuple[Part, 
 
 
 def _server(model: ModelFigures, settings: Settings) -> tuple[Part, ...]:
+    graphs = () if settings.llm_enforce_eager else (part("CUDA graphs of the LLM server", needs.CUDA_GRAPHS, "gpu"),)
     return (
-        Part("LLM server's processes", needs.VLLM_PROCESSES),
-        Part("CUDA context of the LLM server", needs.CUDA_CONTEXT, "gpu"),
+        part("LLM server's API process", needs.VLLM_API),
+        part("LLM server's engine process", needs.VLLM_ENGINE),
+        part("speculation in the LLM server", needs.VLLM_SPECULATION),
+        part("CUDA's libraries in the LLM server", needs.VLLM_CUDA),
+        part("CUDA context of the LLM server", needs.CUDA_CONTEXT, "gpu"),
+        part("torch in the LLM server", needs.VLLM_TORCH, "gpu"),
+        *graphs,
         Part("LLM weights", needs.weights(model, "float16"), "gpu"),
         Part("LLM's KV cache", needs.server_kv(model, settings), "gpu"),
         Part("LLM at work", needs.server_work(model, settings), "gpu"),

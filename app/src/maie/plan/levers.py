@@ -1,0 +1,114 @@
+"""What can be given up so that a configuration fits, that which hurts least first, and how much memory each gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass
+from typing import Any
+
+from maie.plan import needs
+from maie.plan.stages import Models
+from maie.settings import Settings
+
+CONTEXT_STEP = 1024
+USEFUL_CONTEXT, LEAST_CONTEXT = 3072, 2048
+"""Tokens down to which a shorter context costs less than a slower server, and below which parts get too short."""
+
+LEAST_BATCH = 512
+"""Tokens in a step of the server: fewer make a long prompt slow."""
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One setting that can be lowered.
+
+    Attributes:
+        values: Its lower values, the highest first.
+        price: What it costs, as part of a sentence.
+    """
+
+    setting: str
+    values: tuple[Any, ...]
+    price: str
+
+
+@dataclass(frozen=True)
+class Move:
+    """What became of one lever.
+
+    Attributes:
+        value: What the setting would be, or is from now on.
+        before: What it was.
+        gives: Bytes that it gives where the most is lacking.
+        made: Whether it was moved; one whose setting was given on purpose is not.
+    """
+
+    setting: str
+    value: Any
+    before: Any
+    gives: int
+    price: str
+    made: bool
+
+
+def levers(models: Models, settings: Settings) -> Iterator[Lever]:
+    """Yield the levers of a configuration."""
+    if models.llm is not None:
+        context = needs.llm_context(models.llm, settings)
+        yield Lever("llm_max_sequences", (1,) if settings.llm_max_sequences > 1 else (), "one chat at a time")
+        yield Lever("llm_batched_tokens", _halved(settings.llm_batched_tokens), "long prompts are read in more steps")
+        yield Lever("llm_context_tokens", _shorter(context, USEFUL_CONTEXT), "long talks are summarised in more parts")
+        yield Lever("llm_enforce_eager", () if settings.llm_enforce_eager else (True,), "the server writes more slowly")
+        yield Lever(
+            "llm_context_tokens",
+            _shorter(min(context, USEFUL_CONTEXT), LEAST_CONTEXT),
+            "the parts get short",
+        )
+    smaller = tuple(range(settings.asr_batch_size - 1, 0, -1))
+    yield Lever("asr_batch_size", smaller, "speech is recognised in smaller batches, a little more slowly")
+    if settings.asr_device == "cuda" and settings.asr_compute_type != "int8_float16":
+        yield Lever("asr_compute_type", ("int8_float16",), "speech is recognised with 8-bit weights")
+
+
+def move(
+    models: Models, settings: Settings, fixed: Set[str], lacks: Callable[[Settings], int]
+) -> tuple[Settings, tuple[Move, ...]]:
+    """Move one lever after the other, each no further than needed, until nothing is lacking.
+
+    Args:
+        models: What is loaded.
+        settings: How it is used.
+        fixed: Settings that were given on purpose; they are tried and not moved.
+        lacks: Returns the bytes that a configuration lacks; 0 or less where it fits.
+
+    Returns:
+        The settings after the last move, and what became of each lever that gives anything.
+    """
+    moves: list[Move] = []
+    for lever in levers(models, settings):
+        missing = lacks(settings)
+        if missing <= 0:
+            break
+        if lever.setting in fixed and any(lever.setting == earlier.setting for earlier in moves):
+            continue
+        tried = [(value, missing - lacks(settings.model_copy(update={lever.setting: value}))) for value in lever.values]
+        if not any(gives > 0 for _, gives in tried):
+            continue
+        value, gives = next((pair for pair in tried if pair[1] >= missing), max(tried, key=lambda pair: pair[1]))
+        made = lever.setting not in fixed
+        moves.append(Move(lever.setting, value, getattr(settings, lever.setting), gives, lever.price, made))
+        if made:
+            settings = settings.model_copy(update={lever.setting: value})
+    return settings, tuple(moves)
+
+
+def _halved(tokens: int) -> tuple[int, ...]:
+    halves = []
+    while tokens // 2 >= LEAST_BATCH:
+        tokens //= 2
+        halves.append(tokens)
+    return tuple(halves)
+
+
+def _shorter(tokens: int, least: int) -> tuple[int, ...]:
+    return tuple(range(tokens - CONTEXT_STEP, least - 1, -CONTEXT_STEP))
