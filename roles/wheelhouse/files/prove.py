@@ -20,6 +20,11 @@ import gpu_code
 SERVER_BUILDS = ("nvidia_cublas", "nvidia_cudnn", "nvidia_cuda", "nvidia_cufft", "nvidia_cusolver", "nvidia_cusparse")
 """CUDA libraries of the package index: for servers, without code for a Jetson's GPU, and found before JetPack's."""
 
+STATIC_RUNTIME = (
+    "has the C++ runtime linked in statically, so library and extension each have their own and can't work together: "
+    "build with a compiler that links libstdc++ dynamically, as the distribution's g++ does"
+)
+
 OF_INSTALLED = """
 import importlib, importlib.metadata, json, sys
 name, *modules = sys.argv[1:]
@@ -34,11 +39,17 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ("LD_LIBRARY_PATH", "PYTHONPATH")}
 
 
-def printed(command: list[str]) -> dict[str, Any]:
-    """Run a program that prints JSON as its last line; end this one if it fails."""
+def with_own_runtime(folder: Path) -> list[str]:
+    """Return the libraries of a package that have the C++ runtime in themselves: linked with ``-static-libstdc++``."""
+    libraries = ((path.name, path.read_bytes()) for path in sorted(folder.rglob("*.so*")))
+    return [name for name, code in libraries if b"__gxx_personality_v0" in code and b"libstdc++.so" not in code]
+
+
+def printed(command: list[str], cause: str = "") -> dict[str, Any]:
+    """Run a program that prints JSON as its last line; end this one if it fails, with the likely cause."""
     done = subprocess.run(command, cwd="/", env=clean_environment(), text=True, stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
-        sys.exit(f"Error: the proof failed: {' '.join(command[:3])} ended with status {done.returncode}")
+        sys.exit(f"Error: the proof failed: {' '.join(command[:3])} ended with status {done.returncode}{cause}")
     answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return answer
 
@@ -67,7 +78,9 @@ def main() -> None:
     servers = [path.name for path in packages.iterdir() if path.name.startswith(SERVER_BUILDS)]
     if servers:
         sys.exit(f"Error: the environment holds CUDA libraries of servers: {', '.join(sorted(servers))}")
-    seen = printed([python, "-c", OF_INSTALLED, wanted["name"], *wanted["imports"]])
+    own_runtime = with_own_runtime(packages / wanted["name"])
+    cause = f"; {', '.join(own_runtime)} {STATIC_RUNTIME}" if own_runtime else ""
+    seen = printed([python, "-c", OF_INSTALLED, wanted["name"], *wanted["imports"]], cause)
     # A build may add what it was built for, as in 0.11.0+cu126.
     if wanted["version"] and seen["version"].partition("+")[0] != wanted["version"]:
         sys.exit(f"Error: the wheel says version {seen['version']}, wanted is {wanted['version']}")
