@@ -31,7 +31,8 @@ venv: $(VENV)/.made ## Make the control node's environment, .venv/
 demo: venv ## Turn a virtual Jetson into a speech service and transcribe with it
 	@ansible-playbook -i inventory/virtual playbooks/virtual.yml
 	@ansible-playbook -i inventory/virtual site.yml
-	@scripts/show-smoke artifacts/smoke/*.json
+	@ansible jetson:x86 -i inventory/virtual --list-hosts | sed -n 's|^ *\([^ ]*\)$$|artifacts/smoke/\1.json|p' | \
+	  xargs scripts/show-smoke
 
 .PHONY: test
 test: lint unit integration hosts ## Everything that CI runs

@@ -7,6 +7,7 @@ references spell them as words, and so do the models.
 from __future__ import annotations
 
 import re
+from difflib import SequenceMatcher
 
 
 def normalise(text: str) -> str:
@@ -24,3 +25,13 @@ def word_error_rate(reference: str, hypothesis: str) -> float:
     import jiwer
 
     return float(jiwer.wer(normalise(reference), normalise(hypothesis)))
+
+
+def differences(reference: str, hypothesis: str) -> list[dict[str, str]]:
+    """Return where two texts have other words, in their order: what was ``said`` and what was ``heard``."""
+    said, heard = normalise(reference).split(), normalise(hypothesis).split()
+    return [
+        {"said": " ".join(said[a:b]), "heard": " ".join(heard[c:d])}
+        for kind, a, b, c, d in SequenceMatcher(None, said, heard, autojunk=False).get_opcodes()
+        if kind != "equal"
+    ]

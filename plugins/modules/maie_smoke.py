@@ -10,7 +10,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.notes import action_items_f1  # type: ignore[import-not-found]
 from ansible.module_utils.speech_api import NoAnswer, SpeechApi  # type: ignore[import-not-found]
-from ansible.module_utils.words import word_error_rate  # type: ignore[import-not-found]
+from ansible.module_utils.words import differences, word_error_rate  # type: ignore[import-not-found]
 
 DOCUMENTATION = r"""
 module: maie_smoke
@@ -132,6 +132,7 @@ class Smoke:
             "transcript": "",
             "reference": self.reference["verbatim"],
             "wer": None,
+            "differences": [],
             "clean_transcript": None,
             "clean_wer": None,
             "notes": None,
@@ -193,7 +194,7 @@ class Smoke:
         text = self.api.call("GET", f"/v1/tasks/{task_id}/transcript.txt").text.strip()
         self.report["transcript"] = " ".join(text.split())
         wer = word_error_rate(self.report["reference"], text)
-        self.report["wer"] = round(wer, 4)
+        self.report |= {"wer": round(wer, 4), "differences": differences(self.report["reference"], text)}
         self.check("words", wer <= self.params["max_wer"], f"WER {wer:.1%}, at most {self.params['max_wer']:.1%}")
         rtf = self.report["rtf"]
         fast = isinstance(rtf, (int, float)) and 0 < rtf <= self.params["max_rtf"]

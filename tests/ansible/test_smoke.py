@@ -28,6 +28,7 @@ def result(**changes: Any) -> dict[str, Any]:
         "transcript": "we agree",
         "reference": "We agree.",
         "wer": 0.0,
+        "differences": [],
         "clean_transcript": "We agree.",
         "clean_wer": 0.0,
         "notes": {"title": "Meeting"},
@@ -116,6 +117,13 @@ def test_words_count_and_not_their_dress() -> None:
     assert words.word_error_rate("We agree, on Monday.", "we agree on monday") == 0.0
     assert words.word_error_rate("We agree on Monday.", "we agree on sunday") == 0.25
     assert words.word_error_rate("We agree.", "") == 1.0
+
+
+def test_differences_say_what_was_said_and_what_was_heard() -> None:
+    said, heard = "We meet on Monday, at ten.", "we meat on monday at about ten"
+    assert words.differences(said, heard) == [{"said": "meet", "heard": "meat"}, {"said": "", "heard": "about"}]
+    assert words.differences(said, said.upper()) == []
+    assert words.differences(said, "") == [{"said": words.normalise(said), "heard": ""}]
 
 
 def test_training_counts_errors_by_the_same_rule() -> None:

@@ -85,6 +85,12 @@ def test_a_release_that_understands_wrongly_goes_back(device: Device, scrambled_
     result = json.loads((PROJECT / f"artifacts/smoke/{NAME}.json").read_text())
     assert (result["ok"], result["release"]) == (True, good)
     last = json.loads(device.shell("tail -n 1 /opt/maie/history.jsonl"))
+    # So is what it understood, and the message says where.
+    path = PROJECT / f"artifacts/smoke/{NAME}.failed.json"
+    failed = json.loads(path.read_text())
+    assert (failed["ok"], failed["release"], bool(failed["transcript"])) == (False, last["release"], True)
+    assert len(failed["differences"]) > 10
+    assert str(path) in done.stdout.replace("\n", "").replace(" ", "")
     assert last["outcome"] == f"failed. Release {good} is live again."
     # It was live for a while, and neither it nor the good one was ever half there.
     figure(f"seen while a bad release came and went: {seen}")
