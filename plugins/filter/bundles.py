@@ -28,6 +28,12 @@ def bundle_folder(name: str, parent: str) -> dict[str, Any]:
     return {"name": name, "bytes": sum(files) if files else None}
 
 
+def bundle_model(name: str, folders: list[str], known: dict[str, int]) -> dict[str, Any]:
+    """Return name and bytes of a model: of the first folder that has it, else as far as they are known."""
+    found = [bundle_folder(name, folder) for folder in folders if (Path(folder) / name / "SHA256SUMS").is_file()]
+    return found[0] if found else {"name": name, "bytes": known.get(name)}
+
+
 def bundle_part(fetched: dict[str, Any]) -> dict[str, Any]:
     """Return what a lock adds to the list."""
     return {"what": f"wheels of {fetched['__bundle_one']}", "files": fetched["files"]}
@@ -69,5 +75,6 @@ class FilterModule:
             "bundle_folder": bundle_folder,
             "bundle_head": bundle_head,
             "bundle_list": bundle_list,
+            "bundle_model": bundle_model,
             "bundle_part": bundle_part,
         }

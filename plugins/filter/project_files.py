@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
@@ -70,6 +71,12 @@ def model_folder(name: str, folders: list[str]) -> str:
     return str(found[0] if found else Path(folders[-1]) / name)
 
 
+def model_bytes(catalogue: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Return the bytes of each model of the catalogue; of its weights where its files are not listed."""
+    sums = {name: sum(file["size"] for file in entry["files"]) for name, entry in catalogue.items()}
+    return {name: sums[name] or entry["figures"]["files_bytes"] for name, entry in catalogue.items()}
+
+
 def model_path(name: str, on_host: str, folders: list[str]) -> str:
     """Return where a model lies on a host: ``<on_host>/<name>/<id>``, or without the id where it is not fetched yet.
 
@@ -95,4 +102,5 @@ class FilterModule:
             "folder_digest": folder_digest,
             "model_folder": model_folder,
             "model_path": model_path,
+            "model_bytes": model_bytes,
         }

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
 from ansible.module_utils.downloads import HEAD, Refused, cause, read
+from ansible.module_utils.model_record import PLAIN_NAME, File, Record
 from ansible.module_utils.sums import sha256
 from ansible.module_utils.urls import open_url
 
@@ -25,31 +23,7 @@ LIST_SECONDS = 120.0
 LIST_BYTES = 8 << 20
 """Most time and bytes of the whole answer that lists a model's files: those of large models have some 100 KB."""
 
-PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 WEIGHTS = ("*.bin", "*.safetensors")
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of a model.
-
-    Attributes:
-        size: Its bytes.
-        sha256: None where nobody has said so yet: then that of the first download counts.
-    """
-
-    size: int
-    sha256: str | None
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a model is made of, as the hub's list says it first, and as it must be from then on."""
-
-    repository: str
-    revision: str
-    commit: str
-    files: Mapping[str, File]
 
 
 def ask(hub: str, repository: str, revision: str, wanted: Sequence[str]) -> Record:
@@ -171,52 +145,18 @@ def _append(url: str, part: Path, size: int) -> str | None:
 def _take(url: str, part: Path, target: Path, file: File, expected: str | None) -> str:
     """Let a complete download become the file, if it is what it must be."""
     got, size = sha256(part), part.stat().st_size
-    if size == file.size and got == (file.sha256 or got) and not _is_page(part):
+    unknown = not file.sha256 and not file.git_id
+    if size == file.size and (unknown or file.is_at(part)) and not _is_page(part):
         part.replace(target)
         return got
     with part.open("rb") as stream:
         head = stream.read(HEAD)
     part.unlink()
-    raise Refused(cause(url, file.sha256 or f"one of {file.size} bytes", got, size, expected, head))
+    wanted = file.sha256 or (f"one of the Git id {file.git_id}" if file.git_id else f"one of {file.size} bytes")
+    raise Refused(cause(url, wanted, got, size, expected, head))
 
 
 def _is_page(path: Path) -> bool:
     """Whether a file is a web page: no file of a model is."""
     with path.open("rb") as stream:
         return stream.read(HEAD).lstrip().lower().startswith((b"<!doctype html", b"<html"))
-
-
-def read_record(lock: Path, name: str) -> Record | None:
-    """Return what was recorded of a model; None where nothing was.
-
-    Raises:
-        Refused: The file of records can't be read.
-    """
-    entry = _records(lock).get(name)
-    if entry is None:
-        return None
-    files = {key: File(int(value["size"]), value["sha256"]) for key, value in entry["files"].items()}
-    return Record(entry["repository"], entry["revision"], entry["commit"], files)
-
-
-def write_record(lock: Path, name: str, record: Record) -> None:
-    """Record a model, so that nothing else is taken for it from now on."""
-    entry: dict[str, Any] = {
-        "repository": record.repository,
-        "revision": record.revision,
-        "commit": record.commit,
-        "files": {key: vars(file) for key, file in sorted(record.files.items())},
-    }
-    fresh = lock.with_name(f".{lock.name}.new")
-    fresh.write_text(json.dumps({**_records(lock), name: entry}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    fresh.replace(lock)
-
-
-def _records(lock: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(lock.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise Refused(f"{lock} can't be read: {error}") from error
-    return found

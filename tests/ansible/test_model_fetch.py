@@ -1,4 +1,4 @@
-"""Models fetched from a hub: resumed, held to sizes and sums, recorded at the first time and enforced from then on."""
+"""Models fetched from a hub: resumed, held to sizes and sums, recorded where no sum was published and then enforced."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import model_fetch
 import pytest
-from ansible.module_utils import model_hub
+from ansible.module_utils import model_folder, model_hub
 from model_hub_server import COMMIT, PAGE, Hub, serving
 from plugin_runner import RunModule
 
@@ -39,9 +39,9 @@ def fetch(hub: Hub, run_module: RunModule, tmp_path: Path, monkeypatch: pytest.M
     def call(**changed: Any) -> dict[str, Any]:
         wanted = {
             "name": "speech",
+            "files": [],
+            "sources": [of_hub()],
             "hub": hub.url,
-            "repository": "somebody/speech",
-            "files": ["*.json", "model.bin"],
             "folder": str(tmp_path / "models"),
             "lock": str(tmp_path / "models.lock.json"),
             "attempts": 3,
@@ -49,6 +49,22 @@ def fetch(hub: Hub, run_module: RunModule, tmp_path: Path, monkeypatch: pytest.M
         return run_module(model_fetch, **{**wanted, **changed})
 
     return call
+
+
+def of_hub(revision: str = "main") -> dict[str, Any]:
+    return {"from": "hub", "repository": "somebody/speech", "revision": revision, "files": ["*.json", "model.bin"]}
+
+
+def published(sums: Iterable[str] = FILES) -> list[dict[str, Any]]:
+    """Return the files as a catalogue has them: by SHA-256 where it is in ``sums``, else by Git id."""
+    files = []
+    for name in ("config.json", "model.bin"):
+        size, content = len(FILES[name]), FILES[name]
+        kind, digest = "git_id", hashlib.sha1(b"blob %d\0" % size + content).hexdigest()
+        if name in sums:
+            kind, digest = "sha256", hashlib.sha256(content).hexdigest()
+        files.append({"name": name, "size": size, kind: digest})
+    return files
 
 
 @pytest.fixture
@@ -92,7 +108,7 @@ def test_a_download_that_breaks_goes_on_where_it_was(fetch: Fetch, hub: Hub, mod
 def test_the_next_run_goes_on_too(fetch: Fetch, hub: Hub, model: Path) -> None:
     hub.cut_after = [300_000, 200_000]
     assert "500000 of 1048576 bytes" in fetch(attempts=2)["msg"]
-    assert not (model / "SHA256SUMS").exists()
+    assert not model.exists()
     hub.requests.clear()
     fetch()
     assert ("model.bin", "bytes=500000-") in of_files(hub)
@@ -117,8 +133,7 @@ def test_a_server_without_ranges_is_read_from_the_start(fetch: Fetch, hub: Hub, 
 def test_a_flipped_bit_is_refused_and_nothing_recorded(fetch: Fetch, hub: Hub, model: Path, tmp_path: Path) -> None:
     hub.files["model.bin"] = WEIGHTS[:1000] + bytes([WEIGHTS[1000] ^ 1]) + WEIGHTS[1001:]
     assert "SHA-256" in fetch()["msg"]
-    assert not (model / "SHA256SUMS").exists()
-    assert not (model / "model.bin").exists()
+    assert not model.exists()
     assert not (tmp_path / "models.lock.json").exists()
     hub.files["model.bin"] = WEIGHTS
     fetch()
@@ -171,12 +186,59 @@ def test_what_was_recorded_is_enforced(fetch: Fetch, hub: Hub, model: Path) -> N
 
 def test_another_revision_needs_a_new_record(fetch: Fetch) -> None:
     fetch()
-    assert "Remove the record" in fetch(revision="v2")["msg"]
+    assert "Remove the record" in fetch(sources=[of_hub("v2")])["msg"]
 
 
 def test_a_repository_without_weights_is_refused(fetch: Fetch, hub: Hub) -> None:
     del hub.listed["model.bin"]
     assert "no weights" in fetch()["msg"]
+
+
+def test_published_sums_need_neither_list_nor_record(fetch: Fetch, hub: Hub, model: Path, tmp_path: Path) -> None:
+    done = fetch(files=published(), sources=[of_hub(COMMIT)])
+    assert (done["changed"], done["recorded"]) == (True, False)
+    assert [path for path, _ in hub.requests if not path.startswith(f"/somebody/speech/resolve/{COMMIT}/")] == []
+    assert (model / "model.bin").read_bytes() == WEIGHTS
+    assert not (tmp_path / "models.lock.json").exists()
+    assert not fetch(files=published(), sources=[of_hub(COMMIT)])["changed"]
+
+
+def test_a_git_id_counts_at_the_first_download_and_its_sha256_from_then_on(
+    fetch: Fetch, hub: Hub, model: Path, tmp_path: Path
+) -> None:
+    wanted = {"files": published(["model.bin"]), "sources": [of_hub(COMMIT)]}
+    hub.files["config.json"] = CONFIG[::-1]
+    assert "of the Git id" in fetch(**wanted)["msg"]
+    assert not model.exists()
+    hub.files["config.json"] = CONFIG
+    assert fetch(**wanted)["recorded"]
+    record = json.loads((tmp_path / "models.lock.json").read_text())["speech"]
+    assert record["files"]["config.json"]["sha256"] == hashlib.sha256(CONFIG).hexdigest()
+    assert not fetch(**wanted)["changed"]
+    shutil.rmtree(model)
+    record["files"]["config.json"]["sha256"] = "0" * 64
+    (tmp_path / "models.lock.json").write_text(json.dumps({"speech": record}))
+    assert f"wanted is {'0' * 64}" in fetch(**wanted)["msg"]
+
+
+def test_a_file_of_the_catalogue_stays_in_its_folder(fetch: Fetch) -> None:
+    files = [{**published()[0], "name": "../../evil.json"}]
+    assert "no file of a model's own folder" in fetch(files=files)["msg"]
+
+
+def test_the_folder_has_nothing_but_the_model(fetch: Fetch, model: Path) -> None:
+    model.mkdir(parents=True)
+    (model / "left.over").touch()
+    fetch()
+    assert sorted(path.name for path in model.iterdir()) == ["SHA256SUMS", "config.json", "model.bin"]
+    assert [path.name for path in model.parent.iterdir()] == ["speech"]
+
+
+def test_two_runs_do_not_write_one_file(fetch: Fetch, hub: Hub, model: Path) -> None:
+    with model_folder.workspace(model):
+        assert "Another run" in fetch()["msg"]
+        assert (hub.requests, (model.parent / ".speech.part").is_dir()) == ([], True)
+    assert fetch()["changed"]
 
 
 def test_no_file_leaves_its_folder(hub: Hub) -> None:
@@ -207,9 +269,9 @@ def test_from_the_hub_over_the_control_node_to_the_board(hub: Hub, tmp_path: Pat
         done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
 
-    pinned = {"speech": {"repository": "somebody/speech", "revision": "main", "files": ["*.json", "model.bin"]}}
+    catalogue = {"speech": {"files": [], "sources": [of_hub()], "figures": {"files_bytes": len(WEIGHTS)}}}
     fetched = tmp_path / "models/sound"
-    told = play("playbooks/models.yml", models_hub=hub.url, models_pinned=pinned, models_downloads=str(fetched))
+    told = play("playbooks/models.yml", models_hub=hub.url, models_catalogue=catalogue, models_downloads=str(fetched))
     assert "was recorded in" in told
     assert (tmp_path / "models.lock.json").is_file()
     spoilt = shutil.copytree(fetched, tmp_path / "models/spoilt")

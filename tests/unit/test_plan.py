@@ -17,7 +17,7 @@ from audiofiles import MODEL
 from maie.cli import main
 from maie.llm.local_server import is_local
 from maie.plan import make_plan, needs
-from maie.plan.figures import figures, pinned
+from maie.plan.figures import figures
 from maie.plan.plan import BOARD_MEMORY, Device
 from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings
@@ -205,7 +205,7 @@ def test_a_speech_server_elsewhere_leaves_the_engine_process_only() -> None:
 
 
 @pytest.mark.parametrize("name", ["maie-asr-en-v1", "maie-llm-en-v1"])
-def test_the_files_say_what_is_pinned(name: str) -> None:
+def test_the_files_say_what_the_catalogue_says(name: str) -> None:
     read, known = figures(MODELS / name), figures(Path("/nowhere") / name)
     assert read == known
     assert figures(Path("/nowhere") / name / "0123456789ab", [MODELS]) == known
@@ -222,8 +222,3 @@ def test_both_forms_of_a_model_have_the_same_figures() -> None:
 def test_a_damaged_model_is_no_answer(damage: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(damage)
     assert maie_plan("--profile", "embedded", "--set", f"asr_model={tmp_path}").returncode == 2
-
-
-def test_every_model_with_a_source_says_all_of_it() -> None:
-    for name, entry in pinned().items():
-        assert set(entry) & {"repository", "revision", "files"} in (set(), {"repository", "revision", "files"}), name

@@ -215,6 +215,18 @@ def _plan(arguments: argparse.Namespace) -> int:
     return run(arguments)
 
 
+def _models_arguments(parser: argparse.ArgumentParser) -> None:
+    from maie.models.command import arguments
+
+    arguments(parser)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from maie.models.command import run
+
+    return run(arguments)
+
+
 def _llm_ready_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=600.0, help="how long to ask (600)")
 
@@ -239,6 +251,7 @@ COMMANDS: dict[str, Command] = {
     "transcribe": Command("Transcribe one file here and now.", _transcribe_arguments, _transcribe),
     "templates": Command("Say whether the templates can be used.", _templates_arguments, _templates),
     "doctor": Command("Say whether this machine can run the service as it is configured.", _doctor_arguments, _doctor),
+    "models": Command("Say which models there are, and whether those here are sound.", _models_arguments, _models),
     "llm-ready": Command("Wait for a token of the language model's server.", _llm_ready_arguments, _llm_ready),
     "plan": Command("Say what the configuration needs of the device's memory.", _plan_arguments, _plan),
 }

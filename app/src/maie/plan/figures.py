@@ -1,16 +1,15 @@
-"""The figures of a model that its need of memory follows from: read from its files, or pinned here by its name."""
+"""The figures of a model that its need of memory follows from: read from its files, or as the catalogue has them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from importlib.resources import files
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from maie.errors import ConfigurationError
 from maie.modelfiles import model_name
+from maie.models.catalogue import catalogue
 from maie.plan import ct2file
 
 
@@ -46,12 +45,6 @@ class ModelFigures:
     packed: bool = False
 
 
-def pinned() -> Mapping[str, Mapping[str, Any]]:
-    """Return what is pinned of each model by name: the source of its files, and its figures (``pinned.json``)."""
-    found: dict[str, dict[str, Any]] = json.loads((files("maie.plan") / "pinned.json").read_text(encoding="utf-8"))
-    return found
-
-
 def figures(model: Path, folders: Sequence[Path] = ()) -> ModelFigures:
     """Return the figures of a model.
 
@@ -60,7 +53,7 @@ def figures(model: Path, folders: Sequence[Path] = ()) -> ModelFigures:
         folders: Where else a folder of that name may be.
 
     Raises:
-        ConfigurationError: It is nowhere, and not pinned either; or its files are not understood.
+        ConfigurationError: It is nowhere, and not in the catalogue either; or its files are not understood.
     """
     name = model_name(model)
     for folder in [model, *(folder / name for folder in folders)]:
@@ -68,11 +61,10 @@ def figures(model: Path, folders: Sequence[Path] = ()) -> ModelFigures:
             return _of_ctranslate2(folder, name)
         if (folder / "config.json").is_file():
             return _of_hugging_face(folder, name)
-    known = pinned().get(name)
+    known = catalogue().get(name)
     if known is None:
-        raise ConfigurationError(f"There is no model in {model}, and none of the name {name} is pinned.")
-    wanted = {field.name for field in fields(ModelFigures)}
-    return ModelFigures(name=name, **{key: value for key, value in known.items() if key in wanted})
+        raise ConfigurationError(f"There is no model in {model}, and the catalogue has none of the name {name}.")
+    return ModelFigures(name=name, **known.figures)
 
 
 def _of_ctranslate2(folder: Path, name: str) -> ModelFigures:

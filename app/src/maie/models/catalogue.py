@@ -1,0 +1,80 @@
+"""The catalogue of models: ``catalogue.json``, the only place that names any.
+
+The control node's module ``model_fetch`` reads the same file, so that what is fetched and what is verified are one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+Kind = Literal["asr", "llm"]
+Origin = Literal["shipped", "index", "hub"]
+
+
+@dataclass(frozen=True)
+class CatalogueFile:
+    """One file of a model.
+
+    Attributes:
+        size: Its bytes.
+        sha256: None where its maker publishes none; then ``git_id`` is there.
+        git_id: Its object id in Git: SHA-1 of ``blob <size>``, a null byte and the content.
+    """
+
+    name: str
+    size: int
+    sha256: str | None = None
+    git_id: str | None = None
+
+
+@dataclass(frozen=True)
+class CatalogueModel:
+    """One entry of the catalogue.
+
+    Attributes:
+        engine: What loads it: faster_whisper, ctranslate2 or vllm.
+        licence: SPDX identifier; None where nobody has read it yet.
+        languages: Codes as Whisper writes them, mostly ISO 639-1; none where its maker's list was not at hand.
+        figures: What the memory plan takes for it where its files are not at hand.
+        files: None where no digest was published: then its first download is recorded on the control node.
+        origins: The kinds of its sources, in order of preference.
+    """
+
+    name: str
+    kind: Kind
+    engine: str
+    licence: str | None
+    languages: tuple[str, ...]
+    figures: Mapping[str, Any]
+    files: tuple[CatalogueFile, ...]
+    origins: tuple[Origin, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files; of its weights where its files are not listed."""
+        return sum(file.size for file in self.files) or int(self.figures["files_bytes"])
+
+
+@cache
+def catalogue() -> Mapping[str, CatalogueModel]:
+    """Return all entries by name."""
+    entries = json.loads((files("maie.models") / "catalogue.json").read_text(encoding="utf-8"))
+    return {name: _model(name, entry) for name, entry in entries.items()}
+
+
+def _model(name: str, entry: Mapping[str, Any]) -> CatalogueModel:
+    return CatalogueModel(
+        name=name,
+        kind=entry["kind"],
+        engine=entry["engine"],
+        licence=entry["licence"],
+        languages=tuple(entry["languages"]),
+        figures=entry["figures"],
+        files=tuple(CatalogueFile(**file) for file in entry["files"]),
+        origins=tuple(source["from"] for source in entry["sources"]),
+    )

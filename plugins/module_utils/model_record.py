@@ -1,0 +1,101 @@
+"""What a model is made of, and the record that is kept of it where no digest was published."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.downloads import Refused
+from ansible.module_utils.sums import git_id, sha256
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a model.
+
+    Attributes:
+        size: Its bytes.
+        sha256: None where nobody has said so yet: then that of the first download counts.
+        git_id: Its object id in Git, which counts where there is no SHA-256.
+    """
+
+    size: int
+    sha256: str | None
+    git_id: str | None = None
+
+    def is_at(self, path: Path) -> bool:
+        """Whether this file lies there. One of which no digest is known does nowhere."""
+        if not path.is_file() or path.stat().st_size != self.size:
+            return False
+        if self.sha256:
+            return bool(sha256(path) == self.sha256)
+        return self.git_id is not None and git_id(path) == self.git_id
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a model on a hub is made of, as it was first and must be from then on."""
+
+    repository: str
+    revision: str
+    commit: str
+    files: Mapping[str, File]
+
+
+def listed(entries: Sequence[Mapping[str, Any]]) -> dict[str, File]:
+    """Return the files of a catalogue's entry by name.
+
+    Raises:
+        Refused: A name leads out of the model's folder.
+    """
+    for entry in entries:
+        if not PLAIN_NAME.fullmatch(entry["name"]):
+            raise Refused(f"The catalogue names {entry['name']}, which is no file of a model's own folder.")
+    return {entry["name"]: File(entry["size"], entry.get("sha256"), entry.get("git_id")) for entry in entries}
+
+
+def sums_text(files: Mapping[str, File]) -> str:
+    """Return the ``SHA256SUMS`` of a model all of whose files are known."""
+    return "".join(f"{file.sha256}  {name}\n" for name, file in sorted(files.items()))
+
+
+def read_record(lock: Path, name: str) -> Record | None:
+    """Return what was recorded of a model; None where nothing was.
+
+    Raises:
+        Refused: The file of records can't be read.
+    """
+    entry = _records(lock).get(name)
+    if entry is None:
+        return None
+    files = {key: File(int(value["size"]), value["sha256"]) for key, value in entry["files"].items()}
+    return Record(entry["repository"], entry["revision"], entry["commit"], files)
+
+
+def write_record(lock: Path, name: str, record: Record) -> None:
+    """Record a model, so that nothing else is taken for it from now on."""
+    entry: dict[str, Any] = {
+        "repository": record.repository,
+        "revision": record.revision,
+        "commit": record.commit,
+        "files": {key: {"size": file.size, "sha256": file.sha256} for key, file in sorted(record.files.items())},
+    }
+    fresh = lock.with_name(f".{lock.name}.new")
+    fresh.write_text(json.dumps({**_records(lock), name: entry}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    fresh.replace(lock)
+
+
+def _records(lock: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(lock.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Refused(f"{lock} can't be read: {error}") from error
+    return found
