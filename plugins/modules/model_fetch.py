@@ -86,6 +86,10 @@ commit:
   description: The commit that the files come from; empty where no hub was needed.
   type: str
   returned: success
+refused:
+  description: Why the sources before the one that gave the files did not do, a sentence each. They are warned of too.
+  type: list
+  returned: success
 """
 
 PAUSE_SECONDS = 2
@@ -141,16 +145,16 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        done, warnings = obtain(module.params, module.check_mode)
+        done = obtain(module.params, module.check_mode)
     except Refused as error:
         module.fail_json(msg=str(error))
-    for warning in warnings:
-        module.warn(warning)
+    for sentence in done["refused"]:
+        module.warn(sentence)
     module.exit_json(**done)
 
 
-def obtain(wanted: dict[str, Any], check_mode: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Have the model there, and return what the module tells and warns of.
+def obtain(wanted: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Have the model there, and return what the module tells.
 
     Raises:
         Refused: It can't be had, or is not what was recorded.
@@ -162,11 +166,11 @@ def obtain(wanted: dict[str, Any], check_mode: bool) -> tuple[dict[str, Any], tu
     if not is_published:
         recorded = _recorded(lock, wanted)
         files = _with_recorded_sums(files, recorded)
-    told = {"changed": False, "recorded": False, "commit": recorded.commit if recorded else ""}
+    told = {"changed": False, "recorded": False, "commit": recorded.commit if recorded else "", "refused": []}
     if is_complete(folder, files):
-        return told, ()
+        return told
     if check_mode:
-        return {**told, "changed": True}, ()
+        return {**told, "changed": True}
     with workspace(folder) as work:
         job = Job(files, recorded, wanted["sources"], wanted["hub"], wanted["attempts"], work, folder)
         fetched = _from_first(job)
@@ -175,7 +179,7 @@ def obtain(wanted: dict[str, Any], check_mode: bool) -> tuple[dict[str, Any], tu
             write_record(lock, wanted["name"], fetched.record)
         finish(work, folder, fetched.files)
     commit = fetched.record.commit if fetched.record else ""
-    return {"changed": True, "recorded": is_news, "commit": commit}, fetched.refused
+    return {"changed": True, "recorded": is_news, "commit": commit, "refused": list(fetched.refused)}
 
 
 def _recorded(lock: Path, wanted: dict[str, Any]) -> Record | None:
