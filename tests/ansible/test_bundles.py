@@ -47,6 +47,17 @@ def test_the_list_has_every_file_and_the_sum(tmp_path: Path) -> None:
     ]
 
 
+def test_a_model_is_as_big_as_its_folder_or_as_it_is_known_to_be(tmp_path: Path) -> None:
+    for folder, size in (("fetched", 5), ("more", 7)):
+        (tmp_path / folder / "model").mkdir(parents=True)
+        (tmp_path / folder / "model/weights").write_bytes(bytes(size))
+    (tmp_path / "more/model/SHA256SUMS").touch()
+    folders = [str(tmp_path / name) for name in ("shipped", "fetched", "more")]
+    assert bundles.bundle_model("model", folders, {"model": 9}) == {"name": "model", "bytes": 7}
+    assert bundles.bundle_model("other", folders, {"other": 9}) == {"name": "other", "bytes": 9}
+    assert bundles.bundle_model("unknown", folders, {}) == {"name": "unknown", "bytes": None}
+
+
 def test_a_server_that_tells_no_size() -> None:
     asked = {"__jetson_flash_asked": "https://example.org/bsp.tbz2", "status": -1}
     assert bundles.bundle_head(asked) == {"name": "bsp.tbz2", "bytes": None}

@@ -248,8 +248,9 @@ def test_no_file_leaves_its_folder(hub: Hub) -> None:
     assert "notes/x.json" not in record.files
 
 
-def test_from_the_hub_over_the_control_node_to_the_board(hub: Hub, tmp_path: Path) -> None:
-    """Once fetched, once pushed, verified there; what was spoilt on its way to the board is refused."""
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., str]:
+    """Run a playbook for two boards on this machine, with the model ``speech`` as the only one of the catalogue."""
     boards = {
         name: {
             "ansible_connection": "local",
@@ -261,17 +262,23 @@ def test_from_the_hub_over_the_control_node_to_the_board(hub: Hub, tmp_path: Pat
     }
     fleet = {"children": {"jetson": {"hosts": boards}, "x86": {}, "virtual": {}}}
     (tmp_path / "hosts.json").write_text(json.dumps({"all": fleet}))
-    (tmp_path / "push.yml").write_text("[{hosts: jetson, gather_facts: false, roles: [models]}]")
+    catalogue = {"speech": {"files": [], "sources": [of_hub()], "figures": {"files_bytes": 1_000_000}}}
 
-    def play(playbook: str, **values: Any) -> str:
-        command = ["ansible-playbook", "-i", str(tmp_path / "hosts.json"), playbook, "-e", json.dumps(values)]
+    def run(playbook: str, *options: str, **values: Any) -> str:
+        command = ["ansible-playbook", "-i", str(tmp_path / "hosts.json"), playbook, *options]
+        command += ["-e", json.dumps({"models_catalogue": catalogue, **values})]
         env = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
         done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
 
-    catalogue = {"speech": {"files": [], "sources": [of_hub()], "figures": {"files_bytes": len(WEIGHTS)}}}
+    return run
+
+
+def test_from_the_hub_over_the_control_node_to_the_board(hub: Hub, tmp_path: Path, play: Callable[..., str]) -> None:
+    """Once fetched, once pushed, verified there; what was spoilt on its way to the board is refused."""
+    (tmp_path / "push.yml").write_text("[{hosts: jetson, gather_facts: false, roles: [models]}]")
     fetched = tmp_path / "models/sound"
-    told = play("playbooks/models.yml", models_hub=hub.url, models_catalogue=catalogue, models_downloads=str(fetched))
+    told = play("playbooks/models.yml", models_hub=hub.url, models_downloads=str(fetched))
     assert "was recorded in" in told
     assert (tmp_path / "models.lock.json").is_file()
     spoilt = shutil.copytree(fetched, tmp_path / "models/spoilt")
@@ -280,3 +287,18 @@ def test_from_the_hub_over_the_control_node_to_the_board(hub: Hub, tmp_path: Pat
     assert told.count("model.bin: FAILED") == 1
     assert len(list((tmp_path / "sound/speech").glob("*/.complete"))) == 1
     assert not list((tmp_path / "spoilt").rglob(".complete"))
+
+
+def test_an_offline_bundle_takes_fetched_models_along(hub: Hub, tmp_path: Path, play: Callable[..., str]) -> None:
+    bundle = tmp_path / "bundle"
+    nothing_else: dict[str, Any] = {"bundle_locks": [], "bundle_wheels": {}, "bundle_llm_wheels": {}}
+    where = {"models_hub": hub.url, "models_downloads": str(tmp_path / "models"), "bundle_dir": str(bundle)}
+    told = play("playbooks/bundle.yml", "--check", **where, **nothing_else)
+    assert "models: 1 files, 1.0 MB" in told, told
+    assert (hub.requests, bundle.exists()) == ([], False)
+    told = play("playbooks/bundle.yml", **where, **nothing_else)
+    model = bundle / "models/speech"
+    assert model.is_dir(), told
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=model, check=True)
+    assert (model / "model.bin").read_bytes() == WEIGHTS
+    assert "models/speech/model.bin" in (bundle / "SHA256SUMS").read_text()
