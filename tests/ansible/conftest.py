@@ -52,6 +52,8 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIn
         monkeypatch.delenv(name, raising=False)
     with serving(PackageIndex()) as running:
         settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": f"{running.url}/simple", "PIP_RETRIES": "0"}
+        # pip keeps what it got from a server that it trusts, as it would of one with a certificate.
+        settings |= {"PIP_TRUSTED_HOST": running.url.removeprefix("http://")}
         settings |= {"npm_config_registry": f"{running.url}/npm/", "npm_config_fetch_retries": "0"}
         settings |= {"npm_config_userconfig": str(tmp_path / "npmrc"), "HOME": str(tmp_path / "home")}
         for name, value in settings.items():
