@@ -208,6 +208,31 @@ def test_nobody_waits_for_a_server_that_has_ended(tmp_path: Path) -> None:
     assert "has ended" in done.stderr
 
 
+WITHOUT_ENGINE = """
+import ctypes, os, time
+if os.fork() == 0:
+    ctypes.CDLL(None).prctl(15, b"VLLM::EngineCore", 0, 0, 0)
+    time.sleep(4)
+    os._exit(0)
+time.sleep(60)
+"""
+"""A vLLM whose engine is killed just before it serves: its first process waits for ever."""
+
+
+def test_nobody_waits_for_a_server_whose_engine_has_ended(tmp_path: Path) -> None:
+    (tmp_path / "llm_key").write_text(KEY + "\n")
+    waiting = subprocess.Popen([sys.executable, "-c", WITHOUT_ENGINE])
+    try:
+        with LlmServer() as server:
+            server.behaviours = ["error"]
+            done = ready(server, 60, tmp_path, MAINPID=str(waiting.pid))
+    finally:
+        waiting.kill()
+        waiting.wait()
+    assert done.returncode == 1
+    assert "engine has ended" in done.stderr
+
+
 def test_the_worker_may_ask_for_this_one_unit_only() -> None:
     """It makes a file; root's path units know two of them, and no more than the start and the end of the server."""
     wishes = {unit: directives(render(unit, gpu=True)) for unit in ("maie-llm.path", "maie-llm-stop.path")}

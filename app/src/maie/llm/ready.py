@@ -12,6 +12,9 @@ from maie.settings import Settings
 
 PAUSE_SECONDS = 1.0
 
+ENGINE = "VLLM::EngineCor"
+"""The name of vLLM's engine process, as far as the kernel keeps it."""
+
 
 def one_token(settings: Settings) -> str | None:
     """Ask for one token, once; return None when it came, else why not."""
@@ -29,19 +32,38 @@ def wait_for_token(settings: Settings, seconds: float, server: int | None) -> st
     Args:
         settings: Where the server is.
         seconds: How long to ask.
-        server: The process that serves; when it is gone, nothing is waited for any more.
+        server: The process that serves; when it or its engine is gone, nothing is waited for any more. A vLLM whose
+            engine is killed just before it serves waits for it for ever.
 
     Returns:
         None when a token came, else why not.
     """
     trouble = "nothing was asked"
+    had_engine = False
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if server is not None and not Path(f"/proc/{server}").exists():
             return f"The server has ended. {trouble}"
+        has_engine = server is not None and _has_engine(server)
+        if had_engine and not has_engine:
+            return f"The server's engine has ended. {trouble}"
+        had_engine = has_engine
         answer = one_token(settings)
         if answer is None:
             return None
         trouble = answer
         time.sleep(PAUSE_SECONDS)
     return f"No token came within {seconds:.0f} s. {trouble}"
+
+
+def _has_engine(server: int) -> bool:
+    """Whether an engine process is among the children of a process."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = path.read_text(encoding="utf-8", errors="replace").partition("(")[2].rpartition(")")
+        except OSError:
+            continue  # it has ended meanwhile
+        state, parent = rest.split()[:2]
+        if name == ENGINE and int(parent) == server and state != "Z":
+            return True
+    return False
