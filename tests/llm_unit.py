@@ -48,8 +48,10 @@ class LlmUnit:
     def directives(self, *lines: str) -> Iterator[None]:
         """Let the unit have other directives for a while; starting it is up to the caller, at the end it is started."""
         self.write_drop_in(*lines)
-        yield
-        self._shell(f"rm {DROP_IN}; systemctl daemon-reload; systemctl restart maie-llm")
+        try:
+            yield
+        finally:
+            self._shell(f"rm {DROP_IN}; systemctl daemon-reload; systemctl restart maie-llm")
 
     def write_drop_in(self, *lines: str) -> None:
         """Give the unit more directives, which hold until the device's next boot."""

@@ -39,11 +39,10 @@ def workspace(folder: Path) -> Iterator[Path]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise Refused(f"Another run fetches {folder.name} at this moment.") from error
+        raise Refused(f"Another run is already fetching {folder.name}.") from error
     try:
         for left in work.glob(f"{SCRATCH}*"):
             shutil.rmtree(left)
-        (folder / SUMS).unlink(missing_ok=True)  # without it the folder is no model
         yield work
     finally:
         with suppress(OSError):  # it holds something, or is the model's folder by now
@@ -55,6 +54,8 @@ def have(name: str, file: File, work: Path, folder: Path) -> bool:
     """Whether a file was gathered already, or is sound in a folder that is not; then it is taken from there."""
     for place in (work, folder):
         if file.is_at(place / name):
+            if place == folder:
+                (folder / SUMS).unlink(missing_ok=True)  # without it the folder is no model
             (place / name).replace(work / name)
             return True
     return False

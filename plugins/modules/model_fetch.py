@@ -190,13 +190,20 @@ def _recorded(lock: Path, wanted: dict[str, Any]) -> Record | None:
     """
     known = read_record(lock, wanted["name"])
     hubs = [(one["repository"], one["revision"]) for one in wanted["sources"] if one["from"] == "hub"]
-    if known is not None and (known.repository, known.revision) not in hubs:
+    if known is not None and not _is_of(known, wanted["files"]) and (known.repository, known.revision) not in hubs:
         now = " or ".join(f"{repository} at {revision}" for repository, revision in hubs) or "no hub"
         raise Refused(
             f"{lock} has {wanted['name']} from {known.repository} at {known.revision}, but wanted is {now}. "
             "Remove the record to take the other one."
         )
     return known
+
+
+def _is_of(known: Record, files: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a record has what the catalogue publishes, wherever it came from: repositories get other names."""
+    published = {file["name"]: file["sha256"] for file in files if file.get("sha256")}
+    recorded = {name: file.sha256 for name, file in known.files.items()}
+    return bool(published) and published.items() <= recorded.items()
 
 
 def _with_recorded_sums(files: Mapping[str, File], recorded: Record | None) -> Mapping[str, File]:
@@ -234,7 +241,7 @@ def _from(source: Mapping[str, Any], job: Job) -> tuple[Mapping[str, File], Reco
         record = _from_hub(source, job)
         return record.files, record
     if source["from"] != "index":
-        raise Refused("it is not where the project's own models are")
+        raise Refused(f"{job.folder.name} is missing where the project's own models are")
     missing = {name: file for name, file in job.files.items() if not have(name, file, job.work, job.folder)}
     package_index.take(source, missing, job.work)
     return job.files, None

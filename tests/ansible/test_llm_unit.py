@@ -132,6 +132,39 @@ def test_what_the_unit_keeps_free_for_cuda() -> None:
     assert values["PrivateNetwork"] == "yes"
 
 
+@pytest.mark.parametrize(
+    ("ends", "kept"),
+    [
+        (["exit-code exited 1"], ["exit-code exited 1"]),
+        (
+            ["exit-code exited 1", "signal killed KILL", "oom-kill killed KILL"],
+            ["signal killed KILL", "oom-kill killed KILL"],
+        ),
+        (["success"], []),
+        (["exit-code exited 1", "success exited 0"], ["exit-code exited 1"]),
+        (["up", "signal killed KILL"], []),
+        (["resources"], ["resources"]),
+    ],
+)
+def test_the_last_failed_starts_are_kept_for_whoever_waits(tmp_path: Path, ends: list[str], kept: list[str]) -> None:
+    """A crash of a server that had answered is none."""
+    up, failed = tmp_path / "llm-up", tmp_path / "llm-failed"
+    text = (ROLE / "templates/llm-ended.j2").read_text()
+    script = (
+        Environment(undefined=StrictUndefined, autoescape=False)
+        .from_string(text)
+        .render(ansible_managed="Ansible managed", __maie_llm_up=up, __maie_llm_failed=failed)
+    )
+    for end in ends:
+        if end == "up":
+            up.touch()
+            continue
+        told = dict(zip(("SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS"), end.split(), strict=False))
+        subprocess.run(["/bin/sh", "-c", script], env={"PATH": os.environ["PATH"], **told}, check=True, timeout=10)
+        assert not up.exists()
+    assert ([line.strip() for line in failed.read_text().splitlines()] if failed.exists() else []) == kept
+
+
 def test_readiness_is_asked_with_the_server_s_key() -> None:
     """What systemd runs after the start has a CREDENTIALS_DIRECTORY that it can't see: tests/e2e/device tries it."""
     starts = [value for _, name, value in directives(render("maie-llm.service", gpu=True)) if name == "ExecStartPost"]
@@ -142,7 +175,7 @@ def test_readiness_is_asked_with_the_server_s_key() -> None:
     "unit", ["maie-llm.service", "maie-worker.service", "maie-llm.path", "maie-llm-stop.path", "maie.target"]
 )
 def test_systemd_takes_it(unit: str, tmp_path: Path) -> None:
-    for program in ("current/llm-server", "current/venv/bin/maie"):
+    for program in ("current/llm-server", "current/llm-ended", "current/venv/bin/maie"):
         (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)

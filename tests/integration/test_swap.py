@@ -124,7 +124,7 @@ def left_of_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_process_that_the_server_left_still_has_the_gpu(tmp_path: Path, left_of_server: Path) -> None:
     """Nobody holds the lock any more, but the memory is not back yet."""
     taken: list[int] = []
-    taker = threading.Thread(target=lambda: taken.append(take_lease(tmp_path)))
+    taker = threading.Thread(target=lambda: taken.append(take_lease(tmp_path)), daemon=True)
     taker.start()
     taker.join(1.5)
     assert (taken, is_free(tmp_path)) == ([], False)
@@ -140,7 +140,7 @@ def test_the_next_server_may_have_the_gpu_before_whoever_waits_for_what_is_left(
 ) -> None:
     """Its start script waits for the lock, and is a process of the unit itself."""
     taken: list[int] = []
-    taker = threading.Thread(target=lambda: taken.append(take_lease(tmp_path)))
+    taker = threading.Thread(target=lambda: taken.append(take_lease(tmp_path)), daemon=True)
     taker.start()
     descriptor = os.open(tmp_path / "gpu.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -152,7 +152,6 @@ def test_the_next_server_may_have_the_gpu_before_whoever_waits_for_what_is_left(
     os.close(taken[0])
 
 
-@pytest.mark.usefixtures("left_of_server")
 def test_a_server_is_stopped_when_its_last_process_is_gone(tmp_path: Path, left_of_server: Path) -> None:
     begun = time.monotonic()
 
@@ -168,13 +167,13 @@ def test_a_server_is_stopped_when_its_last_process_is_gone(tmp_path: Path, left_
 def test_a_start_that_fails_is_not_waited_for(tmp_path: Path) -> None:
     settings = Settings(profile="embedded", asr_model=MODEL, llm_backend="openai", run_dir=tmp_path,
                         llm_url="http://127.0.0.1:9/v1", llm_start_seconds=60)  # fmt: skip
-    (tmp_path / "llm-failed").write_text("exit-code exited 2")  # of an earlier start, which counts for nothing
+    (tmp_path / "llm-failed").write_text("exit-code exited 2\n" * 2)  # of earlier starts, which count for nothing
 
     def tick() -> None:
         if (tmp_path / "llm-wanted").exists():
             assert seen or not (tmp_path / "llm-failed").exists()
             seen.append(True)
-            (tmp_path / "llm-failed").write_text("exit-code exited 1")
+            (tmp_path / "llm-failed").write_text("exit-code exited 1\n" * len(seen))
 
     seen: list[bool] = []
     begun = time.monotonic()

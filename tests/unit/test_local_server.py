@@ -11,8 +11,9 @@ import pytest
 from llm_server import LlmServer, model_of
 from maie import httpclient
 from maie.errors import LlmTimeout, LlmUnavailable
+from maie.llm import openai
 from maie.llm.base import Chat
-from maie.llm.local_server import failed_start
+from maie.llm.local_server import why_given_up
 from maie.llm.openai import OpenAiModel
 
 CHAT = Chat(({"role": "user", "content": "What was said."},), 10)
@@ -68,24 +69,29 @@ def test_a_request_that_ends_the_server_each_time_is_given_up(tmp_path: Path) ->
     assert len(server.chats) == 3
 
 
-@pytest.mark.parametrize("elsewhere", [{"llm_model": None}, {"llm_url": "http://llm.invalid/v1"}])
-def test_a_server_elsewhere_is_not_waited_for(tmp_path: Path, elsewhere: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"llm_model": None}, {"llm_url": "http://127.0.0.1:9/v1"}, {"run_dir": Path("/run/another")}],
+    ids=["model", "port", "socket"],
+)
+def test_a_server_that_no_unit_of_ours_starts_is_not_waited_for(
+    tmp_path: Path, elsewhere: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = LlmServer(path=str(tmp_path / "llm.sock"))
     with server:
         pass
-    begun = time.monotonic()
+    monkeypatch.setattr(openai, "wait_until_up", lambda *_: pytest.fail("it waits"))
     with pytest.raises(LlmUnavailable):
         model(server, tmp_path, **elsewhere).reply(CHAT, lambda _: None)
-    assert time.monotonic() - begun < AWAY_SECONDS
 
 
 def fail_later(folder: Path, times: int) -> None:
     """Do what the unit does when its starts fail, in a thread: one after the other."""
 
     def fail() -> None:
-        for _ in range(times):
+        for number in range(1, times + 1):
             time.sleep(AWAY_SECONDS)
-            (folder / "llm-failed").write_text("oom-kill killed KILL\n")
+            (folder / "llm-failed").write_text("oom-kill killed KILL\n" * number)
 
     threading.Thread(target=fail, daemon=True).start()
 
@@ -133,17 +139,19 @@ def test_nobody_waits_beyond_the_time_limit(tmp_path: Path) -> None:
         ("exit-code exited 1", "it ended with status 1"),
         ("signal killed SEGV", "it was ended by signal SEGV"),
         ("oom-kill killed KILL", "it ran out of memory"),
-        ("timeout killed TERM", "it was not ready in time"),
+        ("timeout killed TERM", "it gave no token in time"),
+        ("exit-code killed TERM", "it gave no token in time"),
+        ("exit-code exited 143", "it gave no token in time"),
         ("resources", "resources"),
     ],
 )
 def test_what_systemd_says_becomes_a_sentence(tmp_path: Path, told: str, reason: str) -> None:
-    (tmp_path / "llm-failed").write_text(f"{told}\n")
-    assert failed_start(tmp_path) == f"The language model's server did not start: {reason}."
+    (tmp_path / "llm-failed").write_text(f"exit-code exited 1\n{told}\n")
+    assert why_given_up(tmp_path) == f"The language model's server did not start: {reason}."
 
 
-@pytest.mark.parametrize("content", [None, "", "\n"])
-def test_no_failure_is_none(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize("content", [None, "", "exit-code exited 1\n"])
+def test_one_failure_is_none(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "llm-failed").write_text(content)
-    assert failed_start(tmp_path) is None
+    assert why_given_up(tmp_path) is None

@@ -110,7 +110,19 @@ def test_the_models_of_the_settings_are_those_here(
     assert main(["models", "verify"]) == 0
     assert capsys.readouterr().out == f"ok  {MODEL.name:<32} catalogue\n"
     monkeypatch.delenv("MAIE_ASR_MODEL")
-    assert main(["models", "list"]) == 2
+    assert main(["models", "verify"]) == 2
+
+
+def test_the_catalogue_is_listed_where_there_are_no_settings_and_no_models(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a control node, before anything was fetched."""
+    monkeypatch.delenv("MAIE_ASR_MODEL", raising=False)
+    for arguments in ([], ["--models", str(tmp_path / "not-there")]):
+        assert main(["models", "list", *arguments]) == 0
+        told = capsys.readouterr().out
+        assert "faster-whisper-base" in told
+        assert "here" not in told
 
 
 def test_sound_models_are_told_so(models: Path, capsys: Capture) -> None:

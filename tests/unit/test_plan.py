@@ -75,16 +75,41 @@ def test_it_says_what_it_gave_up_and_the_deployment_gets_it() -> None:
     assert (again["fits"], again["moves"], again["server"]) == (True, [], plan["server"])
 
 
-def test_the_cheapest_lever_goes_first_and_no_further_than_needed() -> None:
+def test_the_cheapest_lever_goes_first() -> None:
     given = settings()
     roomy = make_plan(models(given), given, Device(16 * 1024 * MIB))
     assert (roomy.moves, roomy.settings) == ((), {})
-    plan = make_plan(models(given), given, Device(BOARD_MEMORY))
-    *earlier, last = plan.moves
-    without = make_plan(models(given), settings(**{move.setting: move.value for move in earlier}), Device(BOARD_MEMORY))
-    assert without.moves[-1].value == last.value
-    order = ["llm_batched_tokens", "llm_context_tokens", "llm_enforce_eager"]
-    assert [move.setting for move in plan.moves] == order[: len(plan.moves)]
+    order = ["llm_batched_tokens", "llm_context_tokens", "llm_enforce_eager", "llm_context_tokens"]
+    for memory in range(5500, 8600, 300):
+        plan = make_plan(models(given), given, Device(memory * MIB))
+        assert [move.setting for move in plan.moves] == order[: len(plan.moves)]
+
+
+def test_a_lever_goes_no_further_than_needed() -> None:
+    given = settings()
+    device = Device(8000 * MIB)
+    plan = make_plan(models(given), given, device)
+    context = plan.settings["llm_context_tokens"]
+    assert plan.fits
+    assert 3072 < context < 8192
+    longer = settings(**{**plan.settings, "llm_context_tokens": context + 1024})
+    moved = make_plan(models(longer), longer, device).settings
+    assert moved["llm_context_tokens"] == context
+
+
+def test_each_stage_that_lacks_memory_gets_its_own_lever() -> None:
+    """Where one lever is enough for the worst stage, another stage may still lack some."""
+    given = settings(asr_batch_size=24)
+    plan = make_plan(models(given), given, Device(7400 * MIB))
+    assert plan.fits
+    assert plan.settings["asr_batch_size"] < 24
+    assert plan.settings["llm_context_tokens"] == 2048
+
+
+def test_settings_of_a_server_that_maie_does_not_start_are_not_changed() -> None:
+    plan = json_plan("--no-unit")
+    assert (plan["fits"], plan["settings"]) == (False, {})
+    assert {move["setting"] for move in plan["moves"]} >= {"llm_batched_tokens", "llm_context_tokens"}
 
 
 def test_it_refuses_only_when_every_lever_was_tried() -> None:

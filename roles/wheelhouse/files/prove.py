@@ -45,10 +45,12 @@ def with_own_runtime(folder: Path) -> list[str]:
     return [name for name, code in libraries if b"__gxx_personality_v0" in code and b"libstdc++.so" not in code]
 
 
-def printed(command: list[str], cause: str = "") -> dict[str, Any]:
+def printed(command: list[str], package: Path) -> dict[str, Any]:
     """Run a program that prints JSON as its last line; end this one if it fails, with the likely cause."""
     done = subprocess.run(command, cwd="/", env=clean_environment(), text=True, stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
+        own = with_own_runtime(package)
+        cause = f"; {', '.join(own)} {STATIC_RUNTIME}" if own else ""
         sys.exit(f"Error: the proof failed: {' '.join(command[:3])} ended with status {done.returncode}{cause}")
     answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return answer
@@ -78,18 +80,17 @@ def main() -> None:
     servers = [path.name for path in packages.iterdir() if path.name.startswith(SERVER_BUILDS)]
     if servers:
         sys.exit(f"Error: the environment holds CUDA libraries of servers: {', '.join(sorted(servers))}")
-    own_runtime = with_own_runtime(packages / wanted["name"])
-    cause = f"; {', '.join(own_runtime)} {STATIC_RUNTIME}" if own_runtime else ""
-    seen = printed([python, "-c", OF_INSTALLED, wanted["name"], *wanted["imports"]], cause)
+    package = packages / wanted["name"]
+    seen = printed([python, "-c", OF_INSTALLED, wanted["name"], *wanted["imports"]], package)
     # A build may add what it was built for, as in 0.11.0+cu126.
     if wanted["version"] and seen["version"].partition("+")[0] != wanted["version"]:
         sys.exit(f"Error: the wheel says version {seen['version']}, wanted is {wanted['version']}")
-    code = gpu_code.of_folder(packages / wanted["name"])
+    code = gpu_code.of_folder(package)
     missing = [name for name in wanted["gpu_architectures"] if name not in code]
     if missing:
         sys.exit(f"Error: the wheel has no GPU code for {', '.join(missing)}; it has {dict(code) or 'none'}")
     if wanted["script"]:
-        seen |= printed([python, str(folder / "files" / wanted["script"]), *wanted["arguments"]])
+        seen |= printed([python, str(folder / "files" / wanted["script"]), *wanted["arguments"]], package)
     (folder / "proof.json").write_text(json.dumps({**seen, "gpu_code": dict(sorted(code.items()))}))
     print(json.dumps(seen))
 

@@ -86,7 +86,7 @@ def test_a_release_that_understands_wrongly_goes_back(device: Device, scrambled_
     assert (result["ok"], result["release"]) == (True, good)
     last = json.loads(device.shell("tail -n 1 /opt/maie/history.jsonl"))
     # So is what it understood, and the message says where.
-    path = PROJECT / f"artifacts/smoke/{NAME}.failed.json"
+    path = PROJECT / f"artifacts/smoke/{NAME}.failed-{last['release']}.json"
     failed = json.loads(path.read_text())
     assert (failed["ok"], failed["release"], bool(failed["transcript"])) == (False, last["release"], True)
     assert len(failed["differences"]) > 10

@@ -184,9 +184,9 @@ def no_speech_engine_beside_a_server_s_last_process() -> None:
     DEVICE.wait(task_id, {"PROCESSING_LLM"}, 60)
     shell("until [ -e /run/maie/llm-up ]; do sleep 0.05; done")
     started = "journalctl --unit=maie-worker --output=cat | grep --count 'engine process is ready'"
-    before = shell(started)
     UNIT.kill("main")
     UNIT.kill("worker")
+    before = shell(started)
     time.sleep(10)
     assert shell("flock --nonblock /run/maie/gpu.lock echo free") == "free"
     assert (ENGINE in UNIT.processes().values(), shell(started)) == (True, before)

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
-from maie.llm.local_server import FAILED, Starts
+from maie.llm.local_server import FAILED, why_given_up
 from maie.llm.ready import one_token
 from maie.logs import get_logger
 from maie.settings import Settings
 
-UNIT = "maie-llm.service"
+SLICE, UNIT = "system.slice", "maie-llm.service"
 WANTED, UNWANTED, LEASE = "llm-wanted", "llm-unwanted", "gpu.lock"
 
 CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"))
@@ -60,11 +60,15 @@ def server_lives() -> bool:
 
 
 def _groups() -> Iterator[Path]:
-    """Yield where the control group of the server's unit may be: beside that of this process' own unit."""
+    """Yield where the control group of the server's unit may be: below any that this process is in.
+
+    A unit of the system is beside it, and a command of somebody who has logged in is elsewhere.
+    """
     for line in _text(Path("/proc/self/cgroup")).splitlines():
         _, controllers, own = line.split(":", 2)
         if controllers in ("", "name=systemd"):
-            yield from ((root / own.lstrip("/")).with_name(UNIT) for root in CGROUPS)
+            around = [Path(own.lstrip("/")), *Path(own.lstrip("/")).parents]
+            yield from (root / group / SLICE / UNIT for root in CGROUPS for group in around)
 
 
 def _text(path: Path) -> str:
@@ -111,11 +115,10 @@ class ServerUnit:
         self.stop(tick)
         for stale in (UNWANTED, FAILED):
             (self._folder / stale).unlink(missing_ok=True)
-        starts = Starts(self._folder)
         (self._folder / WANTED).touch()
 
         def answers_or_fails() -> bool:
-            if reason := starts.why_given_up():
+            if reason := why_given_up(self._folder):
                 log.error(reason)
             return reason is not None or self._answers(tick)
 

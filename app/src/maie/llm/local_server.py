@@ -1,8 +1,8 @@
 """The language model's server on this host: whether it is here, and how to wait for it while its unit starts it anew.
 
-The unit (``maie-llm.service``) restarts a server that has ended. When a start fails it leaves ``llm-failed`` in
-``run_dir`` with what systemd says of it, and removes that as soon as a start has succeeded. One start that fails may be
-chance, as when the kernel takes a process while memory is short; whoever waits gives up at the second.
+The unit (``maie-llm.service``) restarts a server that has ended. When a start fails it adds a line to ``llm-failed`` in
+``run_dir`` with what systemd says of it, and removes the file as soon as a start has succeeded. One start that fails
+may be chance, as when the kernel takes a process while memory is short; whoever waits gives up at the second.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from maie.errors import LlmTimeout, LlmUnavailable
 from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, bearer, exchange
@@ -25,8 +25,16 @@ PROBE_SECONDS = 5.0
 
 MAX_BYTES = 64 * 1024
 
-ENDS = {"oom-kill": "it ran out of memory", "timeout": "it was not ready in time"}
-"""Systemd's results of a service that say enough by themselves."""
+TOO_SLOW = "it gave no token in time"
+ENDS = {
+    "oom-kill": "it ran out of memory",
+    "timeout": TOO_SLOW,
+    "exit-code killed TERM": TOO_SLOW,
+    "exit-code exited 0": TOO_SLOW,
+    "exit-code exited 143": TOO_SLOW,
+}
+"""What systemd's result of a service, or result and exit status, say. A server that was ended because the probe after
+its start gave up has the probe's result beside an exit status of its own."""
 
 
 def is_local(settings: Settings) -> bool:
@@ -43,43 +51,31 @@ def is_local(settings: Settings) -> bool:
         return host == "localhost"
 
 
-def failed_start(run_dir: Path) -> str | None:
-    """Return why the last start of the server failed, as a sentence; None where it did not fail.
+def has_unit(settings: Settings) -> bool:
+    """Whether the server is that of the unit, which starts it anew: it listens on a socket in ``run_dir``."""
+    address = urlsplit(settings.llm_url)
+    is_socket = address.scheme == "http+unix" and Path(unquote(address.netloc)).parent == settings.run_dir
+    return is_socket and is_local(settings)
 
-    The file holds systemd's ``$SERVICE_RESULT``, ``$EXIT_CODE`` and ``$EXIT_STATUS``, such as ``exit-code exited 1``.
+
+def why_given_up(run_dir: Path) -> str | None:
+    """Return why the server's next start would fail too, as a sentence; None as long as it makes sense to wait.
+
+    A line of the file holds systemd's ``$SERVICE_RESULT``, ``$EXIT_CODE`` and ``$EXIT_STATUS``, such as
+    ``exit-code exited 1``.
     """
     try:
-        result, *exit_status = (run_dir / FAILED).read_text(encoding="utf-8").split()
-    except (OSError, ValueError):
+        failed = (run_dir / FAILED).read_text(encoding="utf-8").splitlines()
+    except OSError:
         return None
-    how = ENDS.get(result)
+    if len(failed) < MOST_FAILED_STARTS:
+        return None
+    result, *exit_status = failed[-1].split() or ["unknown"]
+    how = ENDS.get(failed[-1]) or ENDS.get(result)
     if how is None and exit_status:
         kind, status = exit_status[0], exit_status[-1]
         how = f"it ended with status {status}" if kind == "exited" else f"it was ended by signal {status}"
     return f"The language model's server did not start: {how or result}."
-
-
-class Starts:
-    """The starts of the server, from the moment at which somebody begins to wait for it."""
-
-    def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
-        self._last = self._failed_at()
-        self._failed = 0 if self._last is None else MOST_FAILED_STARTS
-
-    def why_given_up(self) -> str | None:
-        """Return why another one would fail too, as a sentence; None as long as it makes sense to wait."""
-        at = self._failed_at()
-        if at not in (None, self._last):
-            self._last = at
-            self._failed += 1
-        return failed_start(self._run_dir) if self._failed >= MOST_FAILED_STARTS else None
-
-    def _failed_at(self) -> int | None:
-        try:
-            return (self._run_dir / FAILED).stat().st_mtime_ns
-        except OSError:
-            return None
 
 
 def wait_until_up(url: str, key: str | None, run_dir: Path, deadline: float) -> None:
@@ -95,9 +91,8 @@ def wait_until_up(url: str, key: str | None, run_dir: Path, deadline: float) -> 
         LlmUnavailable: Its starts fail.
         LlmTimeout: The deadline passed.
     """
-    starts = Starts(run_dir)
     while True:
-        if reason := starts.why_given_up():
+        if reason := why_given_up(run_dir):
             raise LlmUnavailable(reason)
         if _is_up(url, key):
             return

@@ -17,7 +17,7 @@ from maie.errors import LlmInputTooLong, LlmTimeout, LlmUnavailable
 from maie.httpclient import UNREADABLE, base_url, read_key, repeat
 from maie.llm.base import Chat, Reply
 from maie.llm.breaker import Breaker
-from maie.llm.local_server import is_local, wait_until_up
+from maie.llm.local_server import has_unit, wait_until_up
 from maie.llm.transport import PassingFailure, Refused, post
 from maie.logs import get_logger
 from maie.prompts import Message
@@ -70,9 +70,9 @@ class _Stream:
 class OpenAiModel:
     """A model that a server has; each request has a time limit, few retries and a circuit breaker before it.
 
-    A server on this host that has ended is started anew by its unit, which takes a minute or more on a board. A retry
-    waits for that. ``context_tokens`` is that of the settings, or the server's as soon as a token count has told a
-    smaller one.
+    The server of this host's own unit is started anew when it has ended, which takes a minute or more on a board. A
+    retry waits for that. ``context_tokens`` is that of the settings, or the server's as soon as a token count has told
+    a smaller one.
 
     Args:
         key: What the server wants to be shown, or None.
@@ -84,7 +84,7 @@ class OpenAiModel:
         self._seconds = settings.llm_timeout_seconds
         self._retries = settings.llm_retries
         self._breaker = Breaker(BREAKER_FAILURES, BREAKER_SECONDS)
-        self._run_dir = settings.run_dir if is_local(settings) else None
+        self._run_dir = settings.run_dir if has_unit(settings) else None
         self._counts = True
         self.name = settings.llm_model_name
         self.context_tokens = settings.llm_context_tokens
@@ -192,7 +192,8 @@ class OpenAiModel:
         deadline = time.monotonic() + self._seconds
         if self._breaker.is_open:
             raise LlmUnavailable("The language model's server failed just before; it is left alone for a while.")
-        retries = 0 if self._breaker.is_half_open else self._retries
+        is_trial = self._breaker.is_half_open and self._run_dir is None
+        retries = 0 if is_trial else self._retries
         try:
             answer = repeat(
                 lambda: call(deadline), retries, deadline, "language model's server", lambda: self._wait(deadline)

@@ -43,8 +43,18 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: A folder can't be read, or no model is there to verify.
     """
-    here = models_in(given.models) if given.models else _of_settings()
-    return _list(here, given.json) if given.action == "list" else _verify(here, given.names, given.json)
+    if given.action == "list":
+        folders = [folder for folder in given.models if folder.is_dir()]
+        return _list(models_in(folders) if given.models else _of_this_machine(), given.json)
+    return _verify(models_in(given.models) if given.models else _of_settings(), given.names, given.json)
+
+
+def _of_this_machine() -> list[Path]:
+    """Return the folders of the models that this machine is set to and has; none where it has no settings."""
+    try:
+        return _of_settings()
+    except ConfigurationError:
+        return []
 
 
 def _of_settings() -> list[Path]:
@@ -85,7 +95,10 @@ def _known(name: str, here: Sequence[Path]) -> dict[str, Any]:
 def _own(folder: Path) -> dict[str, Any]:
     """Return what is to be said of a model that the catalogue does not know."""
     unknown: dict[str, Any] = {"kind": None, "engine": None, "licence": None, "languages": [], "sources": []}
-    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    try:
+        size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise ConfigurationError(f"{folder} can't be read: {error.strerror}.") from error
     return {"name": model_name(folder), **unknown, "bytes": size, "folders": [str(folder)]}
 
 

@@ -41,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", action="append", type=Path, default=[], metavar="DIR", help="where models lie")
     parser.add_argument("--memory-mb", type=int, metavar="MIB", help="memory of the device; else this machine's")
     parser.add_argument("--gpu-memory-mb", type=int, metavar="MIB", help="the GPU's own memory, where it has some")
+    parser.add_argument("--no-unit", action="store_true", help="the language model's server is not started by MAIE")
     parser.add_argument("--json", action="store_true", help="the plan as JSON")
 
 
@@ -62,7 +63,11 @@ def _plan(given: argparse.Namespace) -> Plan:
         raise ConfigurationError("MAIE_LLM_MODEL is not set, and MAIE_LLM_BACKEND is ctranslate2.")
     llm = figures(settings.llm_model, given.models) if runs_llm and settings.llm_model else None
     asr = figures(settings.asr_model, given.models) if settings.asr_backend == "faster_whisper" else None
-    return make_plan(Models(asr, llm), settings, _device(given, settings), fixed)
+
+    def is_fixed(setting: str) -> bool:
+        return setting in fixed or (given.no_unit and setting.startswith("llm_"))
+
+    return make_plan(Models(asr, llm), settings, _device(given, settings), is_fixed)
 
 
 def _settings(given: argparse.Namespace) -> tuple[Settings, Set[str]]:

@@ -1,8 +1,8 @@
-"""What can be given up so that a configuration fits, that which hurts least first, and how much memory each gives."""
+"""What can be given up so that a configuration fits, the least harmful first, and how much memory each gives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,10 @@ USEFUL_CONTEXT, LEAST_CONTEXT = 3072, 2048
 
 LEAST_BATCH = 512
 """Tokens in a step of the server: fewer make a long prompt slow."""
+
+
+Lacks = Mapping[tuple[str, str], int]
+"""For each stage and memory the bytes that are lacking there; negative where some are left over."""
 
 
 @dataclass(frozen=True)
@@ -71,35 +75,41 @@ def levers(models: Models, settings: Settings) -> Iterator[Lever]:
 
 
 def move(
-    models: Models, settings: Settings, fixed: Set[str], lacks: Callable[[Settings], int]
+    models: Models, settings: Settings, fixed: Callable[[str], bool], lacks: Callable[[Settings], Lacks]
 ) -> tuple[Settings, tuple[Move, ...]]:
     """Move one lever after the other, each no further than needed, until nothing is lacking.
 
     Args:
         models: What is loaded.
         settings: How it is used.
-        fixed: Settings that were given on purpose; they are tried and not moved.
-        lacks: Returns the bytes that a configuration lacks; 0 or less where it fits.
+        fixed: Whether a setting was given on purpose: it is tried and not moved.
+        lacks: Returns what a configuration lacks.
 
     Returns:
         The settings after the last move, and what became of each lever that gives anything.
     """
     moves: list[Move] = []
     for lever in levers(models, settings):
-        missing = lacks(settings)
-        if missing <= 0:
+        before = lacks(settings)
+        if not missing(before):
             break
-        if lever.setting in fixed and any(lever.setting == earlier.setting for earlier in moves):
+        if fixed(lever.setting) and any(lever.setting == earlier.setting for earlier in moves):
             continue
-        tried = [(value, missing - lacks(settings.model_copy(update={lever.setting: value}))) for value in lever.values]
-        if not any(gives > 0 for _, gives in tried):
+        tried = [(value, lacks(settings.model_copy(update={lever.setting: value}))) for value in lever.values]
+        value, after = min(tried, key=lambda pair: missing(pair[1]), default=(None, before))
+        if missing(after) >= missing(before):
             continue
-        value, gives = next((pair for pair in tried if pair[1] >= missing), max(tried, key=lambda pair: pair[1]))
-        made = lever.setting not in fixed
-        moves.append(Move(lever.setting, value, getattr(settings, lever.setting), gives, lever.price, made))
+        made = not fixed(lever.setting)
+        frees = max(size - after.get(place, 0) for place, size in before.items())
+        moves.append(Move(lever.setting, value, getattr(settings, lever.setting), frees, lever.price, made))
         if made:
             settings = settings.model_copy(update={lever.setting: value})
     return settings, tuple(moves)
+
+
+def missing(lacks: Lacks) -> int:
+    """Return the bytes that are lacking, over all places."""
+    return sum(max(0, size) for size in lacks.values())
 
 
 def _halved(tokens: int) -> tuple[int, ...]:

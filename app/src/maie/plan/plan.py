@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from maie.llm.local_server import is_local
 from maie.plan import needs
 from maie.plan.figures import ModelFigures
-from maie.plan.levers import Move, levers, move
+from maie.plan.levers import Lacks, Move, levers, missing, move
 from maie.plan.needs import MIB, Part, Pool
 from maie.plan.stages import Models, Residency, Stages, stages
 from maie.settings import Settings
@@ -76,18 +76,18 @@ class Option:
         )
 
     @property
-    def lacks(self) -> int:
-        """The bytes that are lacking at the worst stage, so that enough would be left over; none where it fits."""
-        return max(
-            self.need(stage, pool) - math.floor(size * (1 - LEAST_SPARE))
+    def lacks(self) -> Lacks:
+        """What each stage lacks of each memory, so that enough would be left over."""
+        return {
+            (stage, pool): self.need(stage, pool) - math.floor(size * (1 - LEAST_SPARE))
             for stage in self.stages
             for pool, size in self.device.pools().items()
-        )
+        }
 
     @property
     def fits(self) -> bool:
         """Whether enough is left over."""
-        return self.lacks <= 0
+        return not missing(self.lacks)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,12 @@ class Plan:
         return {move.setting: move.value for move in self.moves if move.made}
 
 
-def make_plan(models: Models, settings: Settings, device: Device, fixed: Set[str] = frozenset()) -> Plan:
+def nothing(_: str) -> bool:
+    """Tell of no setting that it was given on purpose."""
+    return False
+
+
+def make_plan(models: Models, settings: Settings, device: Device, fixed: Callable[[str], bool] = nothing) -> Plan:
     """Return the plan of a configuration.
 
     Where it does not fit, levers are moved until it does: see :mod:`maie.plan.levers`.
@@ -150,7 +155,7 @@ def make_plan(models: Models, settings: Settings, device: Device, fixed: Set[str
         models: What is loaded.
         settings: How it is used.
         device: Where.
-        fixed: Settings that were given on purpose and so are not moved.
+        fixed: Whether a setting was given on purpose, and so is not moved.
     """
     wanted = settings
     settings, moves = _move(models, wanted, device, fixed)
@@ -171,8 +176,13 @@ def make_plan(models: Models, settings: Settings, device: Device, fixed: Set[str
     )
 
 
-def _move(models: Models, settings: Settings, device: Device, fixed: Set[str]) -> tuple[Settings, tuple[Move, ...]]:
-    return move(models, settings, fixed, lambda given: min(o.lacks for o in _options(models, given, device)))
+def _move(
+    models: Models, settings: Settings, device: Device, fixed: Callable[[str], bool]
+) -> tuple[Settings, tuple[Move, ...]]:
+    def lacks(given: Settings) -> Lacks:
+        return min((option.lacks for option in _options(models, given, device)), key=missing)
+
+    return move(models, settings, fixed, lacks)
 
 
 def _options(models: Models, settings: Settings, device: Device) -> tuple[Option, ...]:
@@ -203,10 +213,10 @@ def _server(models: Models, llm: ModelFigures, settings: Settings, device: Devic
     )
 
 
-def _advice(models: Models, settings: Settings, device: Device, fixed: Set[str]) -> str:
+def _advice(models: Models, settings: Settings, device: Device, fixed: Callable[[str], bool]) -> str:
     """Return which one setting, of those that were given, would make it fit with another value, all levers moved."""
     for lever in levers(models, settings):
-        if lever.setting not in fixed:
+        if not fixed(lever.setting):
             continue
         for value in lever.values:
             changed, _ = _move(models, settings.model_copy(update={lever.setting: value}), device, fixed)
