@@ -15,6 +15,7 @@ from maie.errors import LlmAnswerInvalid, LlmInputTooLong
 from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, Turn, load_template
 from maie.stages.clean import clean
 from maie.stages.summary import summarise
+from maie.stages.wording import words_of
 
 CLEAN = load_template(BUILT_IN / CLEAN_TRANSCRIPT)
 NOTES = load_template(BUILT_IN / "meeting_notes_v1")
@@ -46,6 +47,34 @@ def test_a_line_that_loses_a_name_stays_raw_and_a_warning_says_so(server: LlmSer
     assert found.text == "Igor: So Yuki asked for 50 chairs.\nMaya: I I will call Redstone Media."
     assert (found.fallbacks, found.edit_rate) == (1, round(3 / 15, 4))
     assert found.warnings[0].startswith("1 of 2 lines of the clean transcript are as they were recognised")
+
+
+def test_in_another_language_an_english_filler_is_a_word(server: LlmServer) -> None:
+    turns = [Turn(None, "Um fünf Uhr kommt der der Chef.")]
+    server.answer = lambda _: "Fünf Uhr kommt der Chef."
+    assert [clean(turns, model_of(server), CLEAN, ignore, code).fallbacks for code in ("de", "en", None)] == [1, 0, 1]
+
+
+def test_a_line_that_loses_its_meaning_stays_raw_and_a_warning_says_so(server: LlmServer) -> None:
+    said = "The tomatoes can't go without water for more than a day."
+    found = cleaned(server, "The tomatoes can't go with more than a day.", [Turn(None, said)])
+    assert (found.text, found.fallbacks, len(found.warnings)) == (said, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Prices rose <by ten percent> last year.",
+        "Write to <maya@example.com> & see https://example.com/a?b=1&c=2.",
+        "If a<b and c>d then x = y.",
+        "It was <b>bold</b> and <think>loud</think>.",
+    ],
+)
+def test_a_text_with_brackets_comes_through_whole(server: LlmServer, said: str) -> None:
+    found = cleaned(server, sensible, [Turn(None, said)])
+    assert (found.fallbacks, words_of(found.text)) == (0, words_of(said))
+    found = cleaned(server, "Prices rose last year.", [Turn(None, said)])
+    assert (found.fallbacks, words_of(found.text)) == (1, words_of(said))
 
 
 @pytest.mark.parametrize(

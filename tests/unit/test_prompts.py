@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -104,8 +105,9 @@ def test_nothing_in_a_transcript_passes_for_a_mark(text: str) -> None:
     left = without_marks(f"before {text} after")
     assert left.startswith("before ")
     assert left.endswith(" after")
-    for mark in ("<|", "|>", "</", "<think", "INST", "SYS>", "<s", "<｜", "｜>", "\n"):
+    for mark in ("<|", "|>", "</", "<think", "INST]", "SYS>", "<s", "<｜", "｜>", "\n"):
         assert mark not in left
+    assert letters(left) == letters(f"before {text} after")
 
 
 @pytest.mark.parametrize(
@@ -125,11 +127,32 @@ def test_nothing_in_a_transcript_passes_for_a_mark(text: str) -> None:
     }.items(),
 )
 def test_no_familys_marks_stay(family: str, marks: str) -> None:
-    assert without_marks(f"a {marks} b") == "a b"
+    left = without_marks(f"a {marks} b")
+    assert not [mark for mark in marks.split() if mark in left]
+    assert not re.search(r"<\W*[a-z]\w*|\w\W*>|\[/?[A-Z_]{2,}\]|[a-z]_[a-z]", left)
+    assert letters(left) == letters(f"a {marks} b")
+
+
+def letters(text: str) -> str:
+    """Return the letters and digits of a text: what a speaker said."""
+    return "".join(re.findall(r"[^\W_]", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prices rose <by ten percent> last year",
+        "write to <maya@example.com> or see <https://example.com/a?b=1&c=2>",
+        "if a<b and c>d then x = y & z",
+        "R&D, Q&A, C++ and a -> b",
+    ],
+)
+def test_a_text_with_brackets_comes_through_whole(text: str) -> None:
+    assert without_marks(text) == text
 
 
 def test_nothing_unseen_stays_between_the_letters() -> None:
-    assert without_marks("<\u200b|im_start|\u200b> a\x00b\x1bc\u202ed\ufeffe") == "abcde"
+    assert without_marks("<\u200b|im_start|\u200b> a\x00b\x1bc\u202ed\ufeffe") == "‹im start› abcde"
 
 
 @pytest.mark.parametrize("text", ["a < b and c > d", "5 <6", "x->y", "a|b", "I <3 it", "-1 < 2", "[sic]", "über 漢 🙂"])
@@ -147,7 +170,7 @@ def test_other_words_in_brackets_stay() -> None:
 )
 def test_a_long_text_of_marks_costs_no_time(text: str) -> None:
     started = time.process_time()
-    assert "<a" not in without_marks(text)
+    assert "<a>" not in without_marks(text)
     assert time.process_time() - started < MOST_SECONDS
 
 

@@ -173,7 +173,8 @@ def _with_stage(
 def _cleaned(
     result: TaskResult, turns: Sequence[Turn], job: EngineJob, models: Models, model: LanguageModel, report: Report
 ) -> TaskResult:
-    found = clean.clean(turns, model, models.templates[CLEAN_TRANSCRIPT], report)
+    language = job.options.language if result.transcript is None else result.transcript.language
+    found = clean.clean(turns, model, models.templates[CLEAN_TRANSCRIPT], report, language)
     metrics = result.metrics
     if "enhancement_metrics" in job.options.features:
         metrics = metrics | {"edit_rate_cleaning": found.edit_rate, "lines_left_raw": found.fallbacks}

@@ -32,16 +32,16 @@ SYSTEM = (
 AnswerForm = Literal["json", "text"]
 Message = dict[str, str]
 
-# Whatever some model's chat format could take for a mark: <|im_start|>, <think>, </transcript>, <s>; and in Mistral's
-# family [INST], [/SYSTEM_PROMPT], [TOOL_RESULTS]. Other words in square brackets, [sic] or [LAUGHTER], are none.
+# Whatever some model's chat format could take for a mark: <|im_start|>, <think>, </transcript>, <tool_call id=1>; in
+# Mistral's family [INST], [/SYSTEM_PROMPT], [TOOL_RESULTS]. Other words in brackets are none: <by ten percent>,
+# <maya@example.com>, [sic], [LAUGHTER].
 _MARK = re.compile(
-    r"<(?:\s*[|｜/!?]\s*)?[A-Za-z_][^<>\n]{0,80}>|<[|｜][^<>\n]{0,80}>"
+    r"<(?:\s*[|｜/!?][^<>\n]{0,80}|[A-Za-z_][\w.:-]{0,80}\s*|(?:[A-Za-z]+_|transcript\b|\w+ \w+=)[^<>\n]{0,80})>"
     r"|\[/?(?:INST|SYS|THINK|ARGS|IMG|AUDIO|TRANSCRIBE|PREFIX|MIDDLE|SUFFIX"
     r"|(?:AVAILABLE|BEGIN|CALL|IMG|MODEL|SYSTEM|TOOL)_[A-Z]+)\]"
 )
 _HALF_MARK = re.compile(r"(?<!<)<+\s*(?=[|｜/])|(?<=[|｜])\s*>+")
-_BRACKETS = re.compile(r"[<>\[\]]")
-_MOST_ROUNDS = 10
+_HARMLESS = str.maketrans("<>[]_▁", "‹›()  ", "|｜")
 _UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufff9-\ufffb]")
 
 _SENTENCE_END = re.compile(r"[.?!…][\"'”’)]*$")
@@ -110,19 +110,17 @@ def load_template(folder: Path) -> Template:
 
 
 def without_marks(text: str) -> str:
-    """Return ``text`` on one line, without anything that could pass for a mark or control token.
+    """Return ``text`` on one line, with nothing that could pass for a mark or control token.
 
-    Marks within marks are taken out from the inside. Nobody speaks ten of them: then all brackets go, because a text
-    that consists of such nests would cost the square of its length.
+    All words stay: a mark gets other brackets, ``‹think›`` for ``<think>``, and is parted into words. Of marks within
+    marks the inner one is changed, and what is left of the outer one is none any more.
     """
-    text = _UNSEEN.sub("", text)
-    for _ in range(_MOST_ROUNDS):
-        before, text = text, _HALF_MARK.sub("", _MARK.sub("", text))
-        if before == text:
-            break
-    else:
-        text = _BRACKETS.sub("", text)
+    text = _HALF_MARK.sub(_harmless, _MARK.sub(_harmless, _UNSEEN.sub("", text)))
     return " ".join(text.split())
+
+
+def _harmless(mark: re.Match[str]) -> str:
+    return mark.group().translate(_HARMLESS)
 
 
 def whole_sentences(turns: Iterable[Turn], most_words: int = 60) -> list[Turn]:

@@ -9,13 +9,16 @@ from maie.domain import CleanTranscript
 from maie.llm.base import Chat, LanguageModel
 from maie.logs import get_logger
 from maie.prompts import Message, Template, Turn, label, messages, without_marks
-from maie.stages.kept import are_kept, known_names
+from maie.stages.kept import are_kept, is_english
 from maie.stages.parts import lines_of, split
 from maie.stages.wording import edits, words_of
 
 GROWTH = 1.25
 SPARE_TOKENS = 64
 """Tokens of a clean transcript for each of the raw one, and how many more: punctuation comes in."""
+
+ENGLISH = ("en", "english")
+"""What recognisers call English: ISO's code, or the name, as servers with OpenAI's routes do."""
 
 log = get_logger(__name__)
 
@@ -31,7 +34,11 @@ class _Line:
 
 
 def clean(
-    turns: Sequence[Turn], model: LanguageModel, template: Template, on_progress: Callable[[float], None]
+    turns: Sequence[Turn],
+    model: LanguageModel,
+    template: Template,
+    on_progress: Callable[[float], None],
+    language: str | None = None,
 ) -> CleanTranscript:
     """Return the turns as the model cleans them, line for line.
 
@@ -44,6 +51,7 @@ def clean(
         model: What cleans.
         template: Asks for the clean transcript (:data:`maie.prompts.CLEAN_TRANSCRIPT`).
         on_progress: Told the fraction done.
+        language: What was said is in, as the recogniser tells it; None where only the words can.
 
     Raises:
         LlmInputTooLong: The model's context is too small for a single word.
@@ -52,7 +60,8 @@ def clean(
     lines = lines_of(turns)
     if not lines:
         return CleanTranscript("", 0.0, 0)
-    cleaner = _Cleaner(model, template, lines, on_progress)
+    english = language in ENGLISH if language else is_english(line.text for line in lines)
+    cleaner = _Cleaner(model, template, lines, on_progress, english)
     cleaned = [line for part in cleaner.parts(lines) for line in cleaner.clean(part)]
     raw_words = sum(len(words_of(line.raw)) for line in cleaned)
     changed = sum(edits(words_of(line.raw), words_of(line.clean)) for line in cleaned)
@@ -70,11 +79,16 @@ class _Cleaner:
     """Cleans the parts of one transcript one after the other, and tells how much is done."""
 
     def __init__(
-        self, model: LanguageModel, template: Template, lines: Sequence[Turn], on_progress: Callable[[float], None]
+        self,
+        model: LanguageModel,
+        template: Template,
+        lines: Sequence[Turn],
+        on_progress: Callable[[float], None],
+        english: bool,
     ) -> None:
         self._model = model
         self._template = template
-        self._names = known_names(line.text for line in lines)
+        self._english = english
         self._tokens_around = model.count_tokens(self._chat([]))
         self._letters = sum(len(line.text) for line in lines)
         self._letters_done = 0
@@ -106,7 +120,7 @@ class _Cleaner:
         raw = without_marks(turn.text)
         if answer is not None:
             clean = without_marks(answer.removeprefix(label(turn)))
-            if are_kept(raw, clean, self._names):
+            if are_kept(raw, clean, self._english):
                 return _Line(label(turn), raw, clean, trusted=True)
         return _Line(label(turn), raw, raw, trusted=False)
 

@@ -1,120 +1,91 @@
-"""Whether a cleaned line still says what was said: its names and numbers, no others, and mostly its words.
+"""Whether a cleaned line still says what was said.
 
-* A **number** is a value, however it is written: ``5,000``, ``five thousand`` and ``Five Thousand`` are the same.
-* A **name** is a word with a capital letter within a sentence, or one at its start that stands elsewhere in the
-  transcript with a capital within a sentence. Common words and fillers are none, whatever their capitals.
-* They are **kept** when every different name and number of the raw line stands in the clean one, and every one of the
-  clean line in the raw one, in any letter case. How often is not compared: what is said twice is to be written once.
-* At least half of the clean line's **words** were said, and it has at least a quarter as many as a raw line of
-  twelve or more: another text without any name is no cleaning either.
-* What the speaker **took back** may go: names and numbers with a word like "sorry" or "no" among the next three words.
-  "One" and "second" may go too, for they are seldom numbers.
+The clean line's words are the raw line's words, in their order. What may be missing is
 
-What follows: a name that a recogniser wrote without a capital may be lost unnoticed, but none can come in.
+* a **filler** (:mod:`maie.stages.fillers`),
+* what is said **twice**, what is **begun anew**, and what the speaker **took back** (:mod:`maie.stages.repairs`).
+
+How a word is written doesn't count (:mod:`maie.stages.spelling`): letter case, punctuation, "don't" for "do not",
+"5,000" for "five thousand". Any other word that is missing, new, replaced or elsewhere makes the line another one.
+
+Of a language that isn't English no filler is known: there only repetitions may go.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
-from maie.stages.numerals import Number, numbers
+from maie.stages.fillers import fillers
+from maie.stages.repairs import repairs, repetitions
+from maie.stages.speech import Stretch
+from maie.stages.spelling import Piece, pieces_of, stretches
 from maie.stages.wording import words_of
 
-MOST_NEW_WORDS = 0.5
-LEAST_WORDS = 0.25
-LONG_LINE_WORDS = 12
+LEAST_ENGLISH = 0.06
+"""Share of the first words below in a text that tells English: it is 0.1 to 0.3 there, and next to none elsewhere."""
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_ENDING = re.compile(r"['’](?:s|m|d|t|re|ll|ve)?$")
-_OPENING = '"“«([ '
-_TAKING_BACK = frozenset("actually correction no mean rather sorry wait".split())
-_TAKEN_BACK_WORDS = 3
-_RARELY_NUMBERS = frozenset("one second".split())
-_COMMON = frozenset(
-    "a actually after again ah all also an and any anyway are as at be because been before but by can could did "
-    "do does er everyone for from had has have he hello her here hey hi him his hmm how i if in is it its just "
-    "let like made maybe mean mhm my no not now of oh ok okay on or our out please right she should so some sorry "
-    "sort still sure thank thanks that the their them then there these they this those to too uh uhm um up us "
-    "wait was we well were what when where which while who why with would yeah yes yet you your".split()
+LEAST_ENGLISH_WITH_COMMON = 0.2
+"""The same with words that other languages have too, for texts so short that none of the first may be in them."""
+
+_ENGLISH = frozenset(
+    "the and that it's you they it this with not what there from your would i'm don't that's she".split()
 )
+_COMMON = frozenset("i for have are but my can".split())
 
 
-@dataclass(frozen=True)
-class _Word:
-    """A word in lower case without endings as 's; whether it has a capital, begins a sentence, and where it ends."""
-
-    text: str
-    capital: bool
-    starts: bool
-    end: int
+def is_english(lines: Iterable[str]) -> bool:
+    """Whether the lines of a transcript are English, by its most frequent words."""
+    words = [word for line in lines for word in words_of(line)]
+    english, common = (sum(word in some for word in words) for some in (_ENGLISH, _COMMON))
+    return english >= len(words) * LEAST_ENGLISH or english + common >= len(words) * LEAST_ENGLISH_WITH_COMMON
 
 
-def known_names(lines: Iterable[str]) -> frozenset[str]:
-    """Return the words of a transcript that have a capital letter within a sentence, in lower case."""
-    words = (word for line in lines for word in _words(line))
-    return frozenset(word.text for word in words if word.capital and not word.starts) - _COMMON
-
-
-def are_kept(raw: str, clean: str, names: frozenset[str]) -> bool:
-    """Whether the names, the numbers and most of the words of a line are kept in its clean form.
+def are_kept(raw: str, clean: str, english: bool) -> bool:
+    """Whether the words of a line are kept in its clean form, but for those that may go.
 
     Args:
         raw: The line as it was recognised, without its speaker.
         clean: The line as a model cleaned it, likewise.
-        names: What :func:`known_names` returned for the whole transcript.
+        english: Whether the transcript is English; see :func:`is_english`.
     """
-    return _words_are_kept(raw, clean) and _names_are_kept(raw, clean, names) and _numbers_are_kept(raw, clean)
+    said, written = pieces_of(raw), pieces_of(clean)
+    if said and not written:
+        return False
+    if not english:
+        return _leads_to(said, written, {}, set(repetitions(said)))
+    may_go = repairs(said, fillers(said))
+    # "So the, so basically the pump": what follows a false start opens the sentence, and can be a filler there.
+    found = fillers(said, {end for start, end in may_go if start == 0 or said[start].after_sentence})
+    return _leads_to(said, written, found, may_go | set(found.items()))
 
 
-def _words_are_kept(raw: str, clean: str) -> bool:
-    said, written = words_of(raw), words_of(clean)
-    new = sum(word not in said for word in written)
-    shortened = len(said) >= LONG_LINE_WORDS and len(written) < len(said) * LEAST_WORDS
-    return new <= len(written) * MOST_NEW_WORDS and not shortened
+def _leads_to(
+    said: Sequence[Piece], written: Sequence[Piece], found: dict[int, int], may_go: Iterable[Stretch]
+) -> bool:
+    """Whether the written words are the said ones without some of the stretches that may go.
 
-
-def _names_are_kept(raw: str, clean: str, names: frozenset[str]) -> bool:
-    said, written = list(_words(raw)), list(_words(clean))
-    all_written = {word.text for word in written}
-    for word in said:
-        if _is_name(word, names) and word.text not in all_written and not _is_taken_back(raw, word.end):
-            return False
-    # A capital at a sentence's start makes a name of what nobody said.
-    all_said = {word.text for word in said}
-    return all(word.text in all_said or not word.capital or word.text in _COMMON for word in written)
-
-
-def _numbers_are_kept(raw: str, clean: str) -> bool:
-    said, written = list(numbers(raw)), list(numbers(clean))
-    if _spelling(said) == _spelling(written):
-        return True  # a filler within a number, "six hundred, um, and ten", makes two of it
-    values = {number.value for number in written}
-    for number in said:
-        may_go = number.words[0] in _RARELY_NUMBERS or _is_taken_back(raw, number.end)
-        if number.value not in values and not may_go:
-            return False
-    return values <= {number.value for number in said}
-
-
-def _spelling(found: Iterable[Number]) -> set[str]:
-    return {word for number in found for word in number.words} - {"and"}
-
-
-def _words(text: str) -> Iterator[_Word]:
-    for found in _WORD.finditer(text):
-        word, before = found.group(), text[: found.start()]
-        starts = before.rstrip(_OPENING)[-1:] in ("", *".?!…:") or before[-1] in _OPENING.strip()
-        yield _Word(_ENDING.sub("", word).lower(), word[0].isupper(), starts, found.end())
-
-
-def _is_name(word: _Word, names: frozenset[str]) -> bool:
-    return word.capital and word.text not in _COMMON and (not word.starts or word.text in names)
-
-
-def _is_taken_back(text: str, end: int) -> bool:
-    """Whether one of the words after this place says that what stands before it was wrong."""
-    following = (found.group().lower() for found in islice(_WORD.finditer(text, end), _TAKEN_BACK_WORDS))
-    return not _TAKING_BACK.isdisjoint(following)
+    For each place of what was said, the bits of a number say which places of what is written can be reached with it:
+    one addition to a row costs the same for all of them, so that long lines take no long time.
+    """
+    ends: defaultdict[int, set[int]] = defaultdict(set)
+    for start, end in may_go:
+        ends[start].add(end)
+    places: defaultdict[str, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for start, options in enumerate(stretches(written, {})):
+        for end, labels in options:
+            for label in labels:
+                places[label][end - start] |= 1 << start
+    reached = [0] * (len(said) + 1)
+    reached[0] = 1
+    for start, options in enumerate(stretches(said, found)):
+        here = reached[start]
+        if not here:
+            continue
+        for end in ends[start]:
+            reached[end] |= here
+        for end, labels in options:
+            for label in labels:
+                for length, starts in places[label].items() if label in places else ():
+                    reached[end] |= (here & starts) << length
+    return bool(reached[-1] >> len(written) & 1)

@@ -1,14 +1,11 @@
-"""Finds the numbers of an English text, in digits or in words."""
+"""Reads English numbers in words: ``five thousand``, ``twenty-six``; or with digits before a scale: ``5 million``."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
-_TOKEN = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_]+|[^\w\s-]")
-_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _ROUND = {"hundred", *_SCALES}
 
 _CARDINALS = (
@@ -26,54 +23,68 @@ _RANKS = {word: value for value, word in enumerate(_ORDINALS)} | {
 _SMALL = {word: value for value, word in enumerate(_CARDINALS)} | _RANKS
 _SMALL |= {word: value * 10 for value, word in enumerate(_TENS, 2)}
 
+NUMBER_WORDS = frozenset(_SMALL) | _ROUND
+"""The words that numbers are made of, without "and", "a" and "oh"."""
+
+DIGITS = {word: str(value) for word, value in _SMALL.items() if word not in _RANKS} | {"oh": "0", "o": "0"}
+"""What a word stands for where a number is told digit by digit, or pair by pair: ``five oh five``."""
+
 
 @dataclass(frozen=True)
-class Number:
-    """A number of a text.
+class Reading:
+    """A number at the beginning of some words: of how many of them, its value in digits, and whether it is a rank."""
 
-    Attributes:
-        value: In digits, without separators or ending zeros.
-        words: How it is written, in lower case.
-        end: Where in the text it ends.
-    """
-
+    words: int
     value: str
-    words: tuple[str, ...]
-    end: int
+    rank: bool
 
 
 @dataclass
 class _Growing:
     """A number in words, as far as it was read: ``two hundred thousand and five`` is 200,000 + 5."""
 
-    words: tuple[str, ...] = ()
-    end: int = 0
+    last: str = ""
     thousands: int = 0
     below: int = 0
 
     def takes(self, word: str) -> bool:
         """Whether the number goes on with this word; if so, it has it."""
-        last = self.words[-1] if self.words else ""
+        last = self.last
         if last in _RANKS:
             return False  # "the fifth" is complete
         if word == "and":
-            return last in _ROUND
-        if word in _SCALES:
-            self.thousands, self.below = self.thousands + (self.below or 1) * _SCALES[word], 0
-        elif word == "hundred" and self.below < 100:
-            self.below = (self.below or 1) * 100
-        elif word == "oh" and 10 <= self.below < 100 and not self.thousands:
+            taken = last in _ROUND
+        elif word.isdecimal():
+            taken, self.below = not last, self.below if last else int(word)
+        elif word in _SCALES:
+            taken = bool(self.below) or not last
+            if taken:
+                self.thousands, self.below = self.thousands + (self.below or 1) * _SCALES[word], 0
+        elif word == "hundred":
+            taken = self.below < 100 and last != "hundred"
+            if taken:
+                self.below = (self.below or 1) * 100
+        else:
+            taken = self._takes_small(word)
+        if taken:
+            self.last = word
+        return taken
+
+    def _takes_small(self, word: str) -> bool:
+        year = 10 <= self.below < 100 and not self.thousands and self.last in _SMALL  # twenty oh five, twenty ten
+        if word == "oh" and year:
             self.below *= 100
-        elif word in _SMALL and self._adds(_SMALL[word], last):
+        elif word in _SMALL and self._adds(_SMALL[word]):
             self.below += _SMALL[word]
-        elif word in _SMALL and _SMALL[word] >= 10 and 10 <= self.below < 100 and not self.thousands:
-            self.below = self.below * 100 + _SMALL[word]  # a year: twenty twenty-six
+        elif word in _SMALL and _SMALL[word] >= 10 and year:
+            self.below = self.below * 100 + _SMALL[word]
         else:
             return False
         return True
 
-    def _adds(self, value: int, last: str) -> bool:
+    def _adds(self, value: int) -> bool:
         """Whether a value completes what is there: ``hundred`` with less than 100, ``twenty`` with less than 10."""
+        last = self.last
         if not last or last in _SCALES or last == "oh":
             return value < 100
         tens = self.below % 100
@@ -82,28 +93,14 @@ class _Growing:
         )
 
 
-def numbers(text: str) -> Iterator[Number]:
-    """Yield the numbers of a text in their order."""
+def readings(words: Sequence[str]) -> Iterator[Reading]:
+    """Yield the numbers that begin with the first of some words in lower case, the shortest first.
+
+    ``twenty twenty six`` is 20, 2020 and 2026: which one is meant can only be told from another way to write it.
+    """
     growing = _Growing()
-    for token in _TOKEN.finditer(text.lower()):
-        word = token.group()
-        taken = not word[0].isdecimal() and growing.takes(word)
-        if not taken:
-            yield from _finished(growing)
-            growing = _Growing()
-            taken = not word[0].isdecimal() and word != "oh" and growing.takes(word)
-        if taken:
-            growing.words, growing.end = (*growing.words, word), token.end()
-        elif word[0].isdecimal():
-            yield Number(_digits(word), (word,), token.end())
-    yield from _finished(growing)
-
-
-def _finished(growing: _Growing) -> Iterator[Number]:
-    if growing.words:
-        yield Number(str(growing.thousands + growing.below), growing.words, growing.end)
-
-
-def _digits(written: str) -> str:
-    value = Decimal(written.replace(",", ""))
-    return f"{value.normalize():f}"
+    for count, word in enumerate(words, 1):
+        if not growing.takes(word):
+            return
+        if word != "and":
+            yield Reading(count, str(growing.thousands + growing.below), word in _RANKS)
