@@ -155,6 +155,7 @@ def test_of_another_language_only_repetitions_may_go() -> None:
     assert not is_english([german, "Er kommt um sechs in die Stadt und will so lange warten."])
     assert not is_english(["Vi skal have mødet på mandag, og det er ikke for sent at sige det til dem."])
     assert is_english(["um, so we we asked Maya if she could come, and she said that it is too late"])
+    assert is_english(["I mean, thanks everybody, goodbye.", "Okay."])
     assert are_kept(
         german, "Um 5 Uhr kommt er, also, der Chef, und das ist gut so.".replace("5", "fünf"), english=False
     )

@@ -28,6 +28,9 @@ LEAST_ENGLISH = 0.06
 LEAST_ENGLISH_WITH_COMMON = 0.2
 """The same with words that other languages have too, for texts so short that none of the first may be in them."""
 
+SHORT_WORDS = 10
+"""Words of a text in which a single one of either kind has to do."""
+
 _ENGLISH = frozenset(
     "the and that it's you they it this with not what there from your would i'm don't that's she".split()
 )
@@ -38,6 +41,8 @@ def is_english(lines: Iterable[str]) -> bool:
     """Whether the lines of a transcript are English, by its most frequent words."""
     words = [word for line in lines for word in words_of(line)]
     english, common = (sum(word in some for word in words) for some in (_ENGLISH, _COMMON))
+    if len(words) < SHORT_WORDS:
+        return english + common > 0
     return english >= len(words) * LEAST_ENGLISH or english + common >= len(words) * LEAST_ENGLISH_WITH_COMMON
 
 
