@@ -35,6 +35,10 @@ class LlmUnit:
         listed = self._shell("systemctl list-units --plain --no-legend --state=active 'maie-llm*'")
         return {line.split()[0] for line in listed.splitlines()}
 
+    def is_up(self) -> bool:
+        """Whether the server has answered since its start."""
+        return self._shell("test -e /run/maie/llm-up && echo up || true") == "up"
+
     def kill(self, victim: Victim) -> None:
         """End a process at once: the server's first, its engine, or the worker."""
         if victim == "engine":
