@@ -42,17 +42,21 @@ def synthesise(text: str, voice: Voice) -> Samples:
         raise SpeechError(f"eSpeak NG failed for voice {voice.name}: {reason}")
     raw = np.frombuffer(done.stdout, dtype="<i2", offset=_WAV_HEADER_BYTES)
     samples = soxr.resample(raw.astype(np.float32) / 32768.0, _ESPEAK_RATE, SAMPLE_RATE)
-    return _level(_trim(samples), voice.gain_db)
+    return level(trim(samples), voice.gain_db)
 
 
-def _trim(samples: Samples) -> Samples:
+def trim(samples: Samples) -> Samples:
+    """Return samples without the silence at their ends.
+
+    Raises SpeechError when there is nothing else.
+    """
     loud = np.flatnonzero(np.abs(samples) > _SILENCE)
     if not loud.size:
-        raise SpeechError("eSpeak NG made only silence")
+        raise SpeechError("the synthesiser made only silence")
     return samples[loud[0] : loud[-1] + 1]
 
 
-def _level(samples: Samples, gain_db: float) -> Samples:
+def level(samples: Samples, gain_db: float) -> Samples:
     """Bring speech to -20 dBFS of root mean square, then apply the voice's gain; never clip."""
     power = float(np.sqrt(np.mean(np.square(samples))))
     factor = 10 ** ((gain_db - 20.0) / 20.0) / power
