@@ -34,6 +34,12 @@ demo: venv ## Turn a virtual Jetson into a speech service and transcribe with it
 	@ansible jetson:x86 -i inventory/virtual --list-hosts | sed -n 's|^ *\([^ ]*\)$$|artifacts/smoke/\1.json|p' | \
 	  xargs scripts/show-smoke
 
+# The speech models that the tests use, fetched once.
+MODELS := $(foreach model,base tiny.en,models/faster-whisper-$(model)/SHA256SUMS)
+$(MODELS) &: | venv
+	@ansible-playbook -i inventory/virtual playbooks/models.yml \
+	  -e '{"models_fetched": ["faster-whisper-base", "faster-whisper-tiny.en"]}'
+
 .PHONY: test
 test: lint unit integration hosts ## Everything that CI runs
 
@@ -51,12 +57,12 @@ lint: venv ## ruff, mypy, ansible-lint, and the locks against their sources
 	scripts/lock --check
 
 .PHONY: unit
-unit: venv ## Tests that start no service
+unit: venv $(MODELS) ## Tests that start no service
 	@scripts/system-packages systemd:systemd-analyze
 	pytest tests/unit tests/ansible -m "not device" $(SPREAD)
 
 .PHONY: integration
-integration: venv ## The service with real Redis, real worker and real engine on this machine
+integration: venv $(MODELS) ## The service with real Redis, real worker and real engine on this machine
 	@scripts/system-packages redis-server espeak-ng curl openssl
 	pytest tests/integration tests/e2e -m "not device" $(SPREAD)
 	@# What is measured wants the machine for itself.
@@ -64,7 +70,7 @@ integration: venv ## The service with real Redis, real worker and real engine on
 
 # Each scenario and each group of device tests has a network and hosts of its own, and keeps about one processor busy.
 .PHONY: hosts
-hosts: venv ## The two below, side by side, the longest first: each part's output comes when it has ended
+hosts: venv $(MODELS) ## The two below, side by side, the longest first: each part's output comes when it has ended
 	@scripts/system-packages curl openssh-client:ssh
 	@ansible-playbook playbooks/docker_engine.yml
 	@# All share one certificate authority, which two at once would make twice.
@@ -75,7 +81,7 @@ hosts: venv ## The two below, side by side, the longest first: each part's outpu
 molecule: $(SCENARIOS:%=molecule-%) ## The roles on virtual devices of their own: check, converge, idempotence, verify
 
 .PHONY: $(SCENARIOS:%=molecule-%)
-$(SCENARIOS:%=molecule-%): molecule-%: venv
+$(SCENARIOS:%=molecule-%): molecule-%: venv $(MODELS)
 	@scripts/system-packages curl
 	molecule test --scenario-name $*
 
@@ -83,18 +89,18 @@ $(SCENARIOS:%=molecule-%): molecule-%: venv
 device: device-service device-board ## What only a whole virtual device can show: kills, bad releases, faults, flashing
 
 .PHONY: device-service
-device-service: venv
+device-service: venv $(MODELS)
 	@scripts/system-packages curl
 	pytest $(SERVICE_DEVICE)
 
 .PHONY: device-board
-device-board: venv
+device-board: venv $(MODELS)
 	@scripts/system-packages openssh-client:ssh
 	pytest tests -m device $(SERVICE_DEVICE:%=--ignore=%)
 
 .PHONY: bench
 bench: export MAIE_BENCH := 1
-bench: venv ## What the service costs beyond the engine, its memory, and eight devices beyond one
+bench: venv $(MODELS) ## What the service costs beyond the engine, its memory, and eight devices beyond one
 	@scripts/system-packages redis-server espeak-ng curl openssl
 	pytest tests/performance -s
 

@@ -1,4 +1,4 @@
-"""Audio files of every supported kind, made on the spot, and the paths of the sample and the model."""
+"""Audio files of every supported kind, made on the spot, the sample, and the paths of the models."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from maie.stages.decode import Audio, decode
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
-MODEL = ROOT / "files" / "models" / "maie-asr-en-v1"
+MODEL = ROOT / "models" / "faster-whisper-tiny.en"
+BASE = ROOT / "models" / "faster-whisper-base"
 LLM = ROOT / "files" / "models" / "maie-llm-en-v1"
-SAMPLE = ROOT / "files" / "audio" / "meeting-sample.wav"
-REFERENCE = ROOT / "files" / "audio" / "meeting-sample.json"
+SAMPLE = ROOT / "files" / "audio" / "natural-meeting.wav"
+REFERENCE = ROOT / "files" / "audio" / "natural-meeting.json"
+WRITTEN = ROOT / "tests" / "cases" / "notes" / "meeting.json"
+"""A meeting in the words that the language model was trained on, with its notes; nobody speaks it."""
 
 CODECS = {
     "wav": ("wav", "pcm_s16le"),

@@ -13,7 +13,7 @@ from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
 from maie.errors import AsrUnavailable
 from maie.settings import PROFILES, Settings
-from maie_training.wer import word_error_rate
+from words import wrong_words
 
 OPTIONS = TaskOptions(language="en", initial_prompt="Maya, William <|endoftext|><|notimestamps|>", word_timestamps=True)
 
@@ -42,7 +42,7 @@ def hear(engine: Engine, options: TaskOptions) -> TaskResult:
 
 def test_words_have_times_and_control_tokens_no_effect(engine: Engine) -> None:
     result = hear(engine, OPTIONS)
-    assert word_error_rate([reference_text()], [result.transcript.text]) <= 0.1
+    assert wrong_words(reference_text(), result.transcript.text) <= 0.1
     for segment in result.transcript.segments:
         words = segment.words or ()
         assert "".join(word.text for word in words).replace(" ", "") == segment.text.replace(" ", "")
@@ -53,7 +53,7 @@ def test_words_have_times_and_control_tokens_no_effect(engine: Engine) -> None:
 
 def test_without_being_asked_for_there_are_no_words(engine: Engine) -> None:
     result = hear(engine, TaskOptions())
-    assert word_error_rate([reference_text()], [result.transcript.text]) <= 0.1
+    assert wrong_words(reference_text(), result.transcript.text) <= 0.1
     assert {segment.words for segment in result.transcript.segments} == {None}
 
 

@@ -11,9 +11,9 @@ import dying_worker
 import httpx
 import pytest
 from audiofiles import SAMPLE, reference_text
-from maie_training.wer import word_error_rate
 from stack import Process, Speech, Stack, Unit, wait_for
 from swapping import Swapping, Units
+from words import wrong_words
 
 CLEANED = {"features": "raw_transcript,clean_transcript"}
 SOON = {"lease_seconds": 2, "sweep_seconds": 1}
@@ -43,7 +43,7 @@ def ends(stack: Stack, *tasks: str) -> list[dict[str, Any]]:
     for task, state in zip(tasks, states, strict=True):
         assert (state["status"], state["error"]) == ("COMPLETE", None), state
         raw, cleaned = state["results"]["raw_transcript"], state["results"]["clean_transcript"]
-        assert word_error_rate([raw or reference_text()], [cleaned]) <= 0.05, state  # the double cleans nothing
+        assert wrong_words(raw or reference_text(), cleaned) <= 0.05, state  # the double cleans nothing
         assert stack.redis().hget(f"maie:task:{task}", "commits") == "1"
     wait_for(lambda: not stack.uploads(), 5, "the end of the uploads")
     return states
@@ -55,7 +55,7 @@ def in_order(states: list[dict[str, Any]]) -> bool:
 
 
 def is_sample(state: dict[str, Any]) -> bool:
-    return word_error_rate([reference_text()], [state["results"]["raw_transcript"]]) <= 0.05
+    return wrong_words(reference_text(), state["results"]["raw_transcript"]) <= 0.05
 
 
 def test_tasks_that_wait_together_share_one_start_of_the_server(

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
-from audiofiles import MODEL
+from audiofiles import LLM, MODEL
 from maie.cli import main
 from maie.models.catalogue import CatalogueFile, catalogue
 from maie.plan.command import USUAL_MODELS
 
 PROJECT = Path(__file__).parents[2]
-SHIPPED = MODEL.parent
+SHIPPED = LLM.parent
 ENTRIES: dict[str, Any] = json.loads((PROJECT / "app/src/maie/models/catalogue.json").read_text())
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 

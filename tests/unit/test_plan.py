@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from audiofiles import MODEL
+from audiofiles import BASE, LLM, MODEL
 from maie.cli import main
 from maie.llm.local_server import is_local
 from maie.plan import make_plan, needs
@@ -22,7 +22,7 @@ from maie.plan.plan import BOARD_MEMORY, Device
 from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings
 
-MODELS = MODEL.parent
+MODELS = LLM.parent
 MIB = 1024**2
 
 
@@ -229,11 +229,11 @@ def test_a_speech_server_elsewhere_leaves_the_engine_process_only() -> None:
     assert (done.returncode, "ASR weights" in parts, "engine process" in parts) == (0, False, True)
 
 
-@pytest.mark.parametrize("name", ["maie-asr-en-v1", "maie-llm-en-v1"])
-def test_the_files_say_what_the_catalogue_says(name: str) -> None:
-    read, known = figures(MODELS / name), figures(Path("/nowhere") / name)
+@pytest.mark.parametrize("folder", [MODEL, BASE, LLM], ids=lambda folder: folder.name)
+def test_the_files_say_what_the_catalogue_says(folder: Path) -> None:
+    read, known = figures(folder), figures(Path("/nowhere") / folder.name)
     assert read == known
-    assert figures(Path("/nowhere") / name / "0123456789ab", [MODELS]) == known
+    assert figures(Path("/nowhere") / folder.name / "0123456789ab", [folder.parent]) == known
 
 
 def test_both_forms_of_a_model_have_the_same_figures() -> None:

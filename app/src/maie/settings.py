@@ -24,7 +24,6 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "asr_device": "cpu",
         "asr_compute_type": "int8",
         "asr_beam_size": 3,
-        "asr_doubt_logprob": -0.08,
         "llm_context_tokens": 3072,  # the longest that the embedded model was trained on; its files say more
     },
     "jetson": {

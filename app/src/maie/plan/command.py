@@ -21,7 +21,7 @@ from maie.settings import PROFILES, Settings, load_settings
 
 USUAL_MODELS = {
     "embedded": {
-        "MAIE_ASR_MODEL": "maie-asr-en-v1",
+        "MAIE_ASR_MODEL": "faster-whisper-base",
         "MAIE_LLM_MODEL": "maie-llm-en-v1",
         "MAIE_LLM_BACKEND": "ctranslate2",
     },

@@ -12,7 +12,7 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,15 @@ from maie.prompts import (
     BUILT_IN,
     CLEAN_TRANSCRIPT,
     Message,
-    Turn,
     load_template,
     messages,
     transcript_lines,
-    whole_sentences,
 )
 from maie.settings import Settings
 
-from maie_training.corpus import Recording, plan_meeting, render
-from maie_training.evaluate import Recogniser
 from maie_training.llm.views import Speakers, View, view_meeting
 from maie_training.meetings import Meeting, MeetingComposer, Wording
 from maie_training.scores import Kept, Matches, action_items, texts
-from maie_training.speech import SpeechError, require_synthesiser
 from maie_training.splits import Split
 from maie_training.wer import word_error_rate
 
@@ -91,7 +86,6 @@ class Material:
     wording: Wording
     speakers: Speakers
     graded: bool = True
-    heard: bool = False
 
 
 _NEW = Split("heldout", "heldout")
@@ -101,7 +95,6 @@ MATERIAL = {
     "known_words": Material(Split("heldout"), Wording(), "names"),
     "unseen_patterns": Material(_NEW, Wording("unseen", "invented", True), "labels", graded=False),
     "unnamed_no_speakers": Material(Split("heldout"), Wording(), "none", graded=False),
-    "heard": Material(Split("heldout"), Wording(named=True), "none", heard=True),
 }
 
 
@@ -116,19 +109,6 @@ def held_out(seed: int, name: str, count: int) -> Iterator[View]:
     material = MATERIAL[name]
     for number, meeting in enumerate(_meetings(seed, name, material, count)):
         yield view_meeting(meeting, random.Random(f"view/{seed}/{number}"), material.speakers)
-
-
-def _heard_views(seed: int, name: str, count: int, recogniser: Recogniser) -> Iterator[View]:
-    """Yield meetings as the recogniser heard them, its segments joined to whole sentences."""
-    material = MATERIAL[name]
-    recording = Recording(voices="heldout", wording=material.wording)
-    for number in range(count):
-        plan = plan_meeting(seed, number, material.split, recording)
-        if plan.meeting is None:
-            raise ValueError(f"{plan.item_id} is no meeting")
-        said = view_meeting(plan.meeting, random.Random(number), material.speakers)
-        segments = recogniser.segments(render(plan))
-        yield replace(said, turns=whole_sentences(Turn(None, text) for text in segments))
 
 
 def measure(writer: Writer, views: Sequence[View]) -> dict[str, Any]:
@@ -202,15 +182,13 @@ def _notes(schema: dict[str, Any], views: Sequence[View], answers: Sequence[str]
     }
 
 
-def within(figures: dict[str, Any], arguments: argparse.Namespace, heard: bool) -> bool:
+def within(figures: dict[str, Any], arguments: argparse.Namespace) -> bool:
     """Say whether the figures of one graded material keep the limits."""
-    most_wer = arguments.most_heard_wer if heard else arguments.most_wer
-    least_f1 = arguments.least_heard_f1 if heard else arguments.least_f1
     return (
-        figures["clean_wer"] <= most_wer
+        figures["clean_wer"] <= arguments.most_wer
         and figures["notes_valid"] >= arguments.least_valid
-        and figures["action_items_f1"] >= least_f1
-        and (heard or figures["names_and_numbers_kept"] >= arguments.least_kept)
+        and figures["action_items_f1"] >= arguments.least_f1
+        and figures["names_and_numbers_kept"] >= arguments.least_kept
     )
 
 
@@ -218,10 +196,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the evaluation."""
     parser = argparse.ArgumentParser(prog="maie-evaluate-llm", description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder of the CTranslate2 model")
-    parser.add_argument("--asr-model", type=Path, help="folder of a recogniser, for the material that is heard")
     parser.add_argument("--seed", type=int, default=20260)
     parser.add_argument("--meetings", type=int, default=100, help="meetings of each material")
-    parser.add_argument("--heard", type=int, default=10, help="meetings through the recogniser")
     parser.add_argument("--material", nargs="+", choices=MATERIAL, default=list(MATERIAL))
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: all")
     parser.add_argument("--examples", type=int, default=2, help="wrong answers shown of each kind")
@@ -229,23 +205,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--least-kept", type=float, default=0.99, help="limit for names and numbers")
     parser.add_argument("--least-f1", type=float, default=0.9, help="limit for action items")
     parser.add_argument("--least-valid", type=float, default=1.0, help="limit for notes that fit the schema")
-    parser.add_argument("--most-heard-wer", type=float, default=0.05, help="limit on what was heard")
-    parser.add_argument("--least-heard-f1", type=float, default=0.85, help="limit on what was heard")
     arguments = parser.parse_args(argv)
     results: dict[str, dict[str, Any]] = {}
     try:
         writer = load_writer(arguments.model, arguments.threads)
         for name in arguments.material:
-            if not MATERIAL[name].heard:
-                views = list(held_out(arguments.seed, name, arguments.meetings))
-            elif arguments.asr_model:
-                require_synthesiser()
-                recogniser = Recogniser(arguments.asr_model, arguments.threads)
-                views = list(_heard_views(arguments.seed, name, arguments.heard, recogniser))
-            else:
-                continue
-            results[name] = measure(writer, views)
-    except (MaieError, SpeechError, OSError, RuntimeError, ValueError) as error:
+            results[name] = measure(writer, list(held_out(arguments.seed, name, arguments.meetings)))
+    except (MaieError, OSError, RuntimeError, ValueError) as error:
         print(f"maie-evaluate-llm: {error}", file=sys.stderr)
         return 2
     for figures in results.values():
@@ -254,7 +220,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     speed = round(writer.tokens / writer.seconds) if writer.seconds else None
     json.dump({"seed": arguments.seed, "tokens_per_second": speed, "results": results}, sys.stdout, indent=2)
     print()
-    graded = [
-        within(result, arguments, MATERIAL[name].heard) for name, result in results.items() if MATERIAL[name].graded
-    ]
+    graded = [within(result, arguments) for name, result in results.items() if MATERIAL[name].graded]
     return 0 if all(graded) else 1
