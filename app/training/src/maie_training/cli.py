@@ -40,13 +40,13 @@ def add_material_options(parser: argparse.ArgumentParser) -> None:
         "--meeting-patterns",
         choices=PATTERN_CHOICES,
         default="known",
-        help="of meetings: those that the recogniser knows, more than those, or only ones kept from training",
+        help="of meetings: the small set, more than those, or only ones kept from training",
     )
     parser.add_argument(
         "--meeting-names",
         choices=NAME_CHOICES,
         default="fixed",
-        help="of meetings: from a fixed list, or made up anew, and then with more words than the recogniser knows",
+        help="of meetings: from a fixed list, or made up anew, and then with more words than the small vocabulary has",
     )
     parser.add_argument("--named", action="store_true", help="the chair and volunteers are named aloud in meetings")
 

@@ -67,7 +67,7 @@ class Habits:
 
 
 def wide_habits(names: frozenset[str]) -> Habits:
-    """Return more habits than the recogniser has heard."""
+    """Return more habits than meetings in the small vocabulary have."""
     return Habits(
         leading=(*_LEADING, *_MORE_LEADING),
         inner=(*_INNER, *_MORE_INNER),

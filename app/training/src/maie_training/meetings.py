@@ -34,7 +34,7 @@ NAME_CHOICES: tuple[NameChoice, ...] = get_args(NameChoice)
 
 @dataclass(frozen=True)
 class Wording:
-    """In which words meetings are held. Without anything given: in those that the recogniser knows.
+    """In which words meetings are held. Without anything given: in those of the small vocabulary.
 
     ``names`` ``invented`` means names made up for each meeting, and more words and fillers besides;
     ``named`` that the chair is introduced and that volunteers are thanked by name, so that the

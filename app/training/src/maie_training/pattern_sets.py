@@ -64,7 +64,7 @@ def _extended(side: Side, known: bool) -> PatternSet:
 
 @lru_cache
 def pattern_set(choice: PatternChoice) -> PatternSet:
-    """Return ``known`` (those of the recogniser), ``wide`` (known and more) or ``unseen`` ones.
+    """Return ``known`` (the small set), ``wide`` (known and more) or ``unseen`` ones.
 
     ``unseen`` has the held-out part of the wide ones, and known ones where a kind has none held out.
     """

@@ -161,7 +161,7 @@ FAREWELLS = (
     "The meeting is closed, have a nice day.|Okay, bye."
 ).split("|")
 
-# Patterns that only single sentences use, to widen what a recogniser has heard.
+# Patterns that only single sentences use.
 MISCELLANEOUS = (
     "Please open the {document} on page {number}.",
     "The train to {city} leaves at {clock}.",

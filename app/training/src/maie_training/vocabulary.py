@@ -38,7 +38,7 @@ class Vocabulary:
 
 
 def fixed(split: Split) -> Vocabulary:
-    """Return the words that the recogniser knows, with the people's names that the split allows."""
+    """Return the small vocabulary, with the people's names that the split allows."""
     return Vocabulary(
         first_names=[name for name in words.FIRST_NAMES if split.allows("name", name)],
         surnames=[name for name in words.SURNAMES if split.allows("name", name)],

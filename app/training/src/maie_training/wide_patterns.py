@@ -1,4 +1,4 @@
-"""Sentence patterns beyond those that the recogniser was trained on, for the language model only.
+"""Sentence patterns beyond the small set.
 
 15 % of them, by hash, are held out (:mod:`splits`): they tell how it does on sentences of new shapes.
 """

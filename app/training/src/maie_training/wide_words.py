@@ -1,4 +1,4 @@
-"""More words than the recogniser knows: only for material that nobody has to hear.
+"""More words than the small vocabulary has.
 
 They make the language model's small world larger, so that it learns to copy what it does not know.
 """

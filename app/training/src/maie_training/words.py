@@ -1,4 +1,4 @@
-"""The vocabulary of the small world that the embedded models know: an office and its meetings.
+"""The small vocabulary: an office and its meetings.
 
 Names must sound different from each other: a recogniser can't choose between ``Mark`` and ``Marc``.
 """

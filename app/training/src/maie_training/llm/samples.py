@@ -20,7 +20,7 @@ from maie_training.splits import Side, Split
 
 TASKS = ("text_enhancement_v1", "meeting_notes_v1", "generic_summary_v1", "interview_transcript_v1")
 _TASK_WEIGHTS = (46, 42, 7, 5)
-# Known words are what the embedded recogniser hears; everything else is wider.
+# Known words are the small vocabulary; everything else is wider.
 _KNOWN_SHARE = 0.3
 _SENSELESS_SHARE = 0.2
 # Due dates of the next year come from meetings at a year's end, which are too rare to learn from.
