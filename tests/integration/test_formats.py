@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -47,7 +48,7 @@ def test_words_survive_every_format(engine: Engine, tmp_path: Path, kind: str, r
 
 @pytest.mark.parametrize(
     ("start", "spoken"),
-    [(1.0, "Hello everybody"), (11.1, "This is Maya"), (13.4, "This is William"), (53.4, "Okay, bye")],
+    [(22.3, "12 spaces"), (25.2, "We take the lease"), (49.8, "July is too late"), (57.0, "March 6th"), (63.9, "Bye")],
 )
 def test_one_second(engine: Engine, tmp_path: Path, start: float, spoken: str) -> None:
     first = round(start * 16_000)
@@ -82,11 +83,12 @@ def test_speech_stays_where_it_is_in_long_silence(engine: Engine, tmp_path: Path
     assert segments[-1].end == pytest.approx(200 + len(sample()) / 16_000, abs=2.5)
 
 
-def test_half_an_hour(engine: Engine, tmp_path: Path) -> None:
-    times = 1 + 1800 * 16_000 // len(sample())
-    result = transcribe(engine, write_wav(tmp_path / "audio", np.tile(sample(), times)[: 1800 * 16_000]))
+def test_a_long_file(engine: Engine, tmp_path: Path) -> None:
+    """Half an hour in ``make test-full``."""
+    times = 28 if "MAIE_TEST_FULL" in os.environ else 5
+    speech = np.tile(sample(), times)
+    result = transcribe(engine, write_wav(tmp_path / "audio", speech))
     segments = result.transcript.segments
     assert all(a.end <= b.start for a, b in pairwise(segments))
-    assert segments[-1].end == pytest.approx(1800, abs=10)
-    found, spoken = len(result.transcript.text.split()), len(reference_text().split())
-    assert found == pytest.approx(spoken * 1800 * 16_000 / len(sample()), rel=0.05)
+    assert segments[-1].end == pytest.approx(len(speech) / 16_000, abs=2)
+    assert wrong_words(" ".join([reference_text()] * times), result.transcript.text) <= MAX_WER[16_000]

@@ -148,6 +148,9 @@ def test_a_language_that_the_model_does_not_know_is_told_as_doubt(start: Start, 
 
 def test_speech_over_music_is_heard(start: Start, tmp_path: Path) -> None:
     speech = sample()
-    result = hear(start(), write_wav(tmp_path / "both", np.clip(speech + 0.05 * chords(60)[: len(speech)], -1, 1)))
+    result = hear(
+        start(),
+        write_wav(tmp_path / "both", np.clip(speech + 0.05 * chords(len(speech) / 16_000)[: len(speech)], -1, 1)),
+    )
     assert wrong_words(reference_text(), result.transcript.text) <= 0.2
     assert not has_loops(result)

@@ -43,12 +43,14 @@ TARGETS = (
 
 
 class Work:
-    """Tasks of all kinds, and how long each takes without a kill."""
+    """Tasks of all kinds, how long each takes without a kill, and what it then comes to."""
 
     def __init__(self, stack: Stack, audio: bytes) -> None:
         self._stack = stack
         self._audio = audio
-        self.seconds = {kind: self._measure(kind) for kind in KINDS}
+        self._undisturbed = {kind: stack.wait_final(self.accept(kind)) for kind in KINDS}
+        assert all(state["status"] == "COMPLETE" for state in self._undisturbed.values()), self._undisturbed
+        self.seconds = {kind: float(s["metrics"]["processing_time_seconds"]) for kind, s in self._undisturbed.items()}
 
     def accept(self, kind: str) -> str:
         if kind == "raw":
@@ -58,17 +60,10 @@ class Work:
             return self._stack.accept(SAMPLE.read_bytes(), **asked)
         return self._stack.accept_text(reference_text())
 
-    def _measure(self, kind: str) -> float:
-        state = self._stack.wait_final(self.accept(kind))
-        assert is_whole(kind, state), state
-        return float(state["metrics"]["processing_time_seconds"])
-
-
-def is_whole(kind: str, state: dict[str, Any]) -> bool:
-    """Whether a complete task has all that it was asked for; the recogniser may doubt what it heard of the raw kind."""
-    results = state["results"]
-    wanted = {"raw": ["raw_transcript"], "notes": ["clean_transcript", "summary"], "text": ["clean_transcript"]}[kind]
-    return all(results[name] for name in wanted) and (kind == "raw" or not state["warnings"])
+    def is_whole(self, kind: str, state: dict[str, Any]) -> bool:
+        """Whether a complete task has the results and the warnings that it has without a kill."""
+        undisturbed = self._undisturbed[kind]
+        return all(state[name] == undisturbed[name] for name in ("results", "warnings"))
 
 
 class Trials:
@@ -150,7 +145,7 @@ class Trials:
         outcomes = Counter(str(state["status"]) for state in self._states.values())
         causes = Counter(state["error"]["code"] for state in self._states.values() if state["error"])
         complete = {task: state for task, state in self._states.items() if state["status"] == "COMPLETE"}
-        lacking = [task for task, state in complete.items() if not is_whole(self._kinds[task], state)]
+        lacking = [task for task, state in complete.items() if not self._work_of.is_whole(self._kinds[task], state)]
         figure(
             f"{len(set(self._kills.values()))} kills (seed {SEED}), {len(self._kills)} tasks accepted, "
             f"{len(hit)} of them hit at work, the kills in {dict(self._stages)}: {dict(outcomes)} {dict(causes)}, "
