@@ -1,0 +1,53 @@
+"""What a speech model must come to in the smoke test: what its entry of the catalogue says, or that it works at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+WORKING = 0.5
+"""Largest word error rate of a model that works: one that is broken, or hears another language, has nearly no word
+right, and what is understood with every other word wrong is of no use."""
+
+Catalogue = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The largest word error rate that passes.
+
+    Attributes:
+        origin: Where it is from.
+        warning: What the operator must know of it, or None.
+    """
+
+    wer: float
+    origin: str
+    warning: str | None = None
+
+
+def bound(catalogue: Catalogue, model: str, language: str, own: float | None = None) -> Bound:
+    """Return what a model must come to on speech in a language; the operator's ``own`` bound goes before all."""
+    if own is not None:
+        return Bound(own, "smoke_max_wer")
+    known: float | None = catalogue.get(model, {}).get("gate", {}).get("wer", {}).get(language)
+    if known is not None:
+        return Bound(known, f"the catalogue's entry of {model}")
+    lacks = f"has no bound for {language}" if model in catalogue else "is not there"
+    warning = (
+        f"{model or 'A model without a name'} was only tried for working at all (WER of at most {WORKING:.0%}): its"
+        f" entry in the catalogue {lacks}. smoke_max_wer sets a bound (docs/gate.md)."
+    )
+    return Bound(WORKING, "any model that works", warning)
+
+
+def language_problem(catalogue: Catalogue, model: str, language: str) -> str | None:
+    """Return what to do where a model can't know the language of the sample, or None."""
+    known = catalogue.get(model, {}).get("languages", [])
+    if not known or language in known:
+        return None
+    return (
+        f"{model} knows {', '.join(known)}, and the sample is in {language}: bring a sample in a language of the model"
+        " with smoke_audio and smoke_reference (docs/gate.md)"
+    )

@@ -1,0 +1,119 @@
+"""What any good language model keeps of a meeting: who does what until when, names, numbers and what was decided.
+
+Not how it writes: of every wording only the key words count, and of those only what the speech model had heard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from ansible.module_utils.words import UNSPACED, normalise  # type: ignore[import-not-found]
+
+ENOUGH_WORDS = 0.5
+"""Share of an item's key words that another form of it must have: models put the same task in words of their own."""
+
+LONG_WORD = 4
+"""Letters that make a key word: shorter ones are mostly grammar."""
+
+MONTHS = "january february march april may june july august september october november december".split()
+DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+
+Notes = Mapping[str, Any]
+
+
+def words(text: str, language: str) -> list[str]:
+    """Return the words of a text in one form, with numbers bare: "$5", "5th" and "5" are one."""
+    found = normalise(text, language).split()
+    return [re.sub(r"^[^\w]*(\d[\d.,]*)(?:st|nd|rd|th|%)?$", r"\1", word) for word in found]
+
+
+def key_words(text: str, language: str) -> set[str]:
+    """Return the words of a text that carry its meaning: long ones and numbers."""
+    found = words(text, language)
+    return {word for word in found if language in UNSPACED or len(word) >= LONG_WORD or _is_number(word)}
+
+
+def wanted(reference: Mapping[str, Any], transcript: str) -> set[str]:
+    """Return the words that a clean form of this transcript must have: those of the facts, as far as they were heard.
+
+    What a speaker took back, and the reference's clean text has not, need not be there.
+    """
+    language, notes = reference["language"], reference.get("notes_without_speakers") or {}
+    clean = reference.get("clean", reference["verbatim"])
+    items = _items(notes)
+    facts = {word for word in words(clean, language) if _is_number(word)}
+    for text in (*_texts(notes, "decisions"), *(item.get("description") or "" for item in items)):
+        facts |= key_words(text, language)
+    for name in (*_texts(notes, "participants"), *(item.get("assignee") or "" for item in items)):
+        facts |= set(words(name, language))
+    if language == "en":
+        for day in (notes.get("meeting_date"), *(item.get("due_date") for item in items)):
+            facts |= _english(day)
+    return facts & set(words(transcript, language)) & set(words(clean, language))
+
+
+def lost(facts: Iterable[str], clean: str, language: str) -> list[str]:
+    """Return the facts whose words a clean transcript has not."""
+    there = set(words(clean, language))
+    return sorted(fact for fact in facts if fact not in there)
+
+
+def in_notes(right: Notes, notes: Notes, language: str) -> dict[str, dict[str, int]]:
+    """Return how many decisions, action items and names of the right notes are in some notes, by kind."""
+
+    def same(wording: str, other: str) -> bool:
+        need = key_words(wording, language)
+        return len(need & key_words(other, language)) >= ENOUGH_WORDS * len(need)
+
+    def same_item(item: Notes, other: Notes) -> bool:
+        return (
+            item.get("due_date") == other.get("due_date")
+            and words(item.get("assignee") or "", language) == words(other.get("assignee") or "", language)
+            and same(item.get("description") or "", other.get("description") or "")
+        )
+
+    def same_name(name: str, other: str) -> bool:
+        return words(name, language) == words(other, language)
+
+    return {
+        "decisions": _count(same, _texts(right, "decisions"), _texts(notes, "decisions")),
+        "action_items": _count(same_item, _items(right), _items(notes)),
+        "names": _count(same_name, _texts(right, "participants"), _texts(notes, "participants")),
+    }
+
+
+def _texts(notes: Notes, field: str) -> list[str]:
+    """Return the texts of a list in notes, which may have the form of any template."""
+    value = notes.get(field)
+    return [part for part in value if isinstance(part, str)] if isinstance(value, list) else []
+
+
+def _items(notes: Notes) -> list[Notes]:
+    value = notes.get("action_items")
+    return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
+
+
+def _count(same: Any, right: Sequence[Any], found: Sequence[Any]) -> dict[str, int]:
+    """Match each of the right ones with at most one of those that were written."""
+    left, hits = list(found), 0
+    for item in right:
+        match = next((place for place, other in enumerate(left) if same(item, other)), None)
+        if match is not None:
+            del left[match]
+            hits += 1
+    return {"found": hits, "of": len(right), "written": len(found)}
+
+
+def _is_number(word: str) -> bool:
+    return any(letter.isdigit() for letter in word)
+
+
+def _english(day: str | None) -> set[str]:
+    """Return the words for a day, as ISO 8601 writes it, that English may use."""
+    if not day:
+        return set()
+    when = date.fromisoformat(day)
+    return {MONTHS[when.month - 1], DAYS[when.weekday()], str(when.day), str(when.year)}
