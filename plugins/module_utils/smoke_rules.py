@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ansible.module_utils.facts import words  # type: ignore[import-not-found]
+from ansible.module_utils.meeting_facts import words  # type: ignore[import-not-found]
 
 MOST_LOST = 0.1
 """Share of the facts heard that a clean transcript may lack: a good model may drop a word or two that matter little."""
@@ -54,6 +54,11 @@ def length_problem(transcript: str, clean: str, language: str) -> str | None:
     if least <= share <= most:
         return None
     return f"the clean transcript has {share:.0%} of the transcript's words, {least:.0%} to {most:.0%} may be"
+
+
+def is_changed(transcript: str, clean: str) -> bool:
+    """Whether a clean transcript has other words: where none is written, the transcript's lines stand in for it."""
+    return re.findall(r"\w+", transcript.lower()) != re.findall(r"\w+", clean.lower())
 
 
 def says_something(value: Any) -> bool:

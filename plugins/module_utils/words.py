@@ -1,7 +1,8 @@
 """Word error rate as the field counts it: over words that OpenAI's normaliser of Whisper has brought to one form.
 
-It makes one of all ways to write a number, a contraction or a British word, and drops fillers and punctuation. Languages
-other than English are only rid of case and punctuation. Runs on the control node, which has ``whisper-normalizer``.
+It makes one of all ways to write a number, a contraction or a British word, and drops fillers and punctuation.
+Languages other than English are only rid of case and punctuation. Runs on the control node, which has
+``whisper-normalizer``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ UNSPACED = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
 
 def normalise(text: str, language: str) -> str:
     """Return the words that count, joined by single spaces."""
-    return " ".join(_normaliser(language)(text).split())
+    # The normaliser knows contractions with the plain apostrophe only.
+    return " ".join(_normaliser(language)(text.replace("’", "'")).split())
 
 
 def word_error_rate(reference: str, hypothesis: str, language: str) -> float:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.bounds import bound, language_problem  # type: ignore[import-not-found]
-from ansible.module_utils.facts import in_notes, lost, wanted  # type: ignore[import-not-found]
+from ansible.module_utils.bounds import bound, language_problem, notes_are_due  # type: ignore[import-not-found]
+from ansible.module_utils.meeting_facts import in_notes, lost, wanted  # type: ignore[import-not-found]
 from ansible.module_utils.smoke_rules import (  # type: ignore[import-not-found]
     facts_problem,
     in_order,
+    is_changed,
     is_other_language,
     length_problem,
     says_something,
@@ -101,6 +102,7 @@ checks:
   returned: always
   type: list
 """
+
 
 class Smoke:
     """One run against one host; collects the checks and what the report needs."""
@@ -232,7 +234,12 @@ class Smoke:
         schema = self.api.call("GET", f"/v1/templates/{self.params['template']}/schema").content
         valid = bool(schema) and notes is not None and jsonschema.Draft202012Validator(schema).is_valid(notes)
         said = "they fit the schema" if valid else f"no notes that fit the schema: {missing}"
-        if self.check("notes", valid, said):
+        model = self.report["models"].get("llm", "")
+        if notes is None and not notes_are_due(self.params["catalogue"], model):
+            self.report["warnings"].append(f"There are no notes, and of {model} none are asked: {missing}")
+            works = is_changed(self.report["transcript"], clean or "")
+            self.check("notes", works, "none are asked" if works else f"{model} wrote nothing at all: {missing}")
+        elif self.check("notes", valid, said):
             text = says_something(notes)
             self.check("notes say something", text, "there is text in them" if text else "the notes have no text")
             right = self.reference.get("notes_without_speakers")

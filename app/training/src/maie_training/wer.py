@@ -1,4 +1,4 @@
-"""Word error rate, as the smoke test counts it too (`plugins/module_utils/words.py`): a test compares the two."""
+"""Word error rate of words as they are written: the texts that models are trained on have one spelling."""
 
 from __future__ import annotations
 
