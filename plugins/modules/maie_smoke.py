@@ -220,7 +220,7 @@ class Smoke:
         self.report |= {"language": heard, "wer": round(wer, 4), "differences": differences(said, text, self.spoken)}
         self.check("words", wer <= most, f"WER {wer:.1%}, at most {most:.1%} ({self.bound.origin})")
         other = is_other_language(heard, self.spoken)
-        self.check("language", not other, f"spoken is {self.spoken}, heard was {heard or 'a language without a name'}")
+        self.check("language", not other, f"spoken in {self.spoken}, heard as {heard or 'a language without a name'}")
 
     def language_model(self, results: dict[str, Any], warnings: list[str]) -> None:
         """The clean transcript has the facts that were heard, the notes fit their schema and say something."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -362,7 +363,7 @@ def results(**changes: Any) -> dict[str, Any]:
 def test_a_host_that_works(smoke: RunModule) -> None:
     found = smoke()
     report = found["report"]
-    assert (found["failed"], report["warnings"], found.get("warnings", [])) == ([], [], [])
+    assert (found["failed"], report["warnings"]) == ([], [])
     assert (report["wer"], report["most_wer"], report["language"]) == (0.0, 0.08, "en")
     assert report["models"] == {"asr": "tried", "llm": "any"}
     assert report["notes_facts"]["action_items"] == {"found": 3, "of": 3, "written": 3}
@@ -405,7 +406,6 @@ def test_what_fails_and_what_does_not(smoke: RunModule, host: dict[str, Any], fa
 def test_what_the_operator_must_know_is_told_and_kept(smoke: RunModule) -> None:
     for found in (smoke(asr="own"), smoke(llm="writes-no-notes", **results(summary=None))):
         (warning,) = found["report"]["warnings"]
-        assert len(found["warnings"]) == 1
         assert warning in str(found["warnings"])
 
 
@@ -422,3 +422,29 @@ def test_a_reference_needs_nothing_but_the_words_and_their_language(smoke: RunMo
     said = {**TASK["results"], "language": "de", "clean_transcript": "Guten Morgen."}
     found = smoke(reference, text="guten morgen", results=said)
     assert (found["failed"], found["report"]["notes_facts"], found["report"]["clean_wer"]) == ([], None, None)
+
+
+def shown(tmp_path: Path, **changes: Any) -> str:
+    """What a person is shown of a result, in one line."""
+    kept = tmp_path / "host.json"
+    kept.write_text(json.dumps(result(**changes)))
+    done = subprocess.run([PROJECT / "scripts/show-smoke", kept], check=True, text=True, capture_output=True)
+    return " ".join(done.stdout.split())
+
+
+def test_a_person_sees_what_was_measured_and_what_was_not_judged(tmp_path: Path) -> None:
+    text = shown(tmp_path, models={"asr": "faster-whisper-base", "llm": "small"})
+    assert "Word error rate 0.0%, at most 8% passes: of normalised words, by faster-whisper-base" in text
+    assert "Notes by small: only their form is checked, what they say may be wrong or missing Title: Meeting" in text
+    assert "the clean transcript kept: 2 of 3 words" in text
+    assert "decisions 1 of 2, action items 1 of 2, names 1 of 2 (not judged)" in text
+    assert text.endswith("A recording of your own: .venv/bin/python scripts/transcribe https://10.0.0.7:8000 YOUR_FILE")
+
+
+def test_a_person_sees_what_failed_and_the_warnings(tmp_path: Path) -> None:
+    checks = [{"name": "words", "ok": False, "detail": "WER 99%"}]
+    nothing = {"clean_transcript": None, "facts": None, "notes": None, "notes_facts": None}
+    text = shown(tmp_path, ok=False, checks=checks, warnings=["Nobody knows it."], **nothing)
+    assert "DOES NOT WORK" in text
+    assert "Failed WER 99% Warnings Nobody knows it." in text
+    assert "Notes" not in text
