@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from audiofiles import REFERENCE, SAMPLE
+from audiofiles import SAMPLE
 from virtual import ADDRESS, FINAL, NAME, PROJECT, Device, DryRun, of_the_machine, play, recap
 
 pytestmark = pytest.mark.device
@@ -47,18 +47,28 @@ def test_curl_of_the_plan(device: Device) -> None:
     assert task["metrics"]["rtf"] > 0
 
 
-def test_notes_that_are_wrong_fail_the_play(device: Device, tmp_path: Path) -> None:
-    """The other way round: the device is right, and what it is compared with is not."""
-    reference = json.loads(REFERENCE.read_text())
-    reference["notes_without_speakers"]["action_items"][0]["due_date"] = "1999-12-31"
-    wrong = tmp_path / "reference.json"
-    wrong.write_text(json.dumps(reference))
-    done = play("playbooks/smoke.yml", "-e", f"smoke_reference={wrong}")
+def test_a_sample_in_a_language_that_the_model_has_not(device: Device, tmp_path: Path) -> None:
+    esperanto = tmp_path / "reference.json"
+    esperanto.write_text(json.dumps({"language": "eo", "verbatim": "Bonan matenon."}))
+    done = play("playbooks/smoke.yml", "-e", f"smoke_reference={esperanto}")
     assert done.returncode != 0
-    assert "F1 of the action items 0.50, at least 0.85" in " ".join(done.stdout.split())
+    advice = "the sample is in eo: bring a sample in a language of the model with smoke_audio and smoke_reference"
+    assert advice in " ".join(done.stdout.split())
     result = json.loads((PROJECT / f"artifacts/smoke/{NAME}.json").read_text())
-    assert [check["name"] for check in result["checks"] if not check["ok"]] == ["action items"]
-    assert result["notes"]["action_items"]
+    assert [check["name"] for check in result["checks"] if not check["ok"]] == ["language of the sample"]
+
+
+@pytest.mark.parametrize("reference", ["no file", '{"verbatim": "Hello."}'])
+def test_a_reference_that_is_none_is_refused_before_anything_is_changed(
+    device: Device, tmp_path: Path, reference: str
+) -> None:
+    path = tmp_path / "reference.json"
+    if reference.startswith("{"):
+        path.write_text(reference)
+    done = play("playbooks/deploy.yml", "-e", f"smoke_reference={path}")
+    assert done.returncode != 0
+    assert f"a reference, {path}: JSON with the language" in " ".join(done.stdout.split())
+    assert recap(done.stdout)["changed"] == 0
 
 
 def test_units_are_sandboxed(device: Device) -> None:
