@@ -49,6 +49,13 @@ def test_a_line_that_loses_a_name_stays_raw_and_a_warning_says_so(server: LlmSer
     assert found.warnings[0].startswith("1 of 2 lines of the clean transcript are as they were recognised")
 
 
+def test_a_word_has_capitals_inside_only_where_they_were_recognised(server: LlmServer) -> None:
+    said = [Turn(None, "it's on um McNeil's USB stick, that's all I know.")]
+    assert cleaned(server, "It'S on McNeil's USB stick, That'S all I know.", said).text == (
+        "It's on McNeil's USB stick, That's all I know."
+    )
+
+
 def test_in_another_language_an_english_filler_is_a_word(server: LlmServer) -> None:
     turns = [Turn(None, "Um fünf Uhr kommt der der Chef.")]
     server.answer = lambda _: "Fünf Uhr kommt der Chef."

@@ -11,7 +11,7 @@ from maie.logs import get_logger
 from maie.prompts import Message, Template, Turn, label, messages, without_marks
 from maie.stages.kept import are_kept, is_english
 from maie.stages.parts import lines_of, split
-from maie.stages.wording import edits, words_of
+from maie.stages.wording import edits, without_new_capitals, words_of
 
 GROWTH = 1.25
 SPARE_TOKENS = 64
@@ -121,7 +121,7 @@ class _Cleaner:
         if answer is not None:
             clean = without_marks(answer.removeprefix(label(turn)))
             if are_kept(raw, clean, self._english):
-                return _Line(label(turn), raw, clean, trusted=True)
+                return _Line(label(turn), raw, without_new_capitals(raw, clean), trusted=True)
         return _Line(label(turn), raw, raw, trusted=False)
 
     def _ask(self, part: Sequence[Turn], letters: int) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""Words as they are compared: without letter case and punctuation."""
+"""Words as they are compared, without letter case and punctuation, and capitals as they were recognised."""
 
 from __future__ import annotations
 
@@ -11,6 +11,21 @@ _WORD = re.compile(r"[^\W_]+(?:['’.,:][^\W_]+)*")
 def words_of(text: str) -> list[str]:
     """Return the words of a text in lower case; ``5,000``, ``3:30`` and ``don't`` are one word each."""
     return [word.replace("’", "'") for word in _WORD.findall(text.lower())]
+
+
+def without_new_capitals(raw: str, clean: str) -> str:
+    """Return a cleaned line whose words have capitals beyond the first letter only where the raw line has them too.
+
+    Small models write "It'S" for "it's".
+    """
+    as_heard = {word.lower(): word for word in _WORD.findall(raw)}
+
+    def written(found: re.Match[str]) -> str:
+        word = found[0]
+        is_new = word[1:] != word[1:].lower() and word.lower() in as_heard
+        return word[0] + as_heard[word.lower()][1:] if is_new else word
+
+    return _WORD.sub(written, clean)
 
 
 def edits(before: Sequence[str], after: Sequence[str]) -> int:

@@ -184,7 +184,7 @@ def _notes(schema: dict[str, Any], views: Sequence[View], answers: Sequence[str]
 
 def within(figures: dict[str, Any], arguments: argparse.Namespace) -> bool:
     """Say whether the figures of one graded material keep the limits."""
-    return (
+    return bool(
         figures["clean_wer"] <= arguments.most_wer
         and figures["notes_valid"] >= arguments.least_valid
         and figures["action_items_f1"] >= arguments.least_f1
