@@ -17,6 +17,7 @@ BASE = ROOT / "models" / "faster-whisper-base"
 LLM = ROOT / "files" / "models" / "maie-llm-en-v1"
 SAMPLE = ROOT / "files" / "audio" / "natural-meeting.wav"
 REFERENCE = ROOT / "files" / "audio" / "natural-meeting.json"
+MEMO = ROOT / "files" / "audio" / "natural-short.wav"
 WRITTEN = ROOT / "tests" / "cases" / "notes" / "meeting.json"
 """A meeting in the words that the language model was trained on, with its notes; nobody speaks it."""
 
