@@ -42,6 +42,7 @@ def make(folder: Path) -> Path:
         if value is None:
             _set(spec, name, random.normal(0, 0.5, _shape(name)).astype(np.float32))
     spec.config.lang_ids = [VOCABULARY.index(f"<|{language}|>") for language in LANGUAGES]
+    spec.config.alignment_heads = [(0, 0)]
     spec.config.suppress_ids = spec.config.suppress_ids_begin = []
     spec.register_vocabulary(VOCABULARY)
     spec.validate()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 import ctranslate2
 import faster_whisper
+import multilingual_model
 import pytest
 from audiofiles import MODEL
 from maie import asr as engines
@@ -37,13 +39,18 @@ class Script:
         self._heard, self._again = iter(heard), iter(again)
         self.languages = languages
         self.asked: list[tuple[list[int], Ask]] = []
+        self.asked_again: list[tuple[int, Ask]] = []
 
     def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:
         self.asked.append(([len(piece) for piece in pieces], ask))
         return [next(self._heard) for _ in pieces]
 
-    def recognise_again(self, *_: object) -> Heard:
+    def recognise_again(self, piece: Samples, ask: Ask) -> Heard:
+        self.asked_again.append((len(piece), ask))
         return next(self._again)
+
+    def fitting(self, prompt: str) -> str:
+        return prompt[:30]
 
 
 def said(*segments: Segment, language: str = "en") -> Heard:
@@ -97,13 +104,81 @@ def test_no_control_token_reaches_the_model(prompt: str) -> None:
     assert all(token < tokens.token_to_id("<|endoftext|>") for token in found)
 
 
-def test_what_looks_wrong_is_heard_again() -> None:
-    engine = Script(
-        said(segment(0, 9.5, avg_logprob=-1.1)), said(segment(0, 9.5)), again=[said(segment(0, 9.5, text="better"))]
-    )
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        (said(segment(0, 9.5, avg_logprob=-1.1)), said(segment(0, 9.5, text="sure")), "sure"),
+        (said(segment(0, 9.5, avg_logprob=-1.1)), said(segment(0, 9.5, text="less", avg_logprob=-1.6)), "words"),
+        (said(segment(0, 9.5, avg_logprob=-1.1)), said(segment(0, 2, text="little")), "words"),
+        (said(segment(0, 9.5, avg_logprob=-1.1)), said(), "words"),
+        (said(segment(0, 9.5, text="so " * 40, avg_logprob=-0.1)), said(segment(0, 9, text="so")), "so"),
+        (said(), said(segment(0, 9, text="late")), "late"),
+    ],
+    ids=["surer", "less sure", "less covered", "nothing", "no loop", "something"],
+)
+def test_of_two_hearings_the_one_with_more_evidence_stands(first: Heard, second: Heard, kept: str) -> None:
+    engine = Script(first, said(segment(0, 9.5)), again=[second])
     found, _ = transcribe(engine, [Span(0, 10), Span(20, 30)])
-    assert [s.text for s in found.transcript.segments] == ["better", "words"]
+    assert [s.text for s in found.transcript.segments] == [kept, "words"]
+    assert [length for length, _ in engine.asked_again] == [10 * SAMPLE_RATE]
+
+
+def test_only_what_has_no_text_is_heard_again_and_put_in_its_place() -> None:
+    late = segment(1, 3, text="late", words=(Word(1, 3, "late", 0.9),))
+    engine = Script(said(segment(0, 4), segment(9, 12)), again=[said(late)])
+    found, _ = transcribe(engine, [Span(0, 5), Span(5.5, 12)], word_timestamps=True)
+    assert [(s.start, s.end, s.text) for s in found.transcript.segments] == [
+        (0, 4, "words"),
+        (5, 7, "late"),
+        (9, 12, "words"),
+    ]
+    assert found.transcript.segments[1].words == (Word(5, 7, "late", 0.9),)
+    assert engine.asked_again == [(5 * SAMPLE_RATE, Ask("en", "en", None, True))]
+
+
+def test_seconds_without_text_are_not_heard_again_where_nobody_speaks() -> None:
+    engine = Script(said(segment(0, 4), segment(7, 12)))
+    transcribe(engine, [Span(0, 4.5), Span(6.6, 12)])
+    assert engine.asked_again == []
+
+
+def test_what_is_found_without_confidence_fills_no_hole() -> None:
+    engine = Script(said(segment(0, 4)), again=[said(segment(0, 5, text="invented", avg_logprob=-1.3))])
+    found, _ = transcribe(engine, [Span(0, 10)])
+    assert [s.text for s in found.transcript.segments] == ["words"]
+
+
+def test_a_prompt_that_costs_words_is_left_out_and_that_is_told() -> None:
+    engine = Script(said(segment(0, 2)), said(segment(0, 9.5)), said(segment(0, 9.5, text="all that was said")))
+    found, _ = transcribe(engine, [Span(0, 10), Span(20, 30)], initial_prompt="Maya")
+    assert [s.text for s in found.transcript.segments] == ["all that was said", "words"]
+    assert found.warnings == (
+        "The initial_prompt cost words in 1 of 2 stretches of speech, which were heard without it.",
+    )
+    assert [ask.prompt for _, ask in engine.asked] == ["Maya", None]
+
+
+def test_a_prompt_that_costs_words_again_and_again_is_asked_no_more() -> None:
+    short, whole = said(segment(0, 2)), said(segment(0, 9.5))
+    engine = Script(short, short, whole, whole, whole)
+    found, _ = transcribe(engine, [Span(0, 10), Span(20, 30), Span(40, 50)], initial_prompt="Maya")
+    assert [ask.prompt for _, ask in engine.asked] == ["Maya", None, None, None]
+    assert "in 2 of 3 stretches" in found.warnings[0]
+
+
+def test_a_prompt_that_costs_nothing_is_not_blamed() -> None:
+    engine = Script(said(segment(0, 2)), said(segment(0, 2)), again=[said()])
+    found, _ = transcribe(engine, [Span(0, 10)], initial_prompt="Maya")
     assert found.warnings == ()
+
+
+def test_a_prompt_is_cut_to_what_the_model_can_take_and_that_is_told() -> None:
+    engine = Script(said(segment(0, 1)))
+    found, _ = transcribe(engine, [Span(0, 1)], initial_prompt="Maya, Wren, Bartholomew, Anastasia")
+    assert engine.asked[0][1].prompt == "Maya, Wren, Bartholomew, Anast"
+    assert found.warnings == (
+        "The initial_prompt was cut to its first 30 characters: with a longer one, speech would be lost.",
+    )
 
 
 def test_speech_without_words_is_told() -> None:
@@ -143,6 +218,14 @@ def test_words_are_absolute_in_order_and_inside_their_segment() -> None:
 def test_a_missing_model_is_a_configuration_error(tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match="no model"):
         engines.load(Settings(profile="embedded", asr_model=tmp_path))
+
+
+def test_a_model_that_can_not_tell_the_times_of_words_is_a_configuration_error(tmp_path: Any) -> None:
+    folder = multilingual_model.make(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "alignment_heads": None}))
+    with pytest.raises(ConfigurationError, match="alignment_heads"):
+        engines.load(Settings(profile="embedded", asr_model=folder))
 
 
 def test_cuda_without_a_device_is_a_configuration_error() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import multilingual_model
 import pytest
@@ -25,11 +26,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> FasterWhisper:
 
 @pytest.fixture
 def hears(model: FasterWhisper, monkeypatch: pytest.MonkeyPatch) -> Scripted:
-    """Let the model hear languages with given probabilities, one after the other."""
+    """Let the model hear languages with given probabilities, one in each piece."""
 
     def script(*heard: tuple[str, float]) -> FasterWhisper:
-        answers = iter(heard)
-        monkeypatch.setattr(model._whisper, "detect_language", lambda _: (*next(answers), []))
+        monkeypatch.setattr(model, "_detected", lambda _: list(heard))
         return model
 
     return script
@@ -63,6 +63,20 @@ def test_a_piece_that_does_not_tell_its_language_has_that_of_what_came_before(
     assert languages(hears(("vi", 0.9), ("de", probability)), [LONG, piece], Ask()) == ["vi", "vi"]
     assert languages(hears(("de", probability)), [piece], Ask(likely="en")) == ["en"]
     assert languages(hears(("de", probability)), [piece], Ask()) == ["de"]
+
+
+def test_pieces_of_different_languages_are_encoded_once(hears: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = hears(("vi", 0.9), ("en", 0.95), ("vi", 0.9))
+    encoded: list[int] = []
+    encode = model._whisper.encode
+
+    def counted(features: Any) -> Any:
+        encoded.append(len(features))
+        return encode(features)
+
+    monkeypatch.setattr(model._whisper, "encode", counted)
+    assert languages(model, [LONG, LONG, LONG], Ask()) == ["vi", "en", "vi"]
+    assert encoded == [3]
 
 
 def test_the_embedded_model_is_english_only_for_the_engine_too() -> None:

@@ -19,20 +19,44 @@ def segment(start: float, end: float, text: str = "words", **changes: Any) -> Se
 
 
 @pytest.mark.parametrize(
-    ("segments", "failed"),
+    ("segments", "wrong"),
     [
         ([segment(0, 9.5)], False),
-        ([segment(0, 4), segment(5, 8)], False),
         ([segment(0, 9.5, avg_logprob=None, no_speech_prob=None)], False),
-        ([], True),
+        ([], False),
         ([segment(0, 9.5, compression_ratio=2.5)], True),
         ([segment(0, 5), segment(5, 9.5, avg_logprob=-1.1)], True),
-        ([segment(0, 7)], True),
         ([segment(i, i + 1, THANKS) for i in range(10)], True),
     ],
 )
-def test_what_counts_as_failed(segments: list[Segment], failed: bool) -> None:
-    assert quality.failed(segments, 10.0) is failed
+def test_what_looks_wrong(segments: list[Segment], wrong: bool) -> None:
+    assert quality.looks_wrong(segments) is wrong
+
+
+@pytest.mark.parametrize(
+    ("segments", "holes"),
+    [
+        ([segment(0, 9.5), segment(20, 29)], []),
+        ([segment(1.3, 9.1), segment(20.8, 28.7)], []),
+        ([segment(1.5, 10), segment(20, 30)], [Span(0, 1.5)]),
+        ([segment(0, 10), segment(20, 28.5)], [Span(28.5, 30)]),
+        ([segment(0, 3), segment(4.5, 10), segment(20, 30)], [Span(3, 4.5)]),
+        ([segment(0, 9), segment(21, 30)], [Span(9, 21)]),
+        ([segment(0, 30), segment(5, 6)], []),
+        ([], [Span(0, 30)]),
+    ],
+)
+def test_where_speech_has_no_text(segments: list[Segment], holes: list[Span]) -> None:
+    assert quality.holes(segments, SPEECH) == holes
+    assert quality.holes(segments, []) == []
+
+
+def test_evidence_is_sure_text_where_somebody_speaks() -> None:
+    assert quality.evidence([segment(0, 10, avg_logprob=0.0)], SPEECH) == 10
+    assert quality.evidence([segment(5, 25, avg_logprob=None)], SPEECH) == 10
+    assert quality.evidence([segment(0, 10, avg_logprob=-1.0)], SPEECH) == pytest.approx(3.68, abs=0.01)
+    assert quality.evidence([segment(i, i + 1, THANKS) for i in range(10)], SPEECH) == 0
+    assert quality.evidence([], SPEECH) == 0
 
 
 def row(number: int, text: str = THANKS) -> list[Segment]:

@@ -73,6 +73,9 @@ class Recogniser(Protocol):
     def recognise_again(self, piece: Samples, ask: Ask) -> Heard:
         """Hear one piece whose text looked wrong in another, slower way; raises as :meth:`recognise`."""
 
+    def fitting(self, prompt: str) -> str:
+        """Return as much of a prompt as the model can take without losing words over it."""
+
 
 def hear_silence(recogniser: Recogniser) -> None:
     """Have an engine hear a second of silence, which takes all that it needs for speech; raises as that does."""

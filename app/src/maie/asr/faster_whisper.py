@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from maie.asr.base import MAX_PIECE_SECONDS, Ask, Heard, Samples, compression_ratio, hear_silence
+from maie.asr.timing import Timed, in_segments, plausible
 from maie.domain import SAMPLE_RATE, Segment, Word
 from maie.errors import ConfigurationError
 from maie.logs import get_logger
 from maie.modelfiles import asr_languages, model_name, model_sha256
 from maie.settings import Settings
 
-SLOT = int(MAX_PIECE_SECONDS) * SAMPLE_RATE
-"""Samples from the start of one piece to that of the next in a batch's buffer."""
+FRAMES = 100
+SLOT_FRAMES = int(MAX_PIECE_SECONDS) * FRAMES
+"""Feature frames of a second, and of the longest piece."""
 
-SLOT_FRAMES = int(MAX_PIECE_SECONDS) * 100
-"""The same in feature frames, which is the unit of faster-whisper's ``seek``."""
+MAX_PROMPT_TOKENS = 150
+"""Of the 448 tokens that the decoder has for prompt and text; see ``docs/api.md``."""
+
+BEFORE_WORDS = "\"'“¿([{-"
+AFTER_WORDS = "\"'.。,，!！?？:：”)]}、"
+"""Punctuation that belongs to the word behind it, and before it."""
 
 FALLBACK_TEMPERATURES = (0.0, 0.4, 0.8)
 """Fewer than Whisper's six, so that hopeless audio does not take many times as long as good audio."""
@@ -37,14 +45,12 @@ class FasterWhisper:
 
     Args:
         whisper: faster-whisper's model.
-        pipeline: Its batched pipeline on the same model.
         languages: ISO 639-1 codes that it knows, at least one.
     """
 
     def __init__(
         self,
         whisper: Any,
-        pipeline: Any,
         languages: tuple[str, ...],
         beam_size: int,
         batch_size: int,
@@ -52,7 +58,7 @@ class FasterWhisper:
         versions: dict[str, Any],
     ) -> None:
         self._whisper = whisper
-        self._pipeline = pipeline
+        self._tokenizers: dict[str, Any] = {}
         self._beam_size = beam_size
         self.languages = languages
         self.batch_size = batch_size
@@ -60,92 +66,145 @@ class FasterWhisper:
         self.versions = versions
 
     def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:
-        """Decode pieces together, those of each language in one batch."""
-        languages = self._languages(pieces, ask)
-        heard: dict[int, Heard] = {}
-        for language in dict.fromkeys(languages):
-            places = [place for place, other in enumerate(languages) if other == language]
-            found = self._decode([pieces[place] for place in places], language, ask)
-            heard.update({place: Heard(tuple(s), language) for place, s in zip(places, found, strict=True)})
-        return [heard[place] for place in range(len(pieces))]
+        """Decode pieces together; what the encoder makes of them tells their language, and the time of each word.
+
+        The text is decoded without timestamps, and its words get their times afterwards, from the decoder's attention:
+        with timestamps, Whisper leaves out what it takes for a sentence that goes on after the end of the piece.
+        """
+        from faster_whisper.transcribe import get_suppressed_tokens, pad_or_trim
+
+        features = [pad_or_trim(self._whisper.feature_extractor(piece)[..., :-1]) for piece in pieces]
+        encoded = self._whisper.encode(np.stack(features))
+        languages = self._languages(encoded, pieces, ask)
+        tokenizers = {language: self._tokenizer(language) for language in languages}
+        previous = self._prompt_tokens(ask.prompt) if ask.prompt else []
+        results = self._whisper.model.generate(
+            encoded,
+            [self._whisper.get_prompt(tokenizers[code], previous, without_timestamps=True) for code in languages],
+            beam_size=self._beam_size,
+            max_length=self._whisper.max_length,
+            suppress_tokens=get_suppressed_tokens(tokenizers[languages[0]], [-1]),
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        texts = [[t for t in result.sequences_ids[0] if t < tokenizers[languages[0]].eot] for result in results]
+        words = self._timed(encoded, texts, [len(piece) / SAMPLE_RATE for piece in pieces], languages)
+        return [
+            Heard(tuple(_segments(timed, result, ask.words)), language)
+            for timed, result, language in zip(words, results, languages, strict=True)
+        ]
 
     def recognise_again(self, piece: Samples, ask: Ask) -> Heard:
         """Decode one piece with the sequential decoder, which tries higher temperatures and drops silence."""
         log.info("piece is decoded again", seconds=round(len(piece) / SAMPLE_RATE, 1))
-        (language,) = self._languages([piece], ask)
-        results, _ = self._whisper.transcribe(
+        results, about = self._whisper.transcribe(
             piece,
-            language=language,
+            language=ask.language or ask.likely,
             beam_size=self._beam_size,
             temperature=FALLBACK_TEMPERATURES,
             condition_on_previous_text=False,
             initial_prompt=ask.prompt,
             word_timestamps=ask.words,
         )
-        return Heard(tuple(_segment(result, 0.0) for result in results), language)
+        return Heard(tuple(_segment(result) for result in results), about.language)
 
-    def _languages(self, pieces: Sequence[Samples], ask: Ask) -> list[str]:
+    def fitting(self, prompt: str) -> str:
+        """Return as much of a prompt, from its beginning, as leaves the decoder its room; cut between words."""
+        encoding = self._whisper.hf_tokenizer.encode(f" {prompt.strip()}", add_special_tokens=False)
+        if len(encoding.ids) <= MAX_PROMPT_TOKENS:
+            return prompt
+        kept = prompt.strip()[: max(0, encoding.offsets[MAX_PROMPT_TOKENS][0] - 1)]
+        words = kept.rsplit(maxsplit=1)
+        return words[0].rstrip(",;、，") if len(words) > 1 else kept
+
+    def _prompt_tokens(self, prompt: str) -> list[int]:
+        return list(self._whisper.hf_tokenizer.encode(f" {prompt.strip()}", add_special_tokens=False).ids)
+
+    def _tokenizer(self, language: str) -> Any:
+        from faster_whisper.tokenizer import Tokenizer
+
+        if language not in self._tokenizers:
+            multilingual = self._whisper.model.is_multilingual
+            self._tokenizers[language] = Tokenizer(self._whisper.hf_tokenizer, multilingual, "transcribe", language)
+        return self._tokenizers[language]
+
+    def _languages(self, encoded: Any, pieces: Sequence[Samples], ask: Ask) -> list[str]:
         """Return the language of each piece: what was asked for, or what the model hears in it."""
-        if ask.language is not None:
-            return [ask.language] * len(pieces)
+        if ask.language is not None or not self._whisper.model.is_multilingual:
+            return [ask.language or self.languages[0]] * len(pieces)
         languages: list[str] = []
         likely = ask.likely
-        for piece in pieces:
-            found, probability, _ = self._whisper.detect_language(piece)
+        for piece, (found, probability) in zip(pieces, self._detected(encoded), strict=True):
             sure = probability >= SURE_OF_LANGUAGE and len(piece) >= TELLING_SECONDS * SAMPLE_RATE
             likely = found if likely is None or sure else likely
             languages.append(likely)
         return languages
 
-    def _decode(self, pieces: Sequence[Samples], language: str, ask: Ask) -> list[list[Segment]]:
-        """Return the segments of each piece.
+    def _detected(self, encoded: Any) -> list[tuple[str, float]]:
+        """Return the likeliest language of each piece with its probability."""
+        return [(found[0][0][2:-2], found[0][1]) for found in self._whisper.model.detect_language(encoded)]
 
-        All pieces lie in one buffer, each in a slot of 30 s, so that a segment's ``seek`` tells without doubt whose it
-        is.
-        """
-        buffer = np.zeros(SLOT * len(pieces), dtype=np.float32)
-        clips = []
-        for place, piece in enumerate(pieces):
-            buffer[place * SLOT : place * SLOT + len(piece)] = piece
-            start = place * MAX_PIECE_SECONDS
-            clips.append({"start": start, "end": start + len(piece) / SAMPLE_RATE})
-        results, _ = self._pipeline.transcribe(
-            buffer,
-            language=language,
-            beam_size=self._beam_size,
-            batch_size=len(pieces),
-            clip_timestamps=clips,
-            without_timestamps=False,
-            condition_on_previous_text=False,
-            initial_prompt=ask.prompt,
-            word_timestamps=ask.words,
+    def _timed(
+        self, encoded: Any, texts: list[list[int]], seconds: Sequence[float], languages: Sequence[str]
+    ) -> list[list[Timed]]:
+        """Return the words of each piece with their times; a language decides what is a word."""
+        frames = [max(1, min(round(length * FRAMES), SLOT_FRAMES)) for length in seconds]
+        found: dict[str, Any] = {
+            language: self._whisper.find_alignment(self._tokenizer(language), texts, encoded, frames)
+            for language in dict.fromkeys(languages)
+        }
+        return [_words(found[language][place]) for place, language in enumerate(languages)]
+
+
+def _words(alignment: list[dict[str, Any]]) -> list[Timed]:
+    """Return an alignment's words, each with its punctuation, as plain values: the library's own are NumPy's."""
+    from faster_whisper.transcribe import merge_punctuations
+
+    merge_punctuations(alignment, BEFORE_WORDS, AFTER_WORDS)
+    words = [Timed(w["word"], float(w["start"]), float(w["end"]), float(w["probability"])) for w in alignment]
+    return plausible([word for word in words if word.text.strip()])
+
+
+def _segments(words: Iterable[Timed], result: Any, with_words: bool) -> Iterable[Segment]:
+    length = len(result.sequences_ids[0])
+    for group in in_segments(words):
+        text = "".join(word.text for word in group).strip()
+        timed = tuple(Word(w.start, w.end, w.text.strip(), round(w.probability, 4)) for w in group)
+        yield Segment(
+            start=group[0].start,
+            end=group[-1].end,
+            text=text,
+            avg_logprob=result.scores[0] * length / (length + 1),
+            compression_ratio=compression_ratio(text),
+            no_speech_prob=result.no_speech_prob,
+            words=timed if with_words else None,
         )
-        found: list[list[Segment]] = [[] for _ in pieces]
-        for result in results:
-            place = result.seek // SLOT_FRAMES
-            found[place].append(_segment(result, -place * MAX_PIECE_SECONDS))
-        return found
 
 
-def _segment(result: Any, offset: float) -> Segment:
+def _segment(result: Any) -> Segment:
+    """Return a segment of the sequential decoder's."""
     text = result.text.strip()
+    words = None
+    if result.words is not None:
+        words = tuple(
+            Word(float(w.start), float(w.end), w.word.strip(), round(float(w.probability), 4)) for w in result.words
+        )
     return Segment(
-        start=float(result.start) + offset,
-        end=float(result.end) + offset,
+        start=float(result.start),
+        end=float(result.end),
         text=text,
         avg_logprob=result.avg_logprob,
         compression_ratio=compression_ratio(text),
         no_speech_prob=result.no_speech_prob,
-        words=None if result.words is None else _words(result.words, offset),
+        words=words,
     )
 
 
-def _words(words: Iterable[Any], offset: float) -> tuple[Word, ...]:
-    """Return words with plain numbers; the library's own are NumPy's, which JSON does not take."""
-    return tuple(
-        Word(float(w.start) + offset, float(w.end) + offset, w.word.strip(), round(float(w.probability), 4))
-        for w in words
-    )
+def _has_alignment_heads(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("alignment_heads"))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def load(settings: Settings) -> FasterWhisper:
@@ -156,12 +215,17 @@ def load(settings: Settings) -> FasterWhisper:
         RuntimeError, MemoryError: There is no memory for it at present, or a library is missing.
     """
     import ctranslate2
-    from faster_whisper import BatchedInferencePipeline, WhisperModel
+    from faster_whisper import WhisperModel
     from faster_whisper.transcribe import tqdm
 
     tqdm.set_lock(threading.RLock())  # its own lock is a named semaphore, which outlives a killed process
     if not (settings.asr_model / "model.bin").is_file():
         raise ConfigurationError(f"MAIE_ASR_MODEL: there is no model in {settings.asr_model}.")
+    if not _has_alignment_heads(settings.asr_model):
+        raise ConfigurationError(
+            f"MAIE_ASR_MODEL: config.json in {settings.asr_model} names no alignment_heads, which tell the times of "
+            "words; convert the model anew with a converter of today."
+        )
     if settings.asr_device == "cuda" and ctranslate2.get_cuda_device_count() == 0:
         raise ConfigurationError("MAIE_ASR_DEVICE is cuda, but CTranslate2 finds no CUDA device.")
     try:
@@ -182,7 +246,6 @@ def load(settings: Settings) -> FasterWhisper:
     }
     recogniser = FasterWhisper(
         whisper,
-        BatchedInferencePipeline(whisper),
         languages=asr_languages(settings.asr_model) or tuple(whisper.supported_languages),
         beam_size=settings.asr_beam_size,
         batch_size=settings.asr_batch_size,

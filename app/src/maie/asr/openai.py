@@ -76,6 +76,10 @@ class OpenAiRecogniser:
         """Send a piece with a temperature; raises as :meth:`recognise`."""
         return self._hear(piece, ask, SECOND_TEMPERATURE)
 
+    def fitting(self, prompt: str) -> str:
+        """Return the prompt: only the server knows its model's tokens."""
+        return prompt
+
     def _hear(self, piece: Samples, ask: Ask, temperature: float) -> Heard:
         fields = [("model", self._model), ("response_format", "verbose_json"), ("temperature", str(temperature))]
         fields += [(name, value) for name, value in (("language", ask.language), ("prompt", ask.prompt)) if value]

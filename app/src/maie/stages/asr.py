@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from maie.asr.base import MAX_PIECE_SECONDS, Ask, Heard, Recogniser, Samples
+from maie.asr.base import MAX_PIECE_SECONDS, Ask, Recogniser, Samples
 from maie.domain import SAMPLE_RATE, Segment, Span, TaskOptions, Transcript, Word
 from maie.errors import NotAvailable
 from maie.prompts import without_marks
 from maie.stages import quality, vad
 from maie.stages.decode import Audio
+from maie.stages.hearing import Hearing, hear
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,13 @@ class _Findings:
     languages: dict[str, float]
     wordless: list[float]
     """Seconds of each chunk in which no words were found."""
+    unprompted: int = 0
+    """Chunks in which the client's words to expect cost others."""
 
-    def add(self, heard: Heard, chunk: Span) -> None:
+    def add(self, hearing: Hearing, chunk: Span) -> None:
         """Take what was heard in one chunk."""
+        heard = hearing.heard
+        self.unprompted += hearing.prompt_failed
         seconds = chunk.end - chunk.start
         before = len(self.segments)
         _append(self.segments, heard.segments, chunk)
@@ -68,7 +73,7 @@ def transcribe(
         NotAvailable: The engine does not know the language.
         MaieError: The engine can't answer.
     """
-    ask = _ask(options, recogniser)
+    ask, cut = _ask(options, recogniser)
     chunks = vad.group(speech)
     found = _Findings([], {}, [])
     total = sum(chunk.end - chunk.start for chunk in chunks)
@@ -76,34 +81,40 @@ def transcribe(
     for first in range(0, len(chunks), recogniser.batch_size):
         batch = chunks[first : first + recogniser.batch_size]
         pieces = [_piece(audio, chunk) for chunk in batch]
-        for chunk, heard in zip(batch, _hear(pieces, recogniser, ask), strict=True):
-            found.add(heard, chunk)
-            ask = replace(ask, likely=heard.language)
+        spoken = [_inside(chunk, speech) for chunk in batch]
+        for chunk, hearing in zip(batch, hear(pieces, spoken, recogniser, ask), strict=True):
+            found.add(hearing, chunk)
+            ask = replace(ask, likely=hearing.heard.language)
+        if found.unprompted > (first + len(batch)) / 2:
+            ask = replace(ask, prompt=None)
         done += sum(chunk.end - chunk.start for chunk in batch)
         on_progress(done / total)
-    warnings = _told(found, speech, chunks)
+    warnings = [*cut, *_told(found, speech, chunks)]
     kept, objections = quality.guard(found.segments, speech)
     language = ask.language or max(found.languages, key=lambda code: found.languages[code], default=ask.likely or "")
     doubts = quality.doubts(kept, recogniser.doubt_logprob)
     return Recognition(Transcript(language, tuple(kept)), (*warnings, *objections, *doubts))
 
 
-def _ask(options: TaskOptions, recogniser: Recogniser) -> Ask:
-    """Return how pieces are to be heard; of the client's words, nothing that a model takes for a control token."""
+def _ask(options: TaskOptions, recogniser: Recogniser) -> tuple[Ask, list[str]]:
+    """Return how pieces are to be heard; of the client's words, nothing that a model takes for a control token.
+
+    With it come sentences for the client on what of the words had to go.
+    """
     known = recogniser.languages
     language = known[0] if options.language is None and len(known) == 1 else options.language
     if language is not None and known and language not in known:
         raise NotAvailable(f"The language {language!r} is not available in this deployment.")
     prompt = without_marks(options.initial_prompt or "")
-    return Ask(language, None, prompt or None, options.word_timestamps)
+    kept = recogniser.fitting(prompt) if prompt else ""
+    short = f"The initial_prompt was cut to its first {len(kept)} characters: with a longer one, speech would be lost."
+    return Ask(language, None, kept or None, options.word_timestamps), [short] if len(kept) < len(prompt) else []
 
 
-def _hear(pieces: Sequence[Samples], recogniser: Recogniser, ask: Ask) -> list[Heard]:
-    """Return what is said in each piece; what looks wrong is heard again."""
-    return [
-        recogniser.recognise_again(piece, ask) if quality.failed(heard.segments, len(piece) / SAMPLE_RATE) else heard
-        for piece, heard in zip(pieces, recogniser.recognise(pieces, ask), strict=True)
-    ]
+def _inside(chunk: Span, speech: Sequence[Span]) -> list[Span]:
+    """Return where somebody speaks in a chunk, in seconds from its start."""
+    inside = (span for span in speech if chunk.start <= span.start < chunk.end)
+    return [Span(span.start - chunk.start, span.end - chunk.start) for span in inside]
 
 
 def _piece(audio: Audio, chunk: Span) -> Samples:
@@ -122,6 +133,11 @@ def _told(found: _Findings, speech: Sequence[Span], chunks: Sequence[Span]) -> l
     if found.wordless:
         count, seconds = len(found.wordless), sum(found.wordless)
         warnings.append(f"No words were recognised in {count} of {len(chunks)} stretches of speech ({seconds:.0f} s).")
+    if found.unprompted:
+        warnings.append(
+            f"The initial_prompt cost words in {found.unprompted} of {len(chunks)} stretches of speech, "
+            "which were heard without it."
+        )
     return warnings
 
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from maie.asr.base import compression_ratio
 from maie.domain import Segment, Span
@@ -17,11 +18,14 @@ from maie.domain import Segment, Span
 MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0
 MAX_NO_SPEECH_PROB = 0.6
-MAX_UNCOVERED_SECONDS = 2.5
-"""Whisper's own limits for a failed decoding, and how much of a piece's end may be left without text."""
+MAX_UNCOVERED_SECONDS = 1.0
+"""Whisper's own limits for a failed decoding, and how much speech may be left without text between two segments."""
+
+PADDING_SECONDS = 0.4
+"""What the detector finds begins and ends so much too wide."""
 
 LEAST_SPEECH = 0.1
-"""Share of a segment's time that must be speech; what the detector finds begins and ends 0.4 s too wide already."""
+"""Share of a segment's time that must be speech; of the padding's, there is enough already."""
 
 LOOP_REPEATS = 4
 LOOP_WORDS = 8
@@ -41,17 +45,44 @@ phrases that people do say at the end of a meeting are not in this list on purpo
 Objections = tuple[list[Segment], int]
 
 
-def failed(segments: Sequence[Segment], seconds: float) -> bool:
-    """Whether a piece's text looks wrong: a loop, low confidence, or no text for its last seconds.
+def looks_wrong(segments: Sequence[Segment]) -> bool:
+    """Whether a piece's text is a loop, or the model is unsure of some of it.
 
-    Decoders that work on several pieces at once have no fallback of their own, and drop what follows the last pair of
-    timestamps.
+    Decoders that work on several pieces at once have no fallback of their own.
     """
-    if not segments:
-        return True
     looped = compression_ratio(" ".join(segment.text for segment in segments)) > MAX_COMPRESSION_RATIO
-    doubtful = any(_doubtful(segment, MIN_AVG_LOGPROB) for segment in segments)
-    return looped or doubtful or seconds - segments[-1].end > MAX_UNCOVERED_SECONDS
+    return looped or any(_doubtful(segment, MIN_AVG_LOGPROB) for segment in segments)
+
+
+def holes(segments: Sequence[Segment], speech: Sequence[Span]) -> list[Span]:
+    """Return the stretches before, between and after segments in which somebody speaks and nothing is written.
+
+    Args:
+        segments: In order.
+        speech: Where somebody speaks, with times as the segments have them.
+    """
+    ends = accumulate([-math.inf, *(segment.end for segment in segments)], max)
+    starts = [*(segment.start for segment in segments), math.inf]
+    found = []
+    for end, start in zip(ends, starts, strict=True):
+        inside = [Span(max(span.start, end), min(span.end, start)) for span in speech]
+        inside = [span for span in inside if span.end > span.start]
+        if sum(_without_padding(span, end, start) for span in inside) > MAX_UNCOVERED_SECONDS:
+            found.append(Span(inside[0].start, inside[-1].end))
+    return found
+
+
+def _without_padding(span: Span, earliest: float, latest: float) -> float:
+    """Return the seconds of a stretch of speech between two times, without what the detector added to its ends."""
+    padding = PADDING_SECONDS * ((span.start > earliest) + (span.end < latest))
+    return max(0.0, span.end - span.start - padding)
+
+
+def evidence(segments: Sequence[Segment], speech: Sequence[Span]) -> float:
+    """Return how much speaks for a text: seconds of speech that it covers, each as far as the model is sure of it."""
+    if compression_ratio(" ".join(segment.text for segment in segments)) > MAX_COMPRESSION_RATIO:
+        return 0.0
+    return sum(_speech_seconds(segment, speech) * math.exp(segment.avg_logprob or 0.0) for segment in segments)
 
 
 def _doubtful(segment: Segment, logprob: float) -> bool:
@@ -150,8 +181,11 @@ def _share(segment: Segment, speech: Sequence[Span]) -> float:
     """Return the share of a segment's time that is speech; of one without length, 1 or 0."""
     if segment.end <= segment.start:
         return float(any(span.start <= segment.start <= span.end for span in speech))
-    heard = sum(max(0.0, min(segment.end, span.end) - max(segment.start, span.start)) for span in speech)
-    return heard / (segment.end - segment.start)
+    return _speech_seconds(segment, speech) / (segment.end - segment.start)
+
+
+def _speech_seconds(segment: Segment, speech: Sequence[Span]) -> float:
+    return sum(max(0.0, min(segment.end, span.end) - max(segment.start, span.start)) for span in speech)
 
 
 def _bare(text: str) -> str:

@@ -1,0 +1,83 @@
+"""Hearing pieces, and again what the first hearing left out or is unsure of; the better hearing wins, by evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from maie.asr.base import Ask, Heard, Recogniser, Samples
+from maie.domain import SAMPLE_RATE, Segment, Span
+from maie.stages import quality
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What came of one piece.
+
+    Attributes:
+        prompt_failed: Whether the client's words to expect cost other words, and were left out therefore.
+    """
+
+    heard: Heard
+    prompt_failed: bool = False
+
+
+def hear(
+    pieces: Sequence[Samples], speech: Sequence[Sequence[Span]], recogniser: Recogniser, ask: Ask
+) -> list[Hearing]:
+    """Hear pieces together, and then by itself what looks wrong.
+
+    Args:
+        pieces: At most as many as the engine likes to get at a time.
+        speech: Where somebody speaks in each, in seconds from its start.
+        recogniser: The engine.
+        ask: How they are to be heard.
+    """
+    first = recogniser.recognise(pieces, ask)
+    return [_settle(*each, recogniser, ask) for each in zip(pieces, speech, first, strict=True)]
+
+
+def _settle(piece: Samples, speech: Sequence[Span], heard: Heard, recogniser: Recogniser, ask: Ask) -> Hearing:
+    """Return what stands of a piece after all the hearings that it needs."""
+    prompt_failed = False
+    plain = replace(ask, prompt=None, likely=heard.language)
+    if ask.prompt and _is_suspicious(heard, speech):
+        (without,) = recogniser.recognise([piece], plain)
+        best = better(heard, without, speech)
+        prompt_failed, heard = best is without, best
+    if not heard.segments or quality.looks_wrong(heard.segments):
+        heard = better(heard, recogniser.recognise_again(piece, plain), speech)
+    for hole in quality.holes(heard.segments, speech) if heard.segments else ():
+        heard = replace(heard, segments=_filled(heard.segments, _found(piece, hole, recogniser, plain)))
+    return Hearing(heard, prompt_failed)
+
+
+def better(first: Heard, second: Heard, speech: Sequence[Span]) -> Heard:
+    """Return the hearing that has more evidence for it; the first where nothing speaks for the second."""
+    return second if quality.evidence(second.segments, speech) > quality.evidence(first.segments, speech) else first
+
+
+def _is_suspicious(heard: Heard, speech: Sequence[Span]) -> bool:
+    return quality.looks_wrong(heard.segments) or bool(quality.holes(heard.segments, speech))
+
+
+def _found(piece: Samples, hole: Span, recogniser: Recogniser, ask: Ask) -> list[Segment]:
+    """Return what is said in a stretch that the first hearing has no text for, as far as the engine is sure of it."""
+    part = piece[round(hole.start * SAMPLE_RATE) : round(hole.end * SAMPLE_RATE)]
+    again = recogniser.recognise_again(part, ask).segments
+    if quality.looks_wrong(again):
+        return []
+    return [_moved(segment, hole) for segment in again if segment.text]
+
+
+def _moved(segment: Segment, hole: Span) -> Segment:
+    """Return a segment of a stretch with the times of its piece, and inside the stretch."""
+    words = segment.words
+    if words is not None:
+        words = tuple(replace(word, start=hole.start + word.start, end=hole.start + word.end) for word in words)
+    start = min(hole.start + segment.start, hole.end)
+    return replace(segment, start=start, end=min(max(hole.start + segment.end, start), hole.end), words=words)
+
+
+def _filled(segments: Sequence[Segment], found: Sequence[Segment]) -> tuple[Segment, ...]:
+    return tuple(sorted([*segments, *found], key=lambda segment: segment.start))
