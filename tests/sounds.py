@@ -51,6 +51,41 @@ def noise(seconds: float) -> Samples:
     return np.random.default_rng(3).normal(0, 0.1, round(seconds * RATE)).astype(np.float32)
 
 
+def breathing(seconds: float) -> Samples:
+    """Somebody who breathes near the microphone: four seconds in and out, as noise of a throat's frequencies."""
+    generator = np.random.default_rng(6)
+    time = np.arange(round(seconds * RATE)) / RATE
+    spectrum = np.fft.rfft(generator.normal(0, 1, len(time)))
+    hertz = np.fft.rfftfreq(len(time), 1 / RATE)
+    spectrum *= np.exp(-(((hertz - 600) / 500) ** 2)) + 0.4 * np.exp(-(((hertz - 1700) / 700) ** 2))
+    flow = np.clip(np.sin(2 * np.pi * time / 4), 0, 1) + 0.6 * np.clip(-np.sin(2 * np.pi * time / 4 - 0.4), 0, 1)
+    noisy = np.fft.irfft(spectrum, len(time))
+    return (0.12 * noisy / np.abs(noisy).max() * flow**1.5).astype(np.float32)
+
+
+def dial_tone(seconds: float) -> Samples:
+    """A telephone that waits (350 and 440 Hz), is dialled (two tones a key), and rings (425 Hz), again and again."""
+    time = np.arange(RATE) / RATE
+    waiting = np.tile(np.sin(2 * np.pi * 350 * time) + np.sin(2 * np.pi * 440 * time), 5)
+    keys = [(697, 1209), (770, 1336), (852, 1477), (941, 1336), (697, 1477), (770, 1209), (852, 1336)]
+    key = time[: RATE // 5]
+    dialled = [
+        np.concatenate([np.sin(2 * np.pi * low * key) + np.sin(2 * np.pi * high * key), np.zeros(RATE // 10)])
+        for low, high in keys
+    ]
+    ringing = np.concatenate([2 * np.sin(2 * np.pi * 425 * time), np.zeros(4 * RATE)])
+    call = np.concatenate([waiting, *dialled, ringing, ringing, ringing])
+    repeated = np.tile(call, 1 + int(seconds * RATE) // len(call))[: round(seconds * RATE)]
+    return (0.15 * repeated).astype(np.float32)
+
+
+def quiet_room(seconds: float) -> Samples:
+    """What a microphone hears where nobody is: noise 74 dB below full scale, and the mains' hum."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    room = np.random.default_rng(7).normal(0, 2e-4, len(time)) + 3e-4 * np.sin(2 * np.pi * 50 * time)
+    return room.astype(np.float32)
+
+
 def voice(text: str, language: str, folder: Path) -> Samples:
     """What a synthesiser says in a language, e.g. ``de``, with half a second of silence behind it."""
     path = folder / f"{language}.wav"

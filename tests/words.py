@@ -8,6 +8,11 @@ from whisper_normalizer.english import EnglishTextNormalizer
 _normalised = EnglishTextNormalizer()
 
 
+def normalised(text: str) -> str:
+    """Return an English text as it is compared."""
+    return str(_normalised(text))
+
+
 def wrong_words(said: str, found: str) -> float:
     """Return the word error rate of an English text after normalisation: wrong words over words that were said."""
     return float(jiwer.wer(_normalised(said), _normalised(found)))

@@ -167,7 +167,7 @@ def test_a_prompt_that_costs_words_again_and_again_is_asked_no_more() -> None:
 
 
 def test_a_prompt_that_costs_nothing_is_not_blamed() -> None:
-    engine = Script(said(segment(0, 2)), said(segment(0, 2)), again=[said()])
+    engine = Script(said(segment(0, 4)), said(segment(0, 4)), again=[said()])
     found, _ = transcribe(engine, [Span(0, 10)], initial_prompt="Maya")
     assert found.warnings == ()
 
@@ -185,6 +185,13 @@ def test_speech_without_words_is_told() -> None:
     engine = Script(said(), said(segment(0, 9.5)), again=[said()])
     found, _ = transcribe(engine, [Span(0, 10), Span(20, 30)])
     assert found.warnings == ("No words were recognised in 1 of 2 stretches of speech (10 s).",)
+
+
+def test_hardly_any_words_are_told() -> None:
+    engine = Script(said(segment(0, 2)), said(segment(0, 9.5)), again=[said(segment(0, 1, text="..."))])
+    found, _ = transcribe(engine, [Span(0, 10), Span(20, 30)])
+    assert [s.text for s in found.transcript.segments] == ["words", "words"]
+    assert found.warnings == ("Hardly any words were recognised in 1 of 2 stretches of speech (10 s).",)
 
 
 def test_several_languages_are_told_and_the_longest_counts() -> None:

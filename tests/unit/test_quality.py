@@ -51,6 +51,12 @@ def test_where_speech_has_no_text(segments: list[Segment], holes: list[Span]) ->
     assert quality.holes(segments, []) == []
 
 
+def test_text_for_hardly_any_of_the_speech_is_sparse() -> None:
+    assert quality.is_sparse([segment(0, 2), segment(20, 22.9)], SPEECH)
+    assert not quality.is_sparse([segment(0, 2), segment(20, 23.1)], SPEECH)
+    assert not quality.is_sparse([segment(0, 0.5)], [Span(0, 5)])
+
+
 def test_evidence_is_sure_text_where_somebody_speaks() -> None:
     assert quality.evidence([segment(0, 10, avg_logprob=0.0)], SPEECH) == 10
     assert quality.evidence([segment(5, 25, avg_logprob=None)], SPEECH) == 10

@@ -34,11 +34,13 @@ class _Findings:
     languages: dict[str, float]
     wordless: list[float]
     """Seconds of each chunk in which no words were found."""
+    sparse: list[float]
+    """Seconds of each chunk in which hardly any of the speech became words."""
     unprompted: int = 0
     """Chunks in which the client's words to expect cost others."""
 
-    def add(self, hearing: Hearing, chunk: Span) -> None:
-        """Take what was heard in one chunk."""
+    def add(self, hearing: Hearing, chunk: Span, speech: Sequence[Span]) -> None:
+        """Take what was heard in one chunk, in which somebody speaks at these times."""
         heard = hearing.heard
         self.unprompted += hearing.prompt_failed
         seconds = chunk.end - chunk.start
@@ -47,6 +49,8 @@ class _Findings:
         if len(self.segments) == before:
             self.wordless.append(seconds)
         else:
+            if quality.is_sparse(heard.segments, speech):
+                self.sparse.append(seconds)
             self.languages[heard.language] = self.languages.get(heard.language, 0.0) + seconds
 
 
@@ -75,15 +79,15 @@ def transcribe(
     """
     ask, cut = _ask(options, recogniser)
     chunks = vad.group(speech)
-    found = _Findings([], {}, [])
+    found = _Findings([], {}, [], [])
     total = sum(chunk.end - chunk.start for chunk in chunks)
     done = 0.0
     for first in range(0, len(chunks), recogniser.batch_size):
         batch = chunks[first : first + recogniser.batch_size]
         pieces = [_piece(audio, chunk) for chunk in batch]
         spoken = [_inside(chunk, speech) for chunk in batch]
-        for chunk, hearing in zip(batch, hear(pieces, spoken, recogniser, ask), strict=True):
-            found.add(hearing, chunk)
+        for chunk, speaking, hearing in zip(batch, spoken, hear(pieces, spoken, recogniser, ask), strict=True):
+            found.add(hearing, chunk, speaking)
             ask = replace(ask, likely=hearing.heard.language)
         if found.unprompted > (first + len(batch)) / 2:
             ask = replace(ask, prompt=None)
@@ -130,9 +134,12 @@ def _told(found: _Findings, speech: Sequence[Span], chunks: Sequence[Span]) -> l
     if len(found.languages) > 1:
         parts = ", ".join(f"{code} {seconds:.0f} s" for code, seconds in found.languages.items())
         warnings.append(f"More than one language was heard: {parts}.")
-    if found.wordless:
-        count, seconds = len(found.wordless), sum(found.wordless)
-        warnings.append(f"No words were recognised in {count} of {len(chunks)} stretches of speech ({seconds:.0f} s).")
+    for what, lengths in (("No words", found.wordless), ("Hardly any words", found.sparse)):
+        if lengths:
+            count, seconds = len(lengths), sum(lengths)
+            warnings.append(
+                f"{what} were recognised in {count} of {len(chunks)} stretches of speech ({seconds:.0f} s)."
+            )
     if found.unprompted:
         warnings.append(
             f"The initial_prompt cost words in {found.unprompted} of {len(chunks)} stretches of speech, "
@@ -144,7 +151,7 @@ def _told(found: _Findings, speech: Sequence[Span], chunks: Sequence[Span]) -> l
 def _append(segments: list[Segment], texts: Iterable[Segment], chunk: Span) -> None:
     """Add a chunk's segments with absolute times, each starting where the one before ended or later."""
     for text in texts:
-        if not text.text:
+        if not quality.has_words(text):
             continue
         earliest = segments[-1].end if segments else 0.0
         start = min(max(chunk.start + text.start, earliest), chunk.end)

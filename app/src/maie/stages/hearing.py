@@ -67,7 +67,7 @@ def _found(piece: Samples, hole: Span, recogniser: Recogniser, ask: Ask) -> list
     again = recogniser.recognise_again(part, ask).segments
     if quality.looks_wrong(again):
         return []
-    return [_moved(segment, hole) for segment in again if segment.text]
+    return [_moved(segment, hole) for segment in again if quality.has_words(segment)]
 
 
 def _moved(segment: Segment, hole: Span) -> Segment:

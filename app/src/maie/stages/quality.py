@@ -27,6 +27,10 @@ PADDING_SECONDS = 0.4
 LEAST_SPEECH = 0.1
 """Share of a segment's time that must be speech; of the padding's, there is enough already."""
 
+LEAST_COVERED = 0.25
+SPARSE_FROM_SECONDS = 5.0
+"""Share of the speech of a piece that has text in all that people say, where there is as much speech as this."""
+
 LOOP_REPEATS = 4
 LOOP_WORDS = 8
 """A loop is a phrase as often as this in a row, or more, and of as many words altogether: people say 'no, no, no'."""
@@ -54,6 +58,11 @@ def looks_wrong(segments: Sequence[Segment]) -> bool:
     return looped or any(_doubtful(segment, MIN_AVG_LOGPROB) for segment in segments)
 
 
+def has_words(segment: Segment) -> bool:
+    """Whether there is more in a segment than punctuation."""
+    return any(character.isalnum() for character in segment.text)
+
+
 def holes(segments: Sequence[Segment], speech: Sequence[Span]) -> list[Span]:
     """Return the stretches before, between and after segments in which somebody speaks and nothing is written.
 
@@ -76,6 +85,13 @@ def _without_padding(span: Span, earliest: float, latest: float) -> float:
     """Return the seconds of a stretch of speech between two times, without what the detector added to its ends."""
     padding = PADDING_SECONDS * ((span.start > earliest) + (span.end < latest))
     return max(0.0, span.end - span.start - padding)
+
+
+def is_sparse(segments: Sequence[Segment], speech: Sequence[Span]) -> bool:
+    """Whether there is text for hardly any of the speech: then it may be no speech, and the text invented."""
+    spoken = sum(span.end - span.start for span in speech)
+    covered = sum(_speech_seconds(segment, speech) for segment in segments)
+    return spoken > SPARSE_FROM_SECONDS and covered < LEAST_COVERED * spoken
 
 
 def evidence(segments: Sequence[Segment], speech: Sequence[Span]) -> float:
