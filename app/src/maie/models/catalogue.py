@@ -1,6 +1,7 @@
 """The catalogue of models: ``catalogue.json``, the only place that names any.
 
-The control node's module ``model_fetch`` reads the same file, so that what is fetched and what is verified are one.
+The control node reads the same file: its module ``model_fetch``, so that what is fetched and what is verified are one,
+and the smoke test, for which an entry says what its model must come to (``gate``).
 """
 
 from __future__ import annotations
