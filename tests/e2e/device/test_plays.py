@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -45,6 +46,15 @@ def test_curl_of_the_plan(device: Device) -> None:
     assert task["results"]["raw_transcript"]
     assert task["results"]["segments"]
     assert task["metrics"]["rtf"] > 0
+
+
+def test_the_command_that_the_demo_prints(device: Device) -> None:
+    command = [sys.executable, PROJECT / "scripts/transcribe", f"https://{ADDRESS}:8000"]
+    audio = PROJECT / "files/audio/natural-short.wav"
+    done = subprocess.run([*command, audio], check=True, text=True, capture_output=True, timeout=120)
+    assert "we buy the new printer" in " ".join(done.stdout.split())
+    refused = subprocess.run([*command, PROJECT / "README.md"], check=False, text=True, capture_output=True, timeout=60)
+    assert (refused.returncode, "not_audio" in refused.stderr) == (1, True)
 
 
 def test_a_sample_in_a_language_that_the_model_has_not(device: Device, tmp_path: Path) -> None:
