@@ -16,3 +16,8 @@ def normalised(text: str) -> str:
 def wrong_words(said: str, found: str) -> float:
     """Return the word error rate of an English text after normalisation: wrong words over words that were said."""
     return float(jiwer.wer(_normalised(said), _normalised(found)))
+
+
+def number_of_words(text: str) -> int:
+    """Return how many words of an English text count."""
+    return len(_normalised(text).split())

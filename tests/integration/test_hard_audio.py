@@ -16,9 +16,9 @@ from maie.engine import Engine
 from maie.errors import AudioTooLong
 from maie.settings import PROFILES, Settings
 from maie.stages import quality
-from sounds import GERMAN, chords, drums, noise, voice
+from sounds import GERMAN, chords, voice
 from stack import Figure
-from words import wrong_words
+from words import number_of_words, wrong_words
 
 pytestmark = pytest.mark.timeout(3600)
 FULL = "MAIE_TEST_FULL" in os.environ
@@ -106,40 +106,21 @@ def test_three_hours_of_speech_are_complete_within_bounded_memory(start: Start, 
     told: list[Progress] = []
     result = hear(engine, encode(tmp_path / "long.flac", speech, 16_000, "flac"), told)
     segments = result.transcript.segments
-    found = len(result.transcript.text.split())
-    spoken = len(reference_text().split()) * seconds * 16_000 / len(sample())
+    found = number_of_words(result.transcript.text)
+    spoken = number_of_words(reference_text()) * seconds * 16_000 / len(sample())
     figure(f"{seconds:.0f} s: {mib(engine, 'VmHWM') - idle:.0f} MiB over idle {idle:.0f}, {result.metrics}")
     assert found == pytest.approx(spoken, rel=0.05)
     assert segments[-1].end == pytest.approx(seconds, abs=10)
     assert all(a.end <= b.start for a, b in pairwise(segments))
     assert mib(engine, "VmHWM") - idle < MAX_GROWTH_MIB
     assert [p.audio_seconds for p in told if p.audio_seconds is not None] == [pytest.approx(seconds, abs=0.1)]
-    doubtful = sum(s.avg_logprob < PROFILES["embedded"]["asr_doubt_logprob"] for s in segments)
-    assert doubtful < 0.005 * len(segments)
-    assert result.warnings == ((f"{doubtful} of {len(segments)} {LOW_CONFIDENCE}.",) if doubtful else ())
-
-
-@pytest.mark.parametrize("vad", [True, False], ids=["vad", "no vad"])
-def test_music_and_noise_become_no_loops_and_no_text_without_a_doubt(start: Start, tmp_path: Path, vad: bool) -> None:
-    engine = start(vad=vad)
-    for name, samples in {
-        "chords": chords(60),
-        "drums": drums(60),
-        "band": np.clip(chords(60) + 0.6 * drums(60), -1, 1),
-        "noise": noise(60),
-    }.items():
-        result = hear(engine, write_wav(tmp_path / name, samples))
-        segments = result.transcript.segments
-        print(name, [(s.start, s.text) for s in segments], result.warnings)
-        assert not has_loops(result)
-        assert result.warnings
-        assert not segments or f"{len(segments)} of {len(segments)} {LOW_CONFIDENCE}." in result.warnings
+    assert result.warnings == ()
 
 
 def test_a_language_that_the_model_does_not_know_is_told_as_doubt(start: Start, tmp_path: Path) -> None:
     english, german, pause = sample()[: 10 * 16_000], voice(GERMAN, "de", tmp_path), np.zeros(4 * 16_000, np.float32)
     result = hear(start(), write_wav(tmp_path / "both", np.concatenate([english, pause, german, pause, english])))
-    assert result.transcript.text.count("this is the project meeting for Project Galaxy") == 2
+    assert result.transcript.text.count("Boston office") == 2
     assert not has_loops(result)
     foreign = [s for s in result.transcript.segments if s.start > 12 and s.end < 14 + len(german) / 16_000]
     assert foreign

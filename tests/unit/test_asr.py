@@ -32,7 +32,6 @@ class Script:
     """An engine that hears what it is told to, and notes what it was asked."""
 
     batch_size = 2
-    doubt_logprob = -1.0
     versions: dict[str, Any] = {}  # noqa: RUF012 - the protocol's
 
     def __init__(self, *heard: Heard, again: Sequence[Heard] = (), languages: tuple[str, ...] = ("en",)) -> None:

@@ -109,6 +109,12 @@ def test_what_is_left_out_is_counted() -> None:
     assert warnings == ("Left out as noise or music: 1 segment.", "Left out because nobody speaks there: 2 segments.")
 
 
+def test_a_short_word_beside_the_speech_stands() -> None:
+    end = SPEECH[0].end
+    beside, astray = segment(end + 0.1, end + 0.1, "Bye."), segment(end + 0.5, end + 0.5, "Bye.")
+    assert quality.guard([beside, astray], SPEECH)[0] == [beside]
+
+
 def test_words_of_a_loop_go_with_its_text() -> None:
     text = "Yes, it is good it is good it is good it is good-ish."
     spoken = "Yes, |it |is |good |it |is |good |it |is |good |it |is |good|-ish.".split("|")
@@ -120,9 +126,8 @@ def test_words_of_a_loop_go_with_its_text() -> None:
 
 def test_what_stands_and_is_still_doubtful_is_told() -> None:
     segments = [segment(0, 5), segment(5, 9, avg_logprob=-1.5), segment(20, 29, compression_ratio=3.0)]
-    assert quality.doubts(segments, -1.0) == ("2 of 3 segments were recognised with low confidence.",)
-    assert quality.doubts(segments, -0.1) == ("3 of 3 segments were recognised with low confidence.",)
-    assert quality.doubts(segments[:1], -1.0) == ()
+    assert quality.doubts(segments) == ("2 of 3 segments were recognised with low confidence.",)
+    assert quality.doubts(segments[:1]) == ()
 
 
 def test_confidence_is_weighted_by_length_and_none_where_unknown() -> None:

@@ -122,9 +122,6 @@ class Settings(BaseSettings):
         120.0, gt=0, description="Time limit of 30 s of speech at the server, retries and all (openai)."
     )
     asr_retries: int = Field(2, ge=0, le=2, description="How often a piece is sent again when it fails (openai).")
-    asr_doubt_logprob: float = Field(
-        -1.0, le=0, description="Mean log-probability below which a segment is told to be doubtful; models differ."
-    )
     asr_device: Literal["cpu", "cuda"] = Field("cpu", description="Where the ASR model runs.")
     asr_compute_type: str = Field("int8", description="CTranslate2 compute type.")
     asr_beam_size: int = Field(3, ge=1, description="Beams of the ASR decoder.")

@@ -54,13 +54,11 @@ class Recogniser(Protocol):
     Attributes:
         languages: ISO 639-1 codes that its model knows; empty where that is not known.
         batch_size: How many pieces it likes to get at a time.
-        doubt_logprob: Mean log-probability below which a segment of its model is doubtful.
         versions: Names and versions for the results.
     """
 
     languages: tuple[str, ...]
     batch_size: int
-    doubt_logprob: float
     versions: dict[str, Any]
 
     def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:

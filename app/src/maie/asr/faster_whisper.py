@@ -54,7 +54,6 @@ class FasterWhisper:
         languages: tuple[str, ...],
         beam_size: int,
         batch_size: int,
-        doubt_logprob: float,
         versions: dict[str, Any],
     ) -> None:
         self._whisper = whisper
@@ -62,7 +61,6 @@ class FasterWhisper:
         self._beam_size = beam_size
         self.languages = languages
         self.batch_size = batch_size
-        self.doubt_logprob = doubt_logprob
         self.versions = versions
 
     def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:
@@ -249,7 +247,6 @@ def load(settings: Settings) -> FasterWhisper:
         languages=asr_languages(settings.asr_model) or tuple(whisper.supported_languages),
         beam_size=settings.asr_beam_size,
         batch_size=settings.asr_batch_size,
-        doubt_logprob=settings.asr_doubt_logprob,
         versions={
             "faster_whisper": version("faster-whisper"),
             "ctranslate2": version("ctranslate2"),

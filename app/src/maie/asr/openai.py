@@ -60,7 +60,6 @@ class OpenAiRecogniser:
         self._model = settings.asr_model_name
         self._seconds = settings.asr_timeout_seconds
         self._retries = settings.asr_retries
-        self.doubt_logprob = settings.asr_doubt_logprob
         self.versions: dict[str, Any] = {"asr_model": {"backend": "openai", "name": self._model}}
 
     def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:

@@ -96,7 +96,7 @@ def transcribe(
     warnings = [*cut, *_told(found, speech, chunks)]
     kept, objections = quality.guard(found.segments, speech)
     language = ask.language or max(found.languages, key=lambda code: found.languages[code], default=ask.likely or "")
-    doubts = quality.doubts(kept, recogniser.doubt_logprob)
+    doubts = quality.doubts(kept)
     return Recognition(Transcript(language, tuple(kept)), (*warnings, *objections, *doubts))
 
 

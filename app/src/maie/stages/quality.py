@@ -27,6 +27,9 @@ PADDING_SECONDS = 0.4
 LEAST_SPEECH = 0.1
 """Share of a segment's time that must be speech; of the padding's, there is enough already."""
 
+ASTRAY_SECONDS = 0.3
+"""How far the time of a word may be from where it is said: a short word at the end of a piece comes out as a point."""
+
 LEAST_COVERED = 0.25
 SPARSE_FROM_SECONDS = 5.0
 """Share of the speech of a piece that has text in all that people say, where there is as much speech as this."""
@@ -55,7 +58,7 @@ def looks_wrong(segments: Sequence[Segment]) -> bool:
     Decoders that work on several pieces at once have no fallback of their own.
     """
     looped = compression_ratio(" ".join(segment.text for segment in segments)) > MAX_COMPRESSION_RATIO
-    return looped or any(_doubtful(segment, MIN_AVG_LOGPROB) for segment in segments)
+    return looped or any(_doubtful(segment) for segment in segments)
 
 
 def has_words(segment: Segment) -> bool:
@@ -101,22 +104,23 @@ def evidence(segments: Sequence[Segment], speech: Sequence[Span]) -> float:
     return sum(_speech_seconds(segment, speech) * math.exp(segment.avg_logprob or 0.0) for segment in segments)
 
 
-def _doubtful(segment: Segment, logprob: float) -> bool:
-    return _unsure(segment, logprob) or segment.compression_ratio > MAX_COMPRESSION_RATIO
+def _doubtful(segment: Segment) -> bool:
+    return _unsure(segment) or segment.compression_ratio > MAX_COMPRESSION_RATIO
 
 
-def _unsure(segment: Segment, logprob: float) -> bool:
-    return segment.avg_logprob is not None and segment.avg_logprob < logprob
+def _unsure(segment: Segment) -> bool:
+    return segment.avg_logprob is not None and segment.avg_logprob < MIN_AVG_LOGPROB
 
 
 def without_noise(segments: Sequence[Segment], _: Sequence[Span]) -> Objections:
     """Leave out what the model itself takes for no speech and is unsure of: noise and music."""
-    return _without(segments, lambda s: _unsure(s, MIN_AVG_LOGPROB) and (s.no_speech_prob or 0.0) > MAX_NO_SPEECH_PROB)
+    return _without(segments, lambda s: _unsure(s) and (s.no_speech_prob or 0.0) > MAX_NO_SPEECH_PROB)
 
 
 def without_silence(segments: Sequence[Segment], speech: Sequence[Span]) -> Objections:
     """Leave out text that lies where nobody speaks."""
-    return _without(segments, lambda s: _share(s, speech) < LEAST_SPEECH)
+    around = [Span(span.start - ASTRAY_SECONDS, span.end + ASTRAY_SECONDS) for span in speech]
+    return _without(segments, lambda s: _share(s, around) < LEAST_SPEECH)
 
 
 def without_credits(segments: Sequence[Segment], _: Sequence[Span]) -> Objections:
@@ -167,15 +171,9 @@ def guard(
     return kept, tuple(warnings)
 
 
-def doubts(segments: Sequence[Segment], logprob: float) -> tuple[str, ...]:
-    """Return a sentence when segments that stand still look wrong.
-
-    Args:
-        segments: What stands.
-        logprob: Mean log-probability below which a segment is doubtful; how sure a model is of what is right depends
-            on the model.
-    """
-    count = sum(_doubtful(segment, logprob) for segment in segments)
+def doubts(segments: Sequence[Segment]) -> tuple[str, ...]:
+    """Return a sentence when segments that stand still look wrong."""
+    count = sum(map(_doubtful, segments))
     return (f"{count} of {len(segments)} segments were recognised with low confidence.",) if count else ()
 
 
