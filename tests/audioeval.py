@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import subprocess
 import sys
 import tempfile
-import wave
 import zipfile
 from pathlib import Path
 
 import numpy as np
-import soxr
 from audiofiles import ROOT, Samples
+from maie.stages.decode import decode
 
 RATE = 16_000
 WHEEL = "pytest_audioeval-0.1.3-py3-none-any.whl"
@@ -37,10 +35,11 @@ def samples() -> dict[str, tuple[Samples, str]]:
 
 
 def _read(content: bytes) -> Samples:
-    with wave.open(io.BytesIO(content)) as file:
-        spoken = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
-        spoken = spoken.reshape(-1, file.getnchannels()).mean(axis=1)
-        return np.asarray(soxr.resample(spoken, file.getframerate(), RATE), dtype=np.float32)
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        file.write(content)
+        file.flush()
+        with decode(Path(file.name), 60, lambda _: None) as audio:
+            return audio.window(0, audio.samples)
 
 
 def _wheel() -> Path:

@@ -79,6 +79,7 @@ def row(number: int, text: str = THANKS) -> list[Segment]:
         ("noise", [segment(0, 5, avg_logprob=None, no_speech_prob=None)], ["words"]),
         ("silence", [segment(11, 19)], []),
         ("silence", [segment(9.9, 19)], []),
+        ("silence", [segment(10.2, 10.6, "Sure.")], ["Sure."]),
         ("silence", [segment(15, 15)], []),
         ("silence", [segment(8, 12), segment(25, 25), segment(5, 25)], ["words"] * 3),
         ("credits", [segment(0, 5, "Untertitel der Amara.org-Community")], []),
