@@ -10,6 +10,9 @@ WORKING = 0.4
 """Largest word error rate of a model that works: one that is broken, or hears another language, has nearly no word
 right, and where two words of five are wrong nobody can use the rest."""
 
+FREE_WORDS = 2
+"""Words that may be wrong in any sample: of a short one they are a large share, and say little of a model."""
+
 Catalogue = Mapping[str, Mapping[str, Any]]
 
 
@@ -25,6 +28,10 @@ class Bound:
     wer: float
     origin: str
     warning: str | None = None
+
+    def of(self, words: int) -> float:
+        """Return what passes for a sample of so many words."""
+        return max(self.wer, FREE_WORDS / max(1, words))
 
 
 def bound(catalogue: Catalogue, model: str, language: str, own: float | None = None) -> Bound:

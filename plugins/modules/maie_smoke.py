@@ -20,7 +20,7 @@ from ansible.module_utils.smoke_rules import (  # type: ignore[import-not-found]
     segments_problem,
 )
 from ansible.module_utils.speech_api import NoAnswer, SpeechApi  # type: ignore[import-not-found]
-from ansible.module_utils.words import differences, word_error_rate  # type: ignore[import-not-found]
+from ansible.module_utils.words import differences, normalise, word_error_rate  # type: ignore[import-not-found]
 
 DOCUMENTATION = r"""
 module: maie_smoke
@@ -180,7 +180,6 @@ class Smoke:
         self.report["models"] = {str(model["kind"]): str(model["id"]) for model in named}
         model, catalogue = self.report["models"].get("asr", ""), self.params["catalogue"]
         self.bound = bound(catalogue, model, self.spoken, self.params["max_wer"])
-        self.report["most_wer"] = self.bound.wer
         problem = language_problem(catalogue, model, self.spoken)
         if self.bound.warning and not problem:
             self.report["warnings"].append(self.bound.warning)
@@ -215,12 +214,12 @@ class Smoke:
 
     def words(self, text: str, heard: str | None) -> None:
         """The words are those that were said, in the language in which they were said."""
-        most = self.bound.wer
         # Some models write down fillers and repetitions, some don't, and neither is wrong.
         texts = [self.reference["verbatim"], self.reference.get("clean") or self.reference["verbatim"]]
         said = min(texts, key=lambda said: word_error_rate(said, text, self.spoken))
         wer = word_error_rate(said, text, self.spoken)
-        self.report |= {"language": heard, "reference": said, "wer": round(wer, 4)}
+        most = self.bound.of(len(normalise(said, self.spoken).split()))
+        self.report |= {"language": heard, "reference": said, "wer": round(wer, 4), "most_wer": round(most, 4)}
         self.report["differences"] = differences(said, text, self.spoken)
         self.check("words", wer <= most, f"WER {wer:.1%}, at most {most:.1%} ({self.bound.origin})")
         other = is_other_language(heard, self.spoken)

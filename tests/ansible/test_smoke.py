@@ -195,6 +195,11 @@ def test_the_operators_bound_goes_before_all() -> None:
     assert (found.wer, found.origin, found.warning) == (0.3, "smoke_max_wer", None)
 
 
+def test_of_a_short_sample_two_words_may_be_wrong() -> None:
+    found = bounds.bound(CATALOGUE, "tried", "en")
+    assert [found.of(count) for count in (0, 20, 25, 100)] == [2.0, 0.1, 0.08, 0.08]
+
+
 def test_a_sample_in_a_language_that_the_model_has_not() -> None:
     problem = bounds.language_problem(CATALOGUE, "tried", "vi")
     assert problem.startswith("tried knows en, de, and the sample is in vi: bring a sample in a language of the model")
@@ -429,6 +434,7 @@ def test_a_reference_needs_nothing_but_the_words_and_their_language(smoke: RunMo
     reference.write_text(json.dumps({"language": "de", "verbatim": "Guten Morgen."}))
     said = {**TASK["results"], "language": "de", "clean_transcript": "Guten Morgen."}
     found = smoke(reference, text="guten morgen", results=said)
+    assert found["report"]["most_wer"] == 1.0
     assert (found["failed"], found["report"]["notes_facts"], found["report"]["clean_wer"]) == ([], None, None)
 
 
