@@ -147,6 +147,15 @@ def test_what_is_found_without_confidence_fills_no_hole() -> None:
     assert [s.text for s in found.transcript.segments] == ["words"]
 
 
+@pytest.mark.parametrize("again", ["$50.", "Kevin, PLEASE"])
+def test_what_only_says_again_what_stands_beside_it_fills_no_hole(again: str) -> None:
+    stands = (segment(0, 4, text="The printer is $1,250."), segment(9, 12, text="Kevin, please order it."))
+    engine = Script(said(*stands), again=[said(segment(0, 3, text=again))])
+    found, _ = transcribe(engine, [Span(0, 12)])
+    assert [s.text for s in found.transcript.segments] == [s.text for s in stands]
+    assert len(engine.asked_again) == 1
+
+
 def test_a_prompt_that_costs_words_is_left_out_and_that_is_told() -> None:
     engine = Script(said(segment(0, 2)), said(segment(0, 9.5)), said(segment(0, 9.5, text="all that was said")))
     found, _ = transcribe(engine, [Span(0, 10), Span(20, 30)], initial_prompt="Maya")

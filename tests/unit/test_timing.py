@@ -53,3 +53,8 @@ def test_a_word_does_not_take_the_time_of_what_was_not_written() -> None:
     assert times[1:5] == [(9, 9.5), (9.5, 10), (10, 10.5), (10.5, 11)]
     assert times[5:] == [(11, 12), (29, 30), (30, 30.5)]
     assert plausible([]) == []
+
+
+def test_a_number_takes_as_long_as_its_words() -> None:
+    given = [Timed(" for", 0, 0.4, 0.9), Timed(" $1,250.", 0.4, 2.6, 0.9), Timed(" Kevin", 2.6, 3, 0.9)]
+    assert plausible(given) == given

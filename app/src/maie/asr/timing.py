@@ -11,6 +11,9 @@ LONGEST_USUAL_WORD = 0.7
 SHORTEST_LIMIT = 0.4
 """Seconds between which lies the length of a file's usual word; a word may take twice as long."""
 
+_SPOKEN_ALOUD = re.compile(r"[\d$€£%]")
+"""What is a word of its own when it is spoken: "$1,250" is five, and takes as long."""
+
 PAUSE_SECONDS = 0.8
 """A pause like this ends a segment, whatever the punctuation says."""
 
@@ -43,12 +46,13 @@ def plausible(words: Sequence[Timed]) -> list[Timed]:
     longest = 2 * min(LONGEST_USUAL_WORD, max(SHORTEST_LIMIT, median(lengths))) if lengths else 0.0
     shortened: list[Timed] = []
     for place, word in enumerate(words):
-        if word.end - word.start <= longest:
+        most = longest * max(1, len(_SPOKEN_ALOUD.findall(word.text)))
+        if word.end - word.start <= most:
             shortened.append(word)
         elif place == 0 or _ends_sentence(words[place - 1], word):
-            shortened.append(replace(word, start=word.end - longest))
+            shortened.append(replace(word, start=word.end - most))
         else:
-            shortened.append(replace(word, end=word.start + longest))
+            shortened.append(replace(word, end=word.start + most))
     return shortened
 
 

@@ -48,7 +48,9 @@ def _settle(piece: Samples, speech: Sequence[Span], heard: Heard, recogniser: Re
     if not heard.segments or quality.looks_wrong(heard.segments):
         heard = better(heard, recogniser.recognise_again(piece, plain), speech)
     for hole in quality.holes(heard.segments, speech) if heard.segments else ():
-        heard = replace(heard, segments=_filled(heard.segments, _found(piece, hole, recogniser, plain)))
+        found = _found(piece, hole, recogniser, plain)
+        if not _is_echo(found, heard.segments, hole):
+            heard = replace(heard, segments=_filled(heard.segments, found))
     return Hearing(heard, prompt_failed)
 
 
@@ -68,6 +70,17 @@ def _found(piece: Samples, hole: Span, recogniser: Recogniser, ask: Ask) -> list
     if quality.looks_wrong(again):
         return []
     return [_moved(segment, hole) for segment in again if quality.has_words(segment)]
+
+
+def _is_echo(found: Sequence[Segment], around: Sequence[Segment], hole: Span) -> bool:
+    """Whether a stretch's text only says again how the text before it ends, or that behind it begins.
+
+    Then it is no stretch without text: a word's time was too short, as that of a long number can be.
+    """
+    text = quality.bare(" ".join(segment.text for segment in found))
+    before = quality.bare(" ".join(segment.text for segment in around if segment.start < hole.start))
+    behind = quality.bare(" ".join(segment.text for segment in around if segment.start >= hole.start))
+    return before.endswith(text) or behind.startswith(text)
 
 
 def _moved(segment: Segment, hole: Span) -> Segment:

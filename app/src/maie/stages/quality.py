@@ -134,11 +134,11 @@ def without_loops(segments: Sequence[Segment], _: Sequence[Span]) -> Objections:
     kept = []
     for segment in segments:
         words = segment.text.split()
-        repeated = _repeated([_bare(word) for word in words], [1] * len(words), LONGEST_PHRASE_WORDS)
+        repeated = _repeated([bare(word) for word in words], [1] * len(words), LONGEST_PHRASE_WORDS)
         looped += bool(repeated)
         kept.append(_without_words(segment, words, repeated) if repeated else segment)
     lengths = [len(segment.text.split()) for segment in kept]
-    repeated = _repeated([_bare(segment.text) for segment in kept], lengths, LONGEST_PHRASE_SEGMENTS)
+    repeated = _repeated([bare(segment.text) for segment in kept], lengths, LONGEST_PHRASE_SEGMENTS)
     return [s for place, s in enumerate(kept) if place not in repeated], looped + len(repeated)
 
 
@@ -202,7 +202,7 @@ def _speech_seconds(segment: Segment, speech: Sequence[Span]) -> float:
     return sum(max(0.0, min(segment.end, span.end) - max(segment.start, span.start)) for span in speech)
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """Return a text's letters and digits in lower case: what loops are compared by."""
     return "".join(c for c in text.lower() if c.isalnum())
 
