@@ -14,7 +14,7 @@ from audiofiles import MEMO, SAMPLE, WRITTEN
 from maie_training.scores import Matches, action_items
 from maie_training.wer import word_error_rate
 from stack import Stack, assert_problem, wait_for
-from words import wrong_words
+from word_errors import wrong_words
 
 pytestmark = pytest.mark.usefixtures("leaves_the_service_sound")
 

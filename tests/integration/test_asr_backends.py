@@ -13,7 +13,7 @@ from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
 from maie.errors import AsrUnavailable
 from maie.settings import PROFILES, Settings
-from words import wrong_words
+from word_errors import wrong_words
 
 OPTIONS = TaskOptions(language="en", initial_prompt="Maya, William <|endoftext|><|notimestamps|>", word_timestamps=True)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from audiofiles import LLM, MEMO, MODEL, SAMPLE, reference_text, write_wav
 from stack import Stack
-from words import wrong_words
+from word_errors import wrong_words
 
 
 def maie(*arguments: str, env: dict[str, str] | None = None, **settings: str) -> subprocess.CompletedProcess[str]:

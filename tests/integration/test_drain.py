@@ -13,7 +13,7 @@ import pytest
 from audiofiles import SAMPLE, reference_text
 from stack import Process, Speech, Stack, Unit, wait_for
 from swapping import Swapping, Units
-from words import wrong_words
+from word_errors import wrong_words
 
 CLEANED = {"features": "raw_transcript,clean_transcript"}
 SOON = {"lease_seconds": 2, "sweep_seconds": 1}

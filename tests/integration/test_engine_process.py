@@ -18,7 +18,7 @@ from maie.engine import Engine, supervisor
 from maie.errors import ConfigurationError, EngineFailed, EngineOutOfMemory, NotAudio
 from maie.settings import Settings
 from stack import is_running, wait_for
-from words import wrong_words
+from word_errors import wrong_words
 
 JOB = EngineJob("task", SAMPLE, TaskOptions())
 

@@ -18,7 +18,7 @@ from maie.settings import PROFILES, Settings
 from maie.stages import quality
 from sounds import GERMAN, chords, voice
 from stack import Figure
-from words import number_of_words, wrong_words
+from word_errors import number_of_words, wrong_words
 
 pytestmark = pytest.mark.timeout(3600)
 FULL = "MAIE_TEST_FULL" in os.environ

@@ -30,14 +30,14 @@ FINAL = ("COMPLETE", "FAILED")
 
 
 TEXT = json.loads(WRITTEN.read_text())["verbatim"]
-KINDS = ("raw", "notes", "text")
-"""Audio to transcribe, audio to transcribe, clean and summarise, and text to clean."""
+KINDS = ("raw", "notes", "text", "minutes")
+"""Audio to transcribe, audio to transcribe, clean and summarise, text to clean, and text to clean and summarise."""
 
 TARGETS = (
     ("raw", None),
     ("notes", "asr"),
     ("notes", "clean"),
-    ("notes", "summary"),
+    ("minutes", "summary"),
     ("text", "clean"),
     ("notes", None),
 )
@@ -60,7 +60,8 @@ class Work:
         if kind == "notes":
             asked = {"features": "clean_transcript,summary", "template_id": "meeting_notes_v1"}
             return self._stack.accept(MEMO.read_bytes(), **asked)
-        return self._stack.accept_text(TEXT)
+        more = {"features": ["clean_transcript", "summary"], "template_id": "meeting_notes_v1"}
+        return self._stack.accept_text(TEXT, **(more if kind == "minutes" else {}))
 
     def is_whole(self, kind: str, state: dict[str, Any]) -> bool:
         """Whether a complete task has what it has without a kill; of what nobody can understand, some text."""

@@ -23,7 +23,7 @@ from maie.stages import asr, vad
 from maie.stages.decode import decode
 from sounds import GERMAN, voice
 from stack import Figure
-from words import normalised, wrong_words
+from word_errors import normalised, wrong_words
 
 pytestmark = pytest.mark.timeout(3600)
 FULL = "MAIE_TEST_FULL" in os.environ

@@ -17,7 +17,7 @@ from maie.domain import EngineJob, Progress, TaskOptions
 from maie.engine import Engine
 from maie.settings import Settings
 from stack import Figure, Stack
-from words import wrong_words
+from word_errors import wrong_words
 
 FULL = "MAIE_TEST_FULL" in os.environ or "MAIE_BENCH" in os.environ
 TRIALS = 3 if FULL else 2

@@ -56,12 +56,15 @@ def said(*segments: Segment, language: str = "en") -> Heard:
     return Heard(segments, language)
 
 
-def transcribe(engine: Script, speech: list[Span], **options: Any) -> tuple[asr.Recognition, list[float]]:
+def transcribe(
+    engine: Script, speech: list[Span], detected: bool = True, **options: Any
+) -> tuple[asr.Recognition, list[float]]:
     told: list[float] = []
     samples = round(max((span.end for span in speech), default=1.0) * SAMPLE_RATE)
     with tempfile.TemporaryFile() as file:
         file.truncate(2 * samples)
-        return asr.transcribe(Audio(file, samples, ()), speech, engine, TaskOptions(**options), told.append), told
+        audio = Audio(file, samples, ())
+        return asr.transcribe(audio, speech, engine, TaskOptions(**options), told.append, detected), told
 
 
 def test_without_speech_the_engine_is_not_asked() -> None:
@@ -147,6 +150,25 @@ def test_what_is_found_without_confidence_fills_no_hole() -> None:
     assert [s.text for s in found.transcript.segments] == ["words"]
 
 
+def test_punctuation_alone_is_no_text() -> None:
+    engine = Script(said(segment(0, 9.5, text="...")), again=[said(segment(0, 9.5))])
+    found, _ = transcribe(engine, [Span(0, 10)])
+    assert [s.text for s in found.transcript.segments] == ["words"]
+
+
+def test_a_word_that_others_end_or_begin_with_fills_a_hole() -> None:
+    stands = (segment(0, 4, text="We met at the casino."), segment(9, 12, text="Some say so."))
+    engine = Script(said(*stands), again=[said(segment(0, 3, text="No. So"))])
+    found, _ = transcribe(engine, [Span(0, 12)])
+    assert [s.text for s in found.transcript.segments] == [stands[0].text, "No. So", stands[1].text]
+
+
+def test_without_a_detector_nothing_is_looked_for_where_there_is_no_text() -> None:
+    engine = Script(said(segment(0, 4)))
+    transcribe(engine, [Span(0, 10)], detected=False)
+    assert engine.asked_again == []
+
+
 @pytest.mark.parametrize("again", ["$50.", "Kevin, PLEASE"])
 def test_what_only_says_again_what_stands_beside_it_fills_no_hole(again: str) -> None:
     stands = (segment(0, 4, text="The printer is $1,250."), segment(9, 12, text="Kevin, please order it."))
@@ -168,10 +190,21 @@ def test_a_prompt_that_costs_words_is_left_out_and_that_is_told() -> None:
 
 def test_a_prompt_that_costs_words_again_and_again_is_asked_no_more() -> None:
     short, whole = said(segment(0, 2)), said(segment(0, 9.5))
-    engine = Script(short, short, whole, whole, whole)
+    engine = Script(short, short, whole, whole, short, short, whole, whole, whole)
+    found, _ = transcribe(engine, [Span(place, place + 10) for place in range(0, 100, 20)], initial_prompt="Maya")
+    assert [ask.prompt for _, ask in engine.asked] == ["Maya", None, None, "Maya", None, None, None]
+    assert "in 4 of 5 stretches" in found.warnings[0]
+    assert found.warnings[0].endswith("heard without it, and so were all after them.")
+
+
+def test_one_stretch_that_lost_words_to_a_prompt_ends_it_for_no_other() -> None:
+    """Engines that take one piece at a time would give it up at once."""
+    short, whole = said(segment(0, 2)), said(segment(0, 9.5))
+    engine = Script(short, whole, whole, whole)
+    engine.batch_size = 1
     found, _ = transcribe(engine, [Span(0, 10), Span(20, 30), Span(40, 50)], initial_prompt="Maya")
-    assert [ask.prompt for _, ask in engine.asked] == ["Maya", None, None, None]
-    assert "in 2 of 3 stretches" in found.warnings[0]
+    assert [ask.prompt for _, ask in engine.asked] == ["Maya", None, "Maya", "Maya"]
+    assert found.warnings[0].endswith("in 1 of 3 stretches of speech, which were heard without it.")
 
 
 def test_a_prompt_that_costs_nothing_is_not_blamed() -> None:
@@ -219,7 +252,7 @@ def test_several_languages_are_told_and_the_longest_counts() -> None:
 def test_times_are_absolute_in_order_and_inside_their_chunk() -> None:
     segments: list[Segment] = []
     _append(segments, [segment(0.0, 2.0), segment(1.5, 4.0), segment(4.0, 29.0), segment(1.0, 2.0)], Span(100, 110))
-    _append(segments, [segment(0.0, 3.0), segment(3, 4, text="")], Span(109, 120))
+    _append(segments, [segment(0.0, 3.0)], Span(109, 120))
     assert [(s.start, s.end) for s in segments] == [(100, 102), (102, 104), (104, 110), (110, 110), (110, 112)]
 
 

@@ -79,8 +79,32 @@ def test_pieces_of_different_languages_are_encoded_once(hears: Scripted, monkeyp
     assert encoded == [3]
 
 
-def test_the_embedded_model_is_english_only_for_the_engine_too() -> None:
-    settings = Settings(profile="embedded", asr_model=MODEL, asr_threads=1)
-    model = faster_whisper.load(settings)
-    assert not model._whisper.model.is_multilingual
-    assert model.languages == asr_languages(settings.asr_model) == ("en",)
+@pytest.fixture(scope="module")
+def english() -> FasterWhisper:
+    return faster_whisper.load(Settings(profile="embedded", asr_model=MODEL, asr_threads=1))
+
+
+@pytest.mark.parametrize(
+    ("word", "border"), [("Anastasia, ", ","), ("劳拉、", "、"), ("Встреча ", " "), ("会议参加者", "")], ids=str
+)
+def test_a_long_prompt_is_cut_between_words_and_never_to_next_to_nothing(
+    english: FasterWhisper, word: str, border: str
+) -> None:
+    prompt = (word * 300)[:500]
+    kept = english.fitting(prompt)
+    tokens = len(english._whisper.hf_tokenizer.encode(f" {kept}", add_special_tokens=False).ids)
+    assert prompt.startswith(kept)
+    assert 0.7 * faster_whisper.MAX_PROMPT_TOKENS < tokens <= faster_whisper.MAX_PROMPT_TOKENS
+    assert prompt[len(kept)] == border or not border
+    assert english.fitting(kept) == kept
+
+
+@pytest.mark.parametrize("samples", [1, 80, 320])
+def test_a_piece_of_next_to_no_length_is_heard(english: FasterWhisper, samples: int) -> None:
+    (heard,) = english.recognise([sample()[16_000 : 16_000 + samples]], Ask("en"))
+    assert all(0 <= segment.start <= segment.end for segment in heard.segments)
+
+
+def test_tiny_en_is_english_only_for_the_engine_too(english: FasterWhisper) -> None:
+    assert not english._whisper.model.is_multilingual
+    assert english.languages == asr_languages(MODEL) == ("en",)

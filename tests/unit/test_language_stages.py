@@ -54,6 +54,8 @@ def test_a_word_has_capitals_inside_only_where_they_were_recognised(server: LlmS
     assert cleaned(server, "It'S on McNeil's USB stick, That'S all I know.", said).text == (
         "It's on McNeil's USB stick, That's all I know."
     )
+    both = "That's the US team with us."
+    assert cleaned(server, both, [Turn(None, f"Um, {both}")]).text == both
 
 
 def test_in_another_language_an_english_filler_is_a_word(server: LlmServer) -> None:

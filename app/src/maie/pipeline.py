@@ -136,7 +136,7 @@ def _transcribe(job: EngineJob, models: Models, settings: Settings, stages: Stag
         with stages.run(Stage.VAD) as report:
             speech = vad.find_speech(audio, report) if settings.vad else vad.find_sound(audio, report)
         with stages.run(Stage.ASR) as report:
-            found = asr.transcribe(audio, speech, models.asr, job.options, report)
+            found = asr.transcribe(audio, speech, models.asr, job.options, report, settings.vad)
     metrics = {
         "input_duration_seconds": round(audio.seconds, 6),
         "vad_coverage": round(vad.coverage(speech, audio.seconds), 4),

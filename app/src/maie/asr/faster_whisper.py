@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -23,8 +24,15 @@ FRAMES = 100
 SLOT_FRAMES = int(MAX_PIECE_SECONDS) * FRAMES
 """Feature frames of a second, and of the longest piece."""
 
+SHORTEST_FRAMES = 2
+"""The encoder makes one of two."""
+
 MAX_PROMPT_TOKENS = 150
 """Of the 448 tokens that the decoder has for prompt and text; see ``docs/api.md``."""
+
+BETWEEN_WORDS = re.compile(r"[\s,;、，；]+")
+LONGEST_CUT_WORD = 30
+"""Letters at the end of a prompt in which a border between words is looked for; some scripts have none."""
 
 BEFORE_WORDS = "\"'“¿([{-"
 AFTER_WORDS = "\"'.。,，!！?？:：”)]}、"
@@ -112,8 +120,8 @@ class FasterWhisper:
         if len(encoding.ids) <= MAX_PROMPT_TOKENS:
             return prompt
         kept = prompt.strip()[: max(0, encoding.offsets[MAX_PROMPT_TOKENS][0] - 1)]
-        words = kept.rsplit(maxsplit=1)
-        return words[0].rstrip(",;、，") if len(words) > 1 else kept
+        borders = [found.start() for found in BETWEEN_WORDS.finditer(kept, max(0, len(kept) - LONGEST_CUT_WORD))]
+        return kept[: borders[-1]] if borders else kept
 
     def _prompt_tokens(self, prompt: str) -> list[int]:
         return list(self._whisper.hf_tokenizer.encode(f" {prompt.strip()}", add_special_tokens=False).ids)
@@ -146,7 +154,7 @@ class FasterWhisper:
         self, encoded: Any, texts: list[list[int]], seconds: Sequence[float], languages: Sequence[str]
     ) -> list[list[Timed]]:
         """Return the words of each piece with their times; a language decides what is a word."""
-        frames = [max(1, min(round(length * FRAMES), SLOT_FRAMES)) for length in seconds]
+        frames = [max(SHORTEST_FRAMES, min(round(length * FRAMES), SLOT_FRAMES)) for length in seconds]
         found: dict[str, Any] = {
             language: self._whisper.find_alignment(self._tokenizer(language), texts, encoded, frames)
             for language in dict.fromkeys(languages)
@@ -159,7 +167,10 @@ def _words(alignment: list[dict[str, Any]]) -> list[Timed]:
     from faster_whisper.transcribe import merge_punctuations
 
     merge_punctuations(alignment, BEFORE_WORDS, AFTER_WORDS)
-    words = [Timed(w["word"], float(w["start"]), float(w["end"]), float(w["probability"])) for w in alignment]
+    words = [
+        Timed(w["word"], max(0.0, float(w["start"])), max(0.0, float(w["end"])), float(w["probability"]))
+        for w in alignment
+    ]
     return plausible([word for word in words if word.text.strip()])
 
 

@@ -9,7 +9,7 @@ from statistics import median
 
 LONGEST_USUAL_WORD = 0.7
 SHORTEST_LIMIT = 0.4
-"""Seconds between which lies the length of a file's usual word; a word may take twice as long."""
+"""Seconds between which lies the length of a piece's usual word; a word may take twice as long."""
 
 _SPOKEN_ALOUD = re.compile(r"[\d$€£%]")
 """What is a word of its own when it is spoken: "$1,250" is five, and takes as long."""
@@ -23,7 +23,7 @@ LONG_SEGMENT_SECONDS = 10.0
 _SENTENCE_END = re.compile(r"[.?!…][\"'”’)\]]*$")
 _WIDE_END = re.compile(r"[。？！]$")
 _CLAUSE_END = re.compile(r"[,;:，、；：،]$")
-_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|No)\.$")
+_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St)\.$")
 
 
 @dataclass(frozen=True)

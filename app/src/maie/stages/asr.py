@@ -13,6 +13,9 @@ from maie.stages import quality, vad
 from maie.stages.decode import Audio
 from maie.stages.hearing import Hearing, hear
 
+FAILED_PROMPTS = 3
+"""Chunks that the client's words to expect must have cost words, and most of all so far, to be given up."""
+
 
 @dataclass(frozen=True)
 class Recognition:
@@ -38,6 +41,8 @@ class _Findings:
     """Seconds of each chunk in which hardly any of the speech became words."""
     unprompted: int = 0
     """Chunks in which the client's words to expect cost others."""
+    gave_up: bool = False
+    """Whether they cost so many that from then on no chunk was heard with them."""
 
     def add(self, hearing: Hearing, chunk: Span, speech: Sequence[Span]) -> None:
         """Take what was heard in one chunk, in which somebody speaks at these times."""
@@ -60,6 +65,7 @@ def transcribe(
     recogniser: Recogniser,
     options: TaskOptions,
     on_progress: Callable[[float], None],
+    detected: bool = True,
 ) -> Recognition:
     """Recognise speech in chunks, batch by batch, so that memory does not grow with the length of the audio.
 
@@ -69,6 +75,8 @@ def transcribe(
         recogniser: The engine.
         options: Language, words to expect, and whether words get times.
         on_progress: Told the share of the seconds of speech that is done, after each batch.
+        detected: Whether a detector has found the speech; else it is all that sounds, and no text for some of it tells
+            nothing.
 
     Returns:
         Segments in order, with times from the start of the audio; empty when there is no speech.
@@ -86,11 +94,13 @@ def transcribe(
         batch = chunks[first : first + recogniser.batch_size]
         pieces = [_piece(audio, chunk) for chunk in batch]
         spoken = [_inside(chunk, speech) for chunk in batch]
-        for chunk, speaking, hearing in zip(batch, spoken, hear(pieces, spoken, recogniser, ask), strict=True):
+        for chunk, speaking, hearing in zip(
+            batch, spoken, hear(pieces, spoken, recogniser, ask, detected), strict=True
+        ):
             found.add(hearing, chunk, speaking)
             ask = replace(ask, likely=hearing.heard.language)
-        if found.unprompted > (first + len(batch)) / 2:
-            ask = replace(ask, prompt=None)
+        if found.unprompted >= FAILED_PROMPTS and found.unprompted > (first + len(batch)) / 2:
+            found.gave_up, ask = True, replace(ask, prompt=None)
         done += sum(chunk.end - chunk.start for chunk in batch)
         on_progress(done / total)
     warnings = [*cut, *_told(found, speech, chunks)]
@@ -143,7 +153,7 @@ def _told(found: _Findings, speech: Sequence[Span], chunks: Sequence[Span]) -> l
     if found.unprompted:
         warnings.append(
             f"The initial_prompt cost words in {found.unprompted} of {len(chunks)} stretches of speech, "
-            "which were heard without it."
+            f"which were heard without it{', and so were all after them' if found.gave_up else ''}."
         )
     return warnings
 
@@ -151,8 +161,6 @@ def _told(found: _Findings, speech: Sequence[Span], chunks: Sequence[Span]) -> l
 def _append(segments: list[Segment], texts: Iterable[Segment], chunk: Span) -> None:
     """Add a chunk's segments with absolute times, each starting where the one before ended or later."""
     for text in texts:
-        if not quality.has_words(text):
-            continue
         earliest = segments[-1].end if segments else 0.0
         start = min(max(chunk.start + text.start, earliest), chunk.end)
         end = min(max(chunk.start + text.end, start), chunk.end)

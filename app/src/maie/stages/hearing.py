@@ -23,7 +23,11 @@ class Hearing:
 
 
 def hear(
-    pieces: Sequence[Samples], speech: Sequence[Sequence[Span]], recogniser: Recogniser, ask: Ask
+    pieces: Sequence[Samples],
+    speech: Sequence[Sequence[Span]],
+    recogniser: Recogniser,
+    ask: Ask,
+    detected: bool = True,
 ) -> list[Hearing]:
     """Hear pieces together, and then by itself what looks wrong.
 
@@ -32,22 +36,25 @@ def hear(
         speech: Where somebody speaks in each, in seconds from its start.
         recogniser: The engine.
         ask: How they are to be heard.
+        detected: Whether a detector has found the speech; else it is all that sounds, which need have no text.
     """
-    first = recogniser.recognise(pieces, ask)
-    return [_settle(*each, recogniser, ask) for each in zip(pieces, speech, first, strict=True)]
+    first = map(_with_words, recogniser.recognise(pieces, ask))
+    return [_settle(*each, recogniser, ask, detected) for each in zip(pieces, speech, first, strict=True)]
 
 
-def _settle(piece: Samples, speech: Sequence[Span], heard: Heard, recogniser: Recogniser, ask: Ask) -> Hearing:
+def _settle(
+    piece: Samples, speech: Sequence[Span], heard: Heard, recogniser: Recogniser, ask: Ask, detected: bool
+) -> Hearing:
     """Return what stands of a piece after all the hearings that it needs."""
     prompt_failed = False
     plain = replace(ask, prompt=None, likely=heard.language)
     if ask.prompt and _is_suspicious(heard, speech):
-        (without,) = recogniser.recognise([piece], plain)
+        without = _with_words(recogniser.recognise([piece], plain)[0])
         best = better(heard, without, speech)
         prompt_failed, heard = best is without, best
     if not heard.segments or quality.looks_wrong(heard.segments):
-        heard = better(heard, recogniser.recognise_again(piece, plain), speech)
-    for hole in quality.holes(heard.segments, speech) if heard.segments else ():
+        heard = better(heard, _with_words(recogniser.recognise_again(piece, plain)), speech)
+    for hole in quality.holes(heard.segments, speech) if heard.segments and detected else ():
         found = _found(piece, hole, recogniser, plain)
         if not _is_echo(found, heard.segments, hole):
             heard = replace(heard, segments=_filled(heard.segments, found))
@@ -66,10 +73,13 @@ def _is_suspicious(heard: Heard, speech: Sequence[Span]) -> bool:
 def _found(piece: Samples, hole: Span, recogniser: Recogniser, ask: Ask) -> list[Segment]:
     """Return what is said in a stretch that the first hearing has no text for, as far as the engine is sure of it."""
     part = piece[round(hole.start * SAMPLE_RATE) : round(hole.end * SAMPLE_RATE)]
-    again = recogniser.recognise_again(part, ask).segments
-    if quality.looks_wrong(again):
-        return []
-    return [_moved(segment, hole) for segment in again if quality.has_words(segment)]
+    again = _with_words(recogniser.recognise_again(part, ask)).segments
+    return [] if quality.looks_wrong(again) else [_moved(segment, hole) for segment in again]
+
+
+def _with_words(heard: Heard) -> Heard:
+    """Return a hearing without segments that are nothing but punctuation, such as "...": they are no text."""
+    return replace(heard, segments=tuple(filter(quality.has_words, heard.segments)))
 
 
 def _is_echo(found: Sequence[Segment], around: Sequence[Segment], hole: Span) -> bool:
@@ -77,10 +87,16 @@ def _is_echo(found: Sequence[Segment], around: Sequence[Segment], hole: Span) ->
 
     Then it is no stretch without text: a word's time was too short, as that of a long number can be.
     """
-    text = quality.bare(" ".join(segment.text for segment in found))
-    before = quality.bare(" ".join(segment.text for segment in around if segment.start < hole.start))
-    behind = quality.bare(" ".join(segment.text for segment in around if segment.start >= hole.start))
-    return before.endswith(text) or behind.startswith(text)
+    text, before, behind = (
+        [quality.bare(word) for segment in some for word in segment.text.split() if quality.bare(word)]
+        for some in (
+            found,
+            [segment for segment in around if segment.start < hole.start],
+            [segment for segment in around if segment.start >= hole.start],
+        )
+    )
+    ends_number = len(text) == 1 and text[0].isdigit() and before[-1:] and before[-1].endswith(text[0])
+    return bool(ends_number) or text in (before[-len(text) :], behind[: len(text)])
 
 
 def _moved(segment: Segment, hole: Span) -> Segment:

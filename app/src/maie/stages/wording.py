@@ -18,12 +18,15 @@ def without_new_capitals(raw: str, clean: str) -> str:
 
     Small models write "It'S" for "it's".
     """
-    as_heard = {word.lower(): word for word in _WORD.findall(raw)}
+    as_heard: dict[str, list[str]] = {}
+    for word in _WORD.findall(raw):
+        as_heard.setdefault(word.lower(), []).append(word[1:])
 
     def written(found: re.Match[str]) -> str:
         word = found[0]
-        is_new = word[1:] != word[1:].lower() and word.lower() in as_heard
-        return word[0] + as_heard[word.lower()][1:] if is_new else word
+        tails = as_heard.get(word.lower(), [word[1:]])
+        is_new = word[1:] != word[1:].lower() and word[1:] not in tails
+        return word[0] + tails[0] if is_new else word
 
     return _WORD.sub(written, clean)
 
