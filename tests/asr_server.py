@@ -48,7 +48,7 @@ class Request:
 
 
 def whisper() -> Hear:
-    """Return what hears with faster-whisper and the embedded model, as the usual servers do."""
+    """Return what hears with faster-whisper and Whisper tiny.en, as the usual servers do."""
     model = faster_whisper.load(Settings(profile="embedded", asr_model=MODEL, asr_threads=1))
 
     def hear(fields: Fields, samples: Samples) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sounds that are no speech of the embedded model's language: music, noise, and voices of other languages."""
+"""Sounds that are no English speech: music, noise, and voices of other languages."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def wanted(reference: Mapping[str, Any], transcript: str) -> set[str]:
     What a speaker took back, and the reference's clean text has not, need not be there.
     """
     language, notes = reference["language"], reference.get("notes_without_speakers") or {}
-    clean = reference.get("clean", reference["verbatim"])
+    clean = reference.get("clean") or reference["verbatim"]
     items = _items(notes)
     facts = {word for word in words(clean, language) if _is_number(word)}
     for text in (*_texts(notes, "decisions"), *(item.get("description") or "" for item in items)):
@@ -112,8 +112,9 @@ def _is_number(word: str) -> bool:
 
 
 def _english(day: str | None) -> set[str]:
-    """Return the words for a day, as ISO 8601 writes it, that English may use."""
-    if not day:
+    """Return the words for a day, as ISO 8601 writes it, that English may use; none for another form."""
+    try:
+        when = date.fromisoformat(day or "")
+    except ValueError:
         return set()
-    when = date.fromisoformat(day)
     return {MONTHS[when.month - 1], DAYS[when.weekday()], str(when.day), str(when.year)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.meeting_facts import words  # type: ignore[import-not-found]
@@ -56,9 +57,14 @@ def length_problem(transcript: str, clean: str, language: str) -> str | None:
     return f"the clean transcript has {share:.0%} of the transcript's words, {least:.0%} to {most:.0%} may be"
 
 
-def is_changed(transcript: str, clean: str) -> bool:
-    """Whether a clean transcript has other words: where none is written, the transcript's lines stand in for it."""
-    return re.findall(r"\w+", transcript.lower()) != re.findall(r"\w+", clean.lower())
+def wrote_nothing(reference: Mapping[str, Any], transcript: str, clean: str) -> bool:
+    """Whether a clean transcript has all that should have gone: where none is written, the transcript stands for it."""
+    said, right, heard, written = (
+        Counter(re.findall(r"\w+", (text or "").lower()))
+        for text in (reference["verbatim"], reference.get("clean") or reference["verbatim"], transcript, clean)
+    )
+    should_go = {word for word in said - right if heard[word] > right[word]}
+    return bool(should_go) and heard == written
 
 
 def says_something(value: Any) -> bool:

@@ -25,7 +25,6 @@ def word_error_rate(reference: str, hypothesis: str, language: str) -> float:
     """Return substitutions, deletions and insertions over the words of the reference; 1.0 for an empty transcript.
 
     Raises:
-        ValueError: The reference has no words.
         ImportError: jiwer is not installed.
     """
     import jiwer

@@ -13,11 +13,11 @@ from ansible.module_utils.meeting_facts import in_notes, lost, wanted  # type: i
 from ansible.module_utils.smoke_rules import (  # type: ignore[import-not-found]
     facts_problem,
     in_order,
-    is_changed,
     is_other_language,
     length_problem,
     says_something,
     segments_problem,
+    wrote_nothing,
 )
 from ansible.module_utils.speech_api import NoAnswer, SpeechApi  # type: ignore[import-not-found]
 from ansible.module_utils.words import differences, normalise, word_error_rate  # type: ignore[import-not-found]
@@ -240,7 +240,9 @@ class Smoke:
         model = self.report["models"].get("llm", "")
         if notes is None and not notes_are_due(self.params["catalogue"], model):
             self.report["warnings"].append(f"There are no notes, and of {model} none are asked: {missing}")
-            works = is_changed(self.report["transcript"], clean or "")
+            catalogue = self.params["catalogue"]
+            foreign = language_problem(catalogue, model, self.spoken) is not None
+            works = foreign or not wrote_nothing(self.reference, self.report["transcript"], clean or "")
             self.check("notes", works, "none are asked" if works else f"{model} wrote nothing at all: {missing}")
         elif self.check("notes", valid, said):
             text = says_something(notes)
@@ -252,7 +254,7 @@ class Smoke:
     def clean(self, clean: str) -> None:
         """A clean transcript keeps the facts and is about as long as what it is made of."""
         transcript = self.report["transcript"]
-        if "clean" in self.reference:
+        if self.reference.get("clean"):
             self.report["clean_wer"] = round(word_error_rate(self.reference["clean"], clean, self.spoken), 4)
         facts = wanted(self.reference, transcript)
         gone = lost(facts, clean, self.spoken)

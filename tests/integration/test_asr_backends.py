@@ -1,4 +1,4 @@
-"""What a request can tell the recogniser, with each engine: the embedded model here, and behind a speech server."""
+"""What a request can tell the recogniser, with each engine: Whisper tiny.en here, and behind a speech server."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import audioeval
+import jiwer
 import natural_speech
 import numpy as np
 import pytest
@@ -100,13 +101,17 @@ def test_prompts_cost_no_words(model: Path, script: str, tmp_path: Path, figure:
     words = json.loads(PROMPTS.read_text(encoding="utf-8"))[script]
     plain = hear(sample(), tmp_path, model)
     assert plain.warnings == ()
-    count = len(normalised(plain.transcript.text).split())
+    spoken = normalised(plain.transcript.text)
     for length in LENGTHS if FULL else (200, 500):
         prompt = words[:length]
         assert len(prompt) == length
         found = hear(sample(), tmp_path, model, initial_prompt=prompt)
-        lost = count - len(normalised(found.transcript.text).split())
-        figure(f"{length} characters of {script}, {model.name}: {lost} of {count} words lost, {found.warnings}")
+        against = jiwer.process_words(spoken, normalised(found.transcript.text))
+        lost, others = against.deletions, against.substitutions
+        figure(
+            f"{length} characters of {script}, {model.name}: of {len(spoken.split())} words {lost} lost and {others} "
+            f"heard as others, {found.warnings}"
+        )
         assert lost <= STUTTERS or any("cost words" in warning for warning in found.warnings)
 
 

@@ -74,7 +74,8 @@ def timed(work: Callable[[], str]) -> Transcriber:
 
 def compare(*transcribers: Transcriber) -> tuple[list[float], list[str]]:
     """Median seconds and text of each, called in turn so that what else the machine does hits all of them."""
-    transcribers[0]()  # what is loaded at the first task is not counted
+    for transcriber in transcribers:
+        transcriber()  # what is loaded at the first task is not counted
     rounds = [[transcriber() for transcriber in transcribers] for _ in range(TRIALS)]
     seconds = [statistics.median(found[place][0] for found in rounds) for place in range(len(transcribers))]
     return seconds, [text for _, text in rounds[-1]]
