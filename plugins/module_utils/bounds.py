@@ -14,6 +14,8 @@ FREE_WORDS = 2
 """Words that may be wrong in a sample, up to the rate above: of a short one they are a large share, and say little of a
 model."""
 
+FEW_LANGUAGES = 10
+
 Catalogue = Mapping[str, Mapping[str, Any]]
 
 
@@ -64,7 +66,8 @@ def language_problem(catalogue: Catalogue, model: str, language: str) -> str | N
     known = catalogue.get(model, {}).get("languages", [])
     if not known or language in known:
         return None
+    named = ", ".join(known) if len(known) <= FEW_LANGUAGES else f"{len(known)} languages"
     return (
-        f"{model} knows {', '.join(known)}, and the sample is in {language}: bring a sample in a language of the model"
-        " with smoke_audio and smoke_reference (docs/gate.md)"
+        f"{model} knows {named}, and the sample is in {language}: bring a sample in a language of the model with"
+        " smoke_audio and smoke_reference (docs/gate.md)"
     )
