@@ -180,7 +180,9 @@ def no_speech_engine_beside_a_server_s_last_process() -> None:
     shell("touch /var/lib/maie-llm/outlives")
     task_id = DEVICE.submit(SAMPLE, **ASKED)
     DEVICE.wait(task_id, {"PROCESSING_LLM"}, 60)
-    shell("until [ -e /run/maie/llm-up ]; do sleep 0.05; done")
+    # Not for the unit's own probe: by then the worker may have had its answers.
+    connect = "import socket; socket.socket(socket.AF_UNIX).connect('/run/maie/llm.sock')"
+    shell(f'until python3 -c "{connect}" 2>/dev/null; do sleep 0.05; done')
     started = "journalctl --unit=maie-worker --output=cat | grep --count 'engine process is ready'"
     UNIT.kill("main")
     UNIT.kill("worker")
