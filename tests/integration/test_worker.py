@@ -126,7 +126,7 @@ def test_the_engine_killed_in_the_middle_of_a_task_costs_one_attempt(stack: Stac
 def test_audio_that_ends_every_engine_fails_in_the_end(stack: Stack, long_audio: bytes) -> None:
     task_id = stack.accept(long_audio)
     for attempt in (1, 2, 3):
-        wait_for(lambda attempt=attempt: stack.status(task_id)["attempt"] == attempt, 60, f"attempt {attempt}", 0.02)
+        wait_for(lambda attempt=attempt: stack.status(task_id)["attempt"] == attempt, 20, f"attempt {attempt}", 0.02)
         running(stack, task_id, attempt)
         wait_for(lambda: stack.status(task_id)["stage"] == "asr", 20, "recognition", 0.02)
         kill_engine(stack)
