@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import wave
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -90,11 +91,11 @@ def write_wav(path: Path, samples: Samples, rate: int = 16_000) -> Path:
     return path
 
 
-def read(path: Path, max_seconds: float = 100.0) -> Audio:
+def read(path: Path, max_seconds: float = 100.0, **asked: Any) -> Audio:
     """Decode a file and see that no other file appears beside it."""
     before = set(path.parent.iterdir())
     try:
-        return decode(path, max_seconds, lambda _: None)
+        return decode(path, max_seconds, lambda _: None, **asked)
     finally:
         assert set(path.parent.iterdir()) == before
 
