@@ -78,7 +78,7 @@ def _packets(stream: Any, track: Case) -> Iterator[Any]:
     rate, made, written = stream.rate, _channels(track), 0
     for start, jitter in zip(track.get("at", [0.0]), _jitters(track), strict=False):
         sound = np.stack([soxr.resample(channel, RATE, rate) if rate != RATE else channel for channel in made])
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), format="fltp", layout=stream.layout.name)
+        frame = av.AudioFrame.from_ndarray(sound.T.reshape(1, -1).copy(), format="flt", layout=stream.layout.name)
         frame.sample_rate = rate
         resampler = av.AudioResampler(format=stream.format, layout=stream.layout, rate=rate)
         fifo = av.AudioFifo()
@@ -135,11 +135,16 @@ def _channels(track: Case) -> list[Samples]:
 def _edited(content: bytearray, edit: Case) -> bytearray:
     """Return a file's bytes after one edit."""
     if "keep" in edit:
-        return content[: round(len(content) * edit["keep"])]
+        share = edit["keep"]
+        return content[: round(len(content) * share) if share <= 1 else share]
+    if "before_last" in edit:
+        return content[: content.rindex(edit["before_last"].encode())]
+    if "times" in edit:
+        return content * int(edit["times"])
     if "append" in edit:
         return content + bytes.fromhex(edit["append"])
     marker = edit["after"].encode("latin-1")
-    start = content.index(marker) + len(marker)
+    start = content.index(marker) + len(marker) + edit.get("skip", 0)
     new = bytes.fromhex(edit["put"])
     content[start : start + len(new)] = new
     return content

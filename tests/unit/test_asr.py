@@ -19,7 +19,8 @@ from maie.errors import ConfigurationError, NotAvailable
 from maie.settings import Settings
 from maie.stages import asr
 from maie.stages.asr import _append
-from maie.stages.decode import Audio
+from maie.stages.decode import SAMPLE_BYTES, Audio
+from maie.stages.levels import Levels
 from tokenizers import Tokenizer
 
 
@@ -62,8 +63,8 @@ def transcribe(
     told: list[float] = []
     samples = round(max((span.end for span in speech), default=1.0) * SAMPLE_RATE)
     with tempfile.TemporaryFile() as file:
-        file.truncate(2 * samples)
-        audio = Audio(file, samples, ())
+        file.truncate(SAMPLE_BYTES * samples)
+        audio = Audio(file, samples, Levels(), ())
         return asr.transcribe(audio, speech, engine, TaskOptions(**options), told.append, detected), told
 
 
@@ -71,7 +72,7 @@ def test_without_speech_the_engine_is_not_asked() -> None:
     engine = Script()
     found, told = transcribe(engine, [])
     assert (found.transcript.segments, found.transcript.language) == ((), "en")
-    assert found.warnings == ("No speech was found in the audio.",)
+    assert found.warnings == ("No speech was found in the audio, which is nothing but digital silence.",)
     assert engine.asked == told == []
 
 

@@ -55,6 +55,11 @@ def test_what_the_deployment_does_not_offer_is_said(fields: dict[str, list[str]]
         {"initial_prompt": ["x" * (MAX_INITIAL_PROMPT + 1)]},
         {"initial_prompt": ["Maya", "William"]},
         {"word_timestamps": ["2"]},
+        {"track": ["0"]},
+        {"track": ["-1"]},
+        {"track": ["second"]},
+        {"track": ["1000"]},
+        {"track": ["1", "2"]},
         {"llm_required": ["perhaps"]},
         {"features": ["summary"]},
         {"template_id": ["meeting_notes_v1"]},
@@ -115,6 +120,12 @@ def test_what_the_recogniser_is_told_is_taken() -> None:
     assert parse_options({"initial_prompt": [" "]}, NO_LLM).initial_prompt is None
 
 
+def test_a_track_is_taken_by_its_number() -> None:
+    assert parse_options({"track": ["2"]}, NO_LLM).track == 2
+    assert parse_options({"track": [""]}, NO_LLM).track is None
+    assert parse_options({}, NO_LLM).track is None
+
+
 def test_a_language_that_the_model_does_not_know_is_refused_without_loading_it() -> None:
     settings = Settings(profile="embedded", asr_model=MODEL)
     require_language("en", settings)
@@ -124,6 +135,6 @@ def test_a_language_that_the_model_does_not_know_is_refused_without_loading_it()
 
 
 def test_options_survive_another_release() -> None:
-    options = TaskOptions(("raw_transcript",), "en", "Maya", True)
+    options = TaskOptions(("raw_transcript",), "en", "Maya", True, 2)
     assert TaskOptions.of(to_dict(options)) == options
     assert TaskOptions.of({"features": ["raw_transcript"], "language": None, "of_tomorrow": 1}) == TaskOptions()

@@ -83,6 +83,9 @@ def _worker(_: argparse.Namespace) -> int:
 def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="audio: wav, mp3, flac, m4a, ogg or webm")
     parser.add_argument("--language", help="ISO 639-1 code; the model decides when left out")
+    parser.add_argument(
+        "--track", type=int, metavar="N", help="number of the audio track, from 1, in a file of several"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="form", action="store_const", const="result", help="the whole result as JSON")
     form.add_argument("--srt", dest="form", action="store_const", const="srt", help="SubRip subtitles")
@@ -129,7 +132,13 @@ def _options(arguments: argparse.Namespace) -> TaskOptions:
     features = ["raw_transcript"]
     features += ["clean_transcript"] if arguments.clean else []
     features += ["summary"] if arguments.summary else []
-    return TaskOptions(tuple(features), arguments.language, template_id=arguments.summary, llm_required=True)
+    return TaskOptions(
+        tuple(features),
+        arguments.language,
+        track=arguments.track,
+        template_id=arguments.summary,
+        llm_required=True,
+    )
 
 
 def _written(result: TaskResult, form: Form | Literal["result"]) -> str:

@@ -68,6 +68,7 @@ class TaskOptions:
         language: ISO 639-1 code, or None to let the model decide.
         initial_prompt: Words that the speech model shall expect, such as names; None for none.
         word_timestamps: Whether each segment shall hold its words with their times.
+        track: Number of the audio track, from 1; None to leave the choice to the service.
         template_id: Template of the summary; None where none is asked for.
         llm_required: Whether the task fails, with its transcript kept, when the language model does.
     """
@@ -76,6 +77,7 @@ class TaskOptions:
     language: str | None = None
     initial_prompt: str | None = None
     word_timestamps: bool = False
+    track: int | None = None
     template_id: str | None = None
     llm_required: bool = False
 

@@ -115,6 +115,13 @@ class TemplateNotFound(MaieError):
     title = "Unknown template"
 
 
+class TrackNotFound(InvalidRequest):
+    """The request names an audio track that the file does not have."""
+
+    code = "track_not_found"
+    title = "Unknown audio track"
+
+
 class UndecodableAudio(InvalidRequest):
     """An audio container whose content can't be decoded."""
 

@@ -130,7 +130,7 @@ def _transcribe(job: EngineJob, models: Models, settings: Settings, stages: Stag
     if models.asr is None:
         raise NotAvailable("This process has no speech model.")
     with stages.run(Stage.DECODE) as report:
-        audio = decode.decode(job.source, settings.max_audio_seconds, report)
+        audio = decode.decode(job.source, settings.max_audio_seconds, report, job.options.track)
     with audio:
         stages.tell_length(audio.seconds)
         with stages.run(Stage.VAD) as report:

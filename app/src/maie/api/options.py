@@ -20,13 +20,17 @@ DIARIZATION_AVAILABLE = False
 """Whether this deployment has the stage that tells speakers apart."""
 
 FIELDS = frozenset(
-    "features template_id llm_required enable_diarization language initial_prompt word_timestamps".split()
+    "features template_id llm_required enable_diarization language initial_prompt word_timestamps track".split()
 )
 
 MAX_INITIAL_PROMPT = 500
 """Characters; of what is longer than about 220 tokens, a Whisper model would hear the end only."""
 
+MAX_TRACK = 999
+"""Tracks of a file are numbered from 1 to no more than this."""
+
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -61,6 +65,7 @@ def parse_options(fields: dict[str, list[str]], offer: Offer) -> TaskOptions:
         language=language or None,
         initial_prompt=initial_prompt or None,
         word_timestamps=_flag(fields, "word_timestamps"),
+        track=_track(fields),
         template_id=template_id,
         llm_required=_flag(fields, "llm_required"),
     )
@@ -124,6 +129,15 @@ def _single(fields: dict[str, list[str]], name: str) -> str:
     if len(values) > 1:
         raise InvalidRequest(f"{name} is given more than once.")
     return values[0] if values else ""
+
+
+def _track(fields: dict[str, list[str]]) -> int | None:
+    value = _single(fields, "track")
+    if not value:
+        return None
+    if not _NUMBER.fullmatch(value) or not 1 <= int(value) <= MAX_TRACK:
+        raise InvalidRequest(f"track must be the number of an audio track, from 1 to {MAX_TRACK}.")
+    return int(value)
 
 
 def _flag(fields: dict[str, list[str]], name: str) -> bool:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from maie.api.acceptance import StillAlive, accept, new_task
 from maie.api.body import RENEWAL_SECONDS
-from maie.api.options import FEATURES, MAX_INITIAL_PROMPT, parse_options, require_language
+from maie.api.options import FEATURES, MAX_INITIAL_PROMPT, MAX_TRACK, parse_options, require_language
 from maie.api.schemas import Accepted
 from maie.api.service import Service, ServiceOf, problems
 from maie.api.upload import Form, receive_form
@@ -54,6 +54,12 @@ _BODY: dict[str, Any] = {
                         "type": "boolean",
                         "default": False,
                         "description": "Whether each segment shall hold its words with their times.",
+                    },
+                    "track": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "maximum": MAX_TRACK,
+                        "description": "Number of the audio track that shall be transcribed, from 1.",
                     },
                 },
             }

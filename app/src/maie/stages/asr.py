@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -103,7 +104,7 @@ def transcribe(
             found.gave_up, ask = True, replace(ask, prompt=None)
         done += sum(chunk.end - chunk.start for chunk in batch)
         on_progress(done / total)
-    warnings = [*cut, *_told(found, speech, chunks)]
+    warnings = [*cut, *(_told(found, chunks) if speech else [_nobody(audio)])]
     kept, objections = quality.guard(found.segments, speech)
     language = ask.language or max(found.languages, key=lambda code: found.languages[code], default=ask.likely or "")
     doubts = quality.doubts(kept)
@@ -136,10 +137,15 @@ def _piece(audio: Audio, chunk: Span) -> Samples:
     return audio.window(start, min(round(chunk.end * SAMPLE_RATE), start + round(MAX_PIECE_SECONDS * SAMPLE_RATE)))
 
 
-def _told(found: _Findings, speech: Sequence[Span], chunks: Sequence[Span]) -> list[str]:
+def _nobody(audio: Audio) -> str:
+    """Return a sentence on audio in which nobody speaks."""
+    if audio.loudest_db == -math.inf:
+        return "No speech was found in the audio, which is nothing but digital silence."
+    return f"No speech was found in the audio, the loudest parts of which are at {audio.loudest_db:.0f} dBFS."
+
+
+def _told(found: _Findings, chunks: Sequence[Span]) -> list[str]:
     """Return sentences on what was not found, or not expected."""
-    if not speech:
-        return ["No speech was found in the audio."]
     warnings = []
     if len(found.languages) > 1:
         parts = ", ".join(f"{code} {seconds:.0f} s" for code, seconds in found.languages.items())

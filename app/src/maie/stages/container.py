@@ -12,13 +12,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from maie.errors import EmptyAudio, NotAudio, UndecodableAudio
 
 if TYPE_CHECKING:
     import av.audio.stream
     import av.container
+
+
+class Source(Protocol):
+    """What is enough of a file to be decoded."""
+
+    def read(self, size: int) -> bytes:
+        """Read up to so many bytes."""
+
+    def seek(self, offset: int, whence: int = ...) -> int:
+        """Go to a place."""
+
+    def tell(self) -> int:
+        """Tell the place."""
+
 
 MIN_RATE, MAX_RATE = 1_000, 768_000
 """Sample rates that are taken, in samples per second; anything else is a broken or hostile header."""
@@ -90,38 +104,67 @@ def _sniff_mpeg(head: bytes) -> str:
 
 
 @contextmanager
-def open_audio(path: Path) -> Iterator[tuple[av.container.InputContainer, av.audio.stream.AudioStream]]:
-    """Open a file for decoding, together with its first audio stream.
+def open_container(path: Path, source: Source | None = None) -> Iterator[av.container.InputContainer]:
+    """Open a file for decoding.
+
+    Args:
+        path: The file.
+        source: What is read in its place, where some of its bytes have to be put right first.
 
     Raises:
         NotAudio, EmptyAudio: See :func:`sniff`.
-        UndecodableAudio: The container can't be read, or holds no audio that can be decoded.
+        UndecodableAudio: The container can't be read.
     """
     import av
 
     demuxer = sniff(path)
     options = {**OPTIONS, "format_whitelist": demuxer}
     try:
-        container = av.open(f"file:{path.resolve()}", format=demuxer, options=options, timeout=IO_TIMEOUT_SECONDS)
+        file = f"file:{path.resolve()}" if source is None else source
+        container = av.open(file, "r", demuxer, options, timeout=IO_TIMEOUT_SECONDS)
     except (av.FFmpegError, ValueError, OSError) as error:
         raise UndecodableAudio from error
     with closing(container):
+        for stream in container.streams.audio:
+            if stream.codec_context is not None:
+                stream.codec_context.thread_count = 1
+        yield container
+
+
+@contextmanager
+def open_audio(path: Path) -> Iterator[tuple[av.container.InputContainer, av.audio.stream.AudioStream]]:
+    """Open a file for decoding, together with its first audio stream that can be decoded; raises as the above."""
+    with open_container(path) as container:
         yield container, _audio_stream(container)
 
 
 def _audio_stream(container: av.container.InputContainer) -> av.audio.stream.AudioStream:
-    """Return the first audio stream, set to decode on one thread."""
-    stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
-    if stream is None:
-        raise UndecodableAudio("The file holds no audio that can be decoded.")
-    if stream.codec_context.name not in CODECS.split(","):
-        raise UndecodableAudio(f"Audio in {stream.codec_context.name!r} is not supported.")
-    stream.codec_context.thread_count = 1
-    return stream
+    """Return the first audio stream that can be decoded."""
+    streams = container.streams.audio
+    stream = next((s for s in streams if can_be_decoded(s)), None)
+    if stream is not None:
+        return stream
+    codec = next((s.codec_context.name for s in streams if s.codec_context is not None), None)
+    raise UndecodableAudio(
+        "The file holds no audio that can be decoded." if codec is None else f"Audio in {codec!r} is not supported."
+    )
+
+
+def can_be_decoded(stream: av.audio.stream.AudioStream) -> bool:
+    """Tell whether a track is in a codec that is taken."""
+    return stream.codec_context is not None and stream.codec_context.name in CODECS.split(",")
 
 
 def declared_seconds(container: av.container.InputContainer, stream: av.audio.stream.AudioStream) -> float | None:
-    """Return the length that the file's header claims, in seconds, or None where it claims none."""
+    """Return when the track ends by what the file's header claims, in seconds from the start of the container.
+
+    Where the header tells nothing of the track, the end of the longest one; None where it claims nothing at all.
+    """
+    begins = (container.start_time or 0) / 1_000_000
     if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return container.duration / 1_000_000 if container.duration is not None else None
+        start = float((stream.start_time or 0) * stream.time_base) - begins
+        return max(0.0, start) + float(stream.duration * stream.time_base)
+    if container.duration is None:
+        return None
+    counts_from_zero = "matroska" in container.format.name
+    return container.duration / 1_000_000 - (begins if counts_from_zero else 0.0)

@@ -1,4 +1,10 @@
-"""Decode: an untrusted audio file becomes 16 kHz mono samples, with flat memory however long the audio is."""
+"""Decode: an untrusted audio file becomes 16 kHz mono samples, with flat memory however long the audio is.
+
+Nothing of the recording is lost on the way, and no time shifted: :mod:`maie.stages.tracks` chooses the track,
+:mod:`maie.stages.frames` decodes it, :mod:`maie.stages.timeline` puts each frame at its time,
+:mod:`maie.stages.mixing` makes one channel of many, :mod:`maie.stages.levels` raises what is quiet, and
+:mod:`maie.stages.lengths` tells where there is more or less than the header says.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +12,9 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO
 
 import numpy as np
 import soxr
@@ -17,18 +22,16 @@ from numpy.typing import NDArray
 
 from maie.domain import SAMPLE_RATE
 from maie.errors import AudioTooLong, EmptyAudio, Unavailable, UndecodableAudio
-from maie.stages.container import MAX_RATE, MIN_RATE, declared_seconds, open_audio
-
-if TYPE_CHECKING:
-    import av.audio.frame
+from maie.stages import lengths, tracks
+from maie.stages.container import declared_seconds, open_container
+from maie.stages.frames import Mono, Trouble, decoded, mixed
+from maie.stages.lengths import Sound
+from maie.stages.levels import Levels
+from maie.stages.timeline import Timeline
 
 Samples = NDArray[np.float32]
 
-MAX_BAD_PACKETS = 100
-"""Undecodable packets in a row after which the rest of the file is given up."""
-
-FIRST_UNSAFE_PLANES = 8
-"""Channels in planes of their own from which on PyAV 17 and 18 read beyond a frame's end and crash the process."""
+SAMPLE_BYTES = 4
 
 TOLERATED_SHORTFALL = 0.5
 """Seconds (or 2% of the audio) that a file may end before its header says so; encoders' padding stays below that."""
@@ -39,12 +42,15 @@ class Audio:
 
     Attributes:
         samples: How many there are.
-        warnings: Sentences for the client on what of the file could not be decoded.
+        loudest_db: Level of the loudest parts in dBFS, as they were recorded; minus infinity where nothing sounds.
+        warnings: Sentences for the client on what of the file could not be decoded, or was left out.
     """
 
-    def __init__(self, file: IO[bytes], samples: int, warnings: tuple[str, ...]) -> None:
+    def __init__(self, file: IO[bytes], samples: int, levels: Levels, warnings: tuple[str, ...]) -> None:
         self._file = file
+        self._gain = np.float32(levels.gain())
         self.samples = samples
+        self.loudest_db = levels.loudest_db
         self.warnings = warnings
 
     @property
@@ -53,10 +59,14 @@ class Audio:
         return self.samples / SAMPLE_RATE
 
     def window(self, start: int, end: int) -> Samples:
-        """Return the samples from ``start`` to ``end`` (exclusive), clipped to the audio, as floats from -1 to 1."""
+        """Return the samples from ``start`` to ``end`` (exclusive), clipped to the audio, as floats from -1 to 1.
+
+        All are raised alike where the whole recording is too quiet.
+        """
         start, end = max(0, start), min(end, self.samples)
-        raw = os.pread(self._file.fileno(), 2 * max(0, end - start), 2 * start)
-        return np.frombuffer(raw, dtype="<i2").astype(np.float32) / 32768.0
+        raw = os.pread(self._file.fileno(), SAMPLE_BYTES * max(0, end - start), SAMPLE_BYTES * start)
+        samples: Samples = np.clip(np.frombuffer(raw, dtype=np.float32) * self._gain, -1.0, 1.0)
+        return samples
 
     def close(self) -> None:
         """Give the disk space back."""
@@ -69,15 +79,7 @@ class Audio:
         self.close()
 
 
-@dataclass
-class _Trouble:
-    """What went wrong while packets were read; the audio around it still counts."""
-
-    bad_packets: int = 0
-    broke_off: bool = False
-
-
-def decode(path: Path, max_seconds: float, on_progress: Callable[[float], None]) -> Audio:
+def decode(path: Path, max_seconds: float, on_progress: Callable[[float], None], track: int | None = None) -> Audio:
     """Decode a file to 16 kHz mono; the caller closes the result.
 
     The samples go to an unnamed file in the folder of ``path``, or in the temporary folder where that one is read-only.
@@ -85,57 +87,93 @@ def decode(path: Path, max_seconds: float, on_progress: Callable[[float], None])
 
     Args:
         path: The file, of any supported format.
-        max_seconds: Longest audio that is taken.
+        max_seconds: Longest audio that is taken, gaps included.
         on_progress: Told the fraction done, as far as the header's length lets it be known.
+        track: Number of the audio track, from 1; the one that :func:`maie.stages.tracks.choose` chooses if None.
 
     Raises:
         NotAudio: The file is of no supported format.
         EmptyAudio: No bytes, or zero seconds of audio.
         UndecodableAudio: Nothing of the file can be decoded.
+        TrackNotFound: The file has no such track.
         AudioTooLong: There is more than ``max_seconds``.
         Unavailable: The disk is full.
     """
-    trouble = _Trouble()
+    trouble, levels = Trouble(), Levels()
+    sound = lengths.sound_of(path)
     folder = path.parent if os.access(path.parent, os.W_OK) else None
     with ExitStack() as on_failure:
         file = on_failure.enter_context(tempfile.TemporaryFile(dir=folder, prefix="decode-"))
-        with open_audio(path) as (container, stream):
-            declared = declared_seconds(container, stream)
-            blocks = _resample(_blocks(_frames(container.demux(stream), trouble)))
-            samples = _write(blocks, file, max_seconds, declared, on_progress)
+        with ExitStack() as opened:
+            source = None
+            if sound is not None and sound.is_longer:
+                source = opened.enter_context(closing(lengths.Corrected(path, sound.patch)))
+            container = opened.enter_context(open_container(path, source))
+            choice = tracks.choose(container, path, track)
+            declared = declared_seconds(container, choice.stream)
+            timeline = Timeline(container, choice.stream, max_seconds)
+            placed = timeline.place(decoded(timeline.packets(), trouble))
+            samples = _write(_resampled(mixed(placed)), file, max_seconds, declared, levels, on_progress)
         if samples == 0 and (trouble.bad_packets or trouble.broke_off):
             raise UndecodableAudio
         if samples == 0:
             raise EmptyAudio("The file holds no sound.")
         on_failure.pop_all()
-    return Audio(file, samples, _warnings(samples / SAMPLE_RATE, declared, trouble))
+    seconds = samples / SAMPLE_RATE
+    told = (*choice.warnings, *_missing(path, sound, declared, seconds, timeline, trouble), *_jumps(timeline))
+    return Audio(file, samples, levels, told)
 
 
-def _warnings(seconds: float, declared: float | None, trouble: _Trouble) -> tuple[str, ...]:
-    if trouble.broke_off or (declared or 0) - seconds > max(TOLERATED_SHORTFALL, 0.02 * seconds):
+def _missing(
+    path: Path, sound: Sound | None, declared: float | None, seconds: float, timeline: Timeline, trouble: Trouble
+) -> tuple[str, ...]:
+    """Return a sentence on what is missing of the file, or on what its header does not tell."""
+    tolerated = max(TOLERATED_SHORTFALL, 0.02 * seconds)
+    if sound is not None:
+        declared = seconds * sound.declared / max(1, sound.present)
+        if seconds - declared > tolerated:
+            return (f"The file's header tells of {declared:.1f} seconds only; all {seconds:.1f} seconds were decoded.",)
+    reached = max(seconds, timeline.others_end) + timeline.left_out
+    if declared is not None and declared - reached > tolerated:
+        return (
+            f"The file ends early or is damaged: of the {declared:.1f} seconds that its header tells of, "
+            f"only {seconds:.1f} seconds could be decoded.",
+        )
+    if trouble.broke_off or (trouble.ends_in_packet and not lengths.is_chunked(path)) or lengths.breaks_off(path):
         return (f"The file ends early or is damaged: only its first {seconds:.1f} seconds could be decoded.",)
     if trouble.bad_packets:
         return ("Parts of the file are damaged and were left out.",)
     return ()
 
 
+def _jumps(timeline: Timeline) -> tuple[str, ...]:
+    if timeline.left_out == 0.0:
+        return ()
+    return (f"The times in the file jump by {timeline.left_out:.0f} seconds, which were left out.",)
+
+
 def _write(
-    blocks: Iterator[Samples],
+    blocks: Iterator[tuple[float | None, Samples]],
     file: IO[bytes],
     max_seconds: float,
     declared: float | None,
+    levels: Levels,
     on_progress: Callable[[float], None],
 ) -> int:
-    """Write 16 kHz samples as 16-bit integers and return how many there are."""
-    written = 0
-    for block in blocks:
-        written += len(block)
-        if written > max_seconds * SAMPLE_RATE:
+    """Write 16 kHz samples as floats, each block at its time, and return where they end; gaps take no space."""
+    end = 0
+    for start, block in blocks:
+        if start is not None and round(start * SAMPLE_RATE) > end:
+            end = round(start * SAMPLE_RATE)
+            file.seek(SAMPLE_BYTES * end)
+        end += len(block)
+        if end > max_seconds * SAMPLE_RATE:
             raise AudioTooLong(f"The audio is longer than {max_seconds:.0f} seconds.")
-        _write_all(file, np.clip(np.rint(block * 32768.0), -32768, 32767).astype("<i2").tobytes())
+        levels.add(block)
+        _write_all(file, block.astype(np.float32, copy=False).tobytes())
         if declared:
-            on_progress(min(1.0, written / SAMPLE_RATE / declared))
-    return written
+            on_progress(min(1.0, end / SAMPLE_RATE / declared))
+    return end
 
 
 def _write_all(file: IO[bytes], data: bytes) -> None:
@@ -148,86 +186,16 @@ def _write_all(file: IO[bytes], data: bytes) -> None:
         raise
 
 
-def _frames(packets: Iterator[Any], trouble: _Trouble) -> Iterator[av.audio.frame.AudioFrame]:
-    """Decode packet by packet; a damaged one is counted and left out."""
-    import av
-
-    bad_in_a_row = 0
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.FFmpegError:
-            trouble.broke_off = True
-            return
-        try:
-            frames = packet.decode()
-            bad_in_a_row = 0
-        except av.FFmpegError:
-            trouble.bad_packets += 1
-            bad_in_a_row += 1
-            if bad_in_a_row >= MAX_BAD_PACKETS:
-                trouble.broke_off = True
-                return
-            continue
-        yield from frames
-
-
-def _blocks(frames: Iterator[av.audio.frame.AudioFrame]) -> Iterator[tuple[int, Samples]]:
-    """Gather frames into mono blocks of about a second, each with its sample rate."""
-    rate, gathered = 0, 0
-    parts: list[Samples] = []
-    for frame in frames:
-        if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
-            raise UndecodableAudio(f"A sample rate of {frame.sample_rate} Hz is not supported.")
-        if parts and (frame.sample_rate != rate or gathered >= rate):
-            yield rate, np.concatenate(parts)
-            parts, gathered = [], 0
-        rate = frame.sample_rate
-        parts.append(_mono(frame))
-        gathered += frame.samples
-    if parts:
-        yield rate, np.concatenate(parts)
-
-
-def _mono(frame: av.audio.frame.AudioFrame) -> Samples:
-    """Return a frame's samples as the mean of its channels, finite and from -1 to 1."""
-    if frame.format.is_planar and frame.layout.nb_channels >= FIRST_UNSAFE_PLANES:
-        frame = _interleaved(frame)
-    try:
-        data = frame.to_ndarray()
-    except ValueError as error:
-        raise UndecodableAudio from error
-    if not frame.format.is_planar:
-        data = data.reshape(-1, frame.layout.nb_channels).T
-    if data.dtype.kind == "f":
-        values = np.nan_to_num(data.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
-    elif data.dtype.kind == "u":
-        values = (data.astype(np.float32) - 128.0) / 128.0
-    else:
-        values = data.astype(np.float32) / float(1 << (8 * data.dtype.itemsize - 1))
-    mono: Samples = np.clip(values, -1.0, 1.0).mean(axis=0, dtype=np.float32)
-    return mono
-
-
-def _interleaved(frame: av.audio.frame.AudioFrame) -> av.audio.frame.AudioFrame:
-    """Return the same samples with the channels side by side in one plane."""
-    import av
-
-    packer = av.AudioResampler(format=frame.format.packed.name, layout=frame.layout, rate=frame.sample_rate)
-    return packer.resample(frame)[0]
-
-
-def _resample(blocks: Iterator[tuple[int, Samples]]) -> Iterator[Samples]:
-    """Bring all blocks to 16 kHz; a file whose rate changes on the way gets a new resampler there."""
+def _resampled(blocks: Iterator[Mono]) -> Iterator[tuple[float | None, Samples]]:
+    """Bring all blocks to 16 kHz, each with its start; where a gap is, or the rate changes, a new resampler begins."""
     rate, stream = SAMPLE_RATE, None
-    for block_rate, block in blocks:
-        if block_rate != rate:
+    for block in blocks:
+        start = block.start
+        if block.rate != rate or start is not None:
             if stream is not None:
-                yield stream.resample_chunk(np.empty(0, np.float32), last=True)
-            rate = block_rate
+                yield None, stream.resample_chunk(np.empty(0, np.float32), last=True)
+            rate = block.rate
             stream = None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
-        yield block if stream is None else stream.resample_chunk(block)
+        yield start, block.samples if stream is None else stream.resample_chunk(block.samples)
     if stream is not None:
-        yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+        yield None, stream.resample_chunk(np.empty(0, np.float32), last=True)

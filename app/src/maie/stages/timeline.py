@@ -1,0 +1,118 @@
+"""Timeline: where in the recording each decoded frame belongs, by the times that its container gives.
+
+Times count from the start of the container, as a player shows them. What is between two frames was not recorded: it
+becomes silence, so that all after it is at its time. Times that can't be true shift nothing, and no frame is ever left
+out because of its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import av.audio.frame
+    import av.container
+    import av.stream
+
+TOLERANCE = 0.1
+"""Seconds by which times may be off: containers round them, and recorders write them as packets happen to arrive."""
+
+RESET = 1.0
+"""Seconds that time has to go back for it to be a new start, such as that of a second recording in the same file."""
+
+MAX_GAP = 3600.0
+"""Seconds; where nothing is said to have been recorded for longer, a clock was set."""
+
+
+class Timeline:
+    """Follows one track of a container.
+
+    Args:
+        container: The open file.
+        stream: The track.
+        max_seconds: No gap is made to reach beyond this.
+
+    Attributes:
+        end: Where the next frame belongs if it follows on the last one, in seconds.
+        others_end: Where the other tracks, such as the picture, have come to, in seconds.
+        left_out: Seconds of gaps that were too long to be made.
+    """
+
+    def __init__(self, container: av.container.InputContainer, stream: av.stream.Stream, max_seconds: float) -> None:
+        self.end = 0.0
+        self.others_end = 0.0
+        self.left_out = 0.0
+        self._container = container
+        self._stream = stream
+        self._max_seconds = max_seconds
+        self._origin = None if container.start_time is None else container.start_time / 1_000_000
+        self._has_begun = False
+        self._told_end = 0.0
+
+    def packets(self) -> Iterator[Any]:
+        """Yield the track's packets.
+
+        What comes before them of other tracks tells when the container starts: FFmpeg itself does not know it of
+        tracks that it is not allowed to decode.
+        """
+        for packet in self._container.demux():
+            if packet.stream.index == self._stream.index:
+                yield packet
+            elif packet.pts is not None and packet.stream.type in ("video", "audio"):
+                if packet.stream.disposition & packet.stream.disposition.attached_pic:
+                    continue
+                time = float(packet.pts * packet.time_base)
+                if not self._has_begun and self._origin is not None:
+                    self._origin = min(self._origin, time)
+                self.others_end = max(self.others_end, time - (self._origin or 0.0))
+
+    def place(
+        self, frames: Iterator[av.audio.frame.AudioFrame]
+    ) -> Iterator[tuple[float | None, av.audio.frame.AudioFrame]]:
+        """Yield each frame with the time at which it begins, or with None where it follows on the one before."""
+        frame = next(frames, None)
+        while frame is not None:
+            following = next(frames, None)
+            yield self._start(frame, following), frame
+            self.end += frame.samples / frame.sample_rate
+            frame = following
+
+    def _start(self, frame: av.audio.frame.AudioFrame, following: av.audio.frame.AudioFrame | None) -> float | None:
+        self._has_begun = True
+        seconds = frame.samples / frame.sample_rate
+        expected, self._told_end = self._told_end, self._told_end + seconds
+        told = self._told(frame)
+        if told is None or self._is_stray(told, expected, seconds, following):
+            return None
+        self._told_end = told + seconds
+        gap = told - self.end
+        if expected - told > RESET or gap > min(MAX_GAP, self._max_seconds - self.end):
+            self.left_out += max(0.0, gap)
+            self._shift(gap)
+            return None
+        if gap <= TOLERANCE:
+            return None
+        self.end = told
+        return told
+
+    def _told(self, frame: av.audio.frame.AudioFrame) -> float | None:
+        """Return when a frame begins by its own account, in seconds on the timeline."""
+        if frame.pts is None or frame.time_base is None:
+            return None
+        time = float(frame.pts * frame.time_base)
+        if self._origin is None:
+            self._origin = time
+        return time - self._origin
+
+    def _is_stray(
+        self, told: float, expected: float, seconds: float, following: av.audio.frame.AudioFrame | None
+    ) -> bool:
+        """Tell whether a frame's time leads away from where it is, and the one behind it comes back."""
+        after = self._told(following) if following is not None else None
+        return after is not None and abs(after - (expected + seconds)) < abs(after - (told + seconds))
+
+    def _shift(self, seconds: float) -> None:
+        """Let all times from here on be earlier by so much."""
+        self._origin = (self._origin or 0.0) + seconds
+        self._told_end -= seconds
