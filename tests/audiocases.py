@@ -14,6 +14,7 @@ import yaml
 from audiofiles import MEMO, ROOT, Samples
 from maie.stages.decode import Audio
 from numpy.typing import NDArray
+from oddfiles import WRITERS
 
 RATE = 16_000
 CASES = ROOT / "tests" / "cases" / "audio"
@@ -42,6 +43,20 @@ def other_phrase() -> Samples:
 def make(path: Path, case: Case) -> Path:
     """Write the file of a case; ``tests/cases/audio/README.md`` says what a case may hold."""
     made = case["file"]
+    if "fixture" in made:
+        path.write_bytes((CASES / "fixtures" / made["fixture"]).read_bytes())
+    elif "writer" in made:
+        path.write_bytes(WRITERS[made["writer"]](phrase()))
+    else:
+        _encode(path, made)
+    content = bytearray(path.read_bytes())
+    for edit in case.get("edits", []):
+        content = _edited(content, edit)
+    path.write_bytes(content)
+    return path
+
+
+def _encode(path: Path, made: Case) -> None:
     tracks = made.get("tracks", [{}])
     with av.open(str(path), "w", format=made["container"], options=made.get("options", {})) as container:
         if made.get("video"):
@@ -54,11 +69,6 @@ def make(path: Path, case: Case) -> Path:
         container.start_encoding()
         for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
             container.mux(packet)
-    content = bytearray(path.read_bytes())
-    for edit in case.get("edits", []):
-        content = _edited(content, edit)
-    path.write_bytes(content)
-    return path
 
 
 def _add_track(container: Any, track: Case) -> Any:
@@ -134,6 +144,8 @@ def _channels(track: Case) -> list[Samples]:
 
 def _edited(content: bytearray, edit: Case) -> bytearray:
     """Return a file's bytes after one edit."""
+    if "before" in edit:
+        return bytearray.fromhex(edit["before"]) * edit.get("times", 1) + content
     if "keep" in edit:
         share = edit["keep"]
         return content[: round(len(content) * share) if share <= 1 else share]
@@ -143,6 +155,11 @@ def _edited(content: bytearray, edit: Case) -> bytearray:
         return content * int(edit["times"])
     if "append" in edit:
         return content + bytes.fromhex(edit["append"])
+    if "drop" in edit:
+        return content[edit["drop"] :]
+    if "rename" in edit:
+        old, new = (name.encode() for name in edit["rename"])
+        return content.replace(old, new, 1)
     marker = edit["after"].encode("latin-1")
     start = content.index(marker) + len(marker) + edit.get("skip", 0)
     new = bytes.fromhex(edit["put"])

@@ -97,7 +97,7 @@ def test_transcribe_says_in_one_sentence_what_is_wrong(tmp_path: Path) -> None:
     silence = write_wav(tmp_path / "b.wav", np.zeros(16_000, np.float32))
     refused, missing, silent = transcribe(str(text)), transcribe(str(tmp_path / "c.wav")), transcribe(str(silence))
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.splitlines()[-1] == "maie: The upload is not an audio file of a supported format"
+    assert refused.stderr.splitlines()[-1] == "maie: This is text, not a recording."
     assert (missing.returncode, missing.stdout) == (2, "")
     assert (silent.returncode, silent.stdout) == (0, "")
     assert "warning: No speech was found" in silent.stderr

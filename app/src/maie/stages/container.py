@@ -1,20 +1,22 @@
-"""Opening an untrusted audio file: what it is by its own first bytes, and a decoder that can't be led elsewhere.
+"""Opening an untrusted audio file: with the demuxer that its own bytes ask for, and nothing else within reach.
 
 FFmpeg guesses formats, and some of what it guesses are scripts that name other files or addresses (HLS, ffconcat, SDP).
-Here the format is decided from the file's magic bytes, the decoder is told that one format and no other, and only local
-files and known audio codecs are open to it.
+Here the format is decided from the file's content (:mod:`maie.stages.sniff`), the library is told that one demuxer and
+the codecs below and no other, and it reads from a descriptor that is open already: it has no means to open anything.
 
 This module is imported by the short-lived probe process too: it stays light (no numpy).
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from maie.errors import EmptyAudio, NotAudio, UndecodableAudio
+from maie.errors import UndecodableAudio
+from maie.stages.sniff import sniff
 
 if TYPE_CHECKING:
     import av.audio.stream
@@ -37,70 +39,29 @@ class Source(Protocol):
 MIN_RATE, MAX_RATE = 1_000, 768_000
 """Sample rates that are taken, in samples per second; anything else is a broken or hostile header."""
 
-MAX_ID3_TAGS = 4
 IO_TIMEOUT_SECONDS = 10.0
 
-CODECS = (
-    "pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,"
-    "pcm_alaw,pcm_mulaw,adpcm_ms,adpcm_ima_wav,gsm_ms,mp3,mp3float,mp2,mp2float,flac,aac,aac_latm,alac,vorbis,opus,"
-    "libopus,libvorbis"
-)
-OPTIONS = {"protocol_whitelist": "file", "codec_whitelist": CODECS, "enable_drefs": "0"}
-
-
-def sniff(path: Path) -> str:
-    """Return the FFmpeg demuxer for a file, decided from the file's own first bytes.
-
-    Raises:
-        EmptyAudio: The file has no bytes.
-        NotAudio: The bytes are no container of a supported format.
+CODECS = frozenset(
+    # WAV, AIFF, CAF, AVI, QuickTime, discs: samples as they are
     """
-    with path.open("rb") as file:
-        head = file.read(16)
-        if not head:
-            raise EmptyAudio("The file is empty.")
-        offset, tags = 0, 0
-        while head.startswith(b"ID3") and len(head) >= 10 and tags < MAX_ID3_TAGS:
-            offset, tags = offset + _id3_size(head), tags + 1
-            file.seek(offset)
-            head = file.read(16)
-        if tags:
-            head = (head + file.read(64 * 1024)).lstrip(b"\0")[:16]
-    if tags and not head:
-        raise UndecodableAudio("The file holds a tag and no audio.")
-    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
-        return "wav"
-    if head.startswith(b"fLaC"):
-        return "flac"
-    if head.startswith(b"OggS"):
-        return "ogg"
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return "matroska"
-    if head[4:8] == b"ftyp":
-        return "mov"
-    return _sniff_mpeg(head)
+    pcm_u8 pcm_s8 pcm_s16le pcm_s16be pcm_s24le pcm_s24be pcm_s32le pcm_s32be pcm_f32le pcm_f32be pcm_f64le pcm_f64be
+    pcm_alaw pcm_mulaw pcm_bluray pcm_dvd dsd_lsbf dsd_msbf dsd_lsbf_planar dsd_msbf_planar
+    """
+    # music and video
+    """
+    aac aac_latm ac3 eac3 dca mp1 mp1float mp2 mp2float mp3 mp3float opus libopus vorbis
+    wmav1 wmav2 wmapro wmalossless alac ape flac mpc8 tta wavpack
+    """
+    # phones, dictation machines, meeting rooms
+    """
+    adpcm_ima_qt adpcm_ima_wav adpcm_ms adpcm_swf adpcm_yamaha amrnb amrwb libopencore_amrnb libopencore_amrwb dss_sp
+    evrc g722 g723_1 g726 g726le g729 gsm gsm_ms ilbc nellymoser qcelp siren speex truespeech wmavoice
+    """.split()
+)
+"""FFmpeg's decoders that may be used."""
 
-
-def _id3_size(head: bytes) -> int:
-    """Return the bytes that an ID3v2 tag takes, its header and footer included."""
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size + (10 if head[5] & 0x10 else 0)
-
-
-def _sniff_mpeg(head: bytes) -> str:
-    """Return the demuxer for bare MPEG audio frames, which have no magic bytes but a strict frame header."""
-    if len(head) < 4 or head[0] != 0xFF:
-        raise NotAudio
-    if head[1] & 0xF6 == 0xF0 and (head[2] >> 2 & 0xF) < 13:
-        return "aac"
-    layer_2_or_3 = head[1] & 0xE0 == 0xE0 and head[1] >> 1 & 0b11 in (0b01, 0b10)
-    known_version = head[1] >> 3 & 0b11 != 0b01
-    known_rate = head[2] >> 4 not in (0x0, 0xF) and head[2] >> 2 & 0b11 != 0b11
-    if layer_2_or_3 and known_version and known_rate:
-        return "mp3"
-    raise NotAudio
+ENCRYPTED = ("enca", "drms")
+"""How MP4 and QuickTime tell a track that is encrypted."""
 
 
 @contextmanager
@@ -112,16 +73,51 @@ def open_container(path: Path, source: Source | None = None) -> Iterator[av.cont
         source: What is read in its place, where some of its bytes have to be put right first.
 
     Raises:
-        NotAudio, EmptyAudio: See :func:`sniff`.
+        NotAudio, EmptyAudio: See :func:`maie.stages.sniff.sniff`.
         UndecodableAudio: The container can't be read.
     """
+    with path.open("rb") as file, _opened(file, source) as container:
+        yield container
+
+
+@contextmanager
+def open_file(file: BinaryIO) -> Iterator[tuple[av.container.InputContainer, av.audio.stream.AudioStream]]:
+    """Decode a file that is open already, with its first audio stream that can be decoded; raises as the above.
+
+    Raises:
+        UndecodableAudio: It holds no audio that can be decoded.
+    """
+    with _opened(file, None) as container:
+        stream = next(filter(can_be_decoded, container.streams.audio), None)
+        if stream is None:
+            raise UndecodableAudio(why_none(container))
+        yield container, stream
+
+
+@contextmanager
+def open_audio(path: Path) -> Iterator[tuple[av.container.InputContainer, av.audio.stream.AudioStream]]:
+    """Open a file with its first audio stream that can be decoded; raises as :func:`open_file`."""
+    with path.open("rb") as file, open_file(file) as opened:
+        yield opened
+
+
+@contextmanager
+def _opened(file: BinaryIO, source: Source | None) -> Iterator[av.container.InputContainer]:
     import av
 
-    demuxer = sniff(path)
-    options = {**OPTIONS, "format_whitelist": demuxer}
+    demuxer = sniff(file)
+    options = {
+        "fd": str(file.fileno()),
+        "skip_initial_bytes": str(file.tell()),
+        "protocol_whitelist": "fd",
+        "format_whitelist": demuxer,
+        "codec_whitelist": ",".join(CODECS),
+    }
+    if demuxer == "mov":
+        options["enable_drefs"] = "0"
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
     try:
-        file = f"file:{path.resolve()}" if source is None else source
-        container = av.open(file, "r", demuxer, options, timeout=IO_TIMEOUT_SECONDS)
+        container = av.open(source or "fd:", "r", demuxer, options, timeout=IO_TIMEOUT_SECONDS)
     except (av.FFmpegError, ValueError, OSError) as error:
         raise UndecodableAudio from error
     with closing(container):
@@ -131,28 +127,31 @@ def open_container(path: Path, source: Source | None = None) -> Iterator[av.cont
         yield container
 
 
-@contextmanager
-def open_audio(path: Path) -> Iterator[tuple[av.container.InputContainer, av.audio.stream.AudioStream]]:
-    """Open a file for decoding, together with its first audio stream that can be decoded; raises as the above."""
-    with open_container(path) as container:
-        yield container, _audio_stream(container)
-
-
-def _audio_stream(container: av.container.InputContainer) -> av.audio.stream.AudioStream:
-    """Return the first audio stream that can be decoded."""
-    streams = container.streams.audio
-    stream = next((s for s in streams if can_be_decoded(s)), None)
-    if stream is not None:
-        return stream
-    codec = next((s.codec_context.name for s in streams if s.codec_context is not None), None)
-    raise UndecodableAudio(
-        "The file holds no audio that can be decoded." if codec is None else f"Audio in {codec!r} is not supported."
-    )
-
-
 def can_be_decoded(stream: av.audio.stream.AudioStream) -> bool:
-    """Tell whether a track is in a codec that is taken."""
-    return stream.codec_context is not None and stream.codec_context.name in CODECS.split(",")
+    """Whether a stream is in a codec that may be used, and not encrypted."""
+    return stream.codec_context is not None and stream.codec_context.name in CODECS and not _is_encrypted(stream)
+
+
+def _is_encrypted(stream: av.audio.stream.AudioStream) -> bool:
+    try:
+        return stream.codec_context is not None and stream.codec_context.codec_tag in ENCRYPTED
+    except UnicodeDecodeError:  # a tag that is a number, as in WAV
+        return False
+
+
+def why_none(container: av.container.InputContainer) -> str:
+    """Return a sentence on a file of which no audio can be decoded; nothing of it is quoted."""
+    streams = container.streams.audio
+    if not streams:
+        return f"The file holds {'a video and ' if container.streams.video else ''}no audio."
+    if any(map(_is_encrypted, streams)):
+        return "The file is DRM-protected."
+    codecs = [stream.codec_context.codec for stream in streams if stream.codec_context is not None]
+    named = f"the codec {codecs[0].name} ({codecs[0].long_name})" if codecs else "a codec that is not known here"
+    return (
+        f"The audio is in {named}, in a file of the format {container.format.long_name}, which is not supported. "
+        "Convert it, for example with: ffmpeg -i RECORDING -vn -ac 1 -ar 16000 recording.wav"
+    )
 
 
 def declared_seconds(container: av.container.InputContainer, stream: av.audio.stream.AudioStream) -> float | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maie.errors import TrackNotFound, UndecodableAudio
-from maie.stages.container import can_be_decoded, open_container
+from maie.stages.container import can_be_decoded, open_container, why_none
 from maie.stages.frames import channels
 
 if TYPE_CHECKING:
@@ -60,10 +60,7 @@ def choose(container: av.container.InputContainer, path: Path, wanted: int | Non
         return Choice(_numbered(tracks, wanted), ())
     usable = [track for track in tracks if can_be_decoded(track)]
     if not usable:
-        codec = _codec(tracks[0]) if tracks else None
-        raise UndecodableAudio(
-            f"Audio in {codec!r} is not supported." if codec else "The file holds no audio that can be decoded."
-        )
+        raise UndecodableAudio(why_none(container))
     if len(usable) == 1:
         return Choice(usable[0], _told(tracks, usable, usable[0], ""))
     marked = [track for track in usable if track.disposition & track.disposition.default] or usable
