@@ -118,6 +118,7 @@ def test_doctor_finds_a_whole_service_well(service: Stack) -> None:
         "credentials",
         "redis",
         "disk",
+        "probe",
         "cuda",
         "model",
         "templates",

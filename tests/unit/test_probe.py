@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import threading
 import time
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import pytest
 from audiofiles import CODECS, MODEL, encode, tone, write_wav
-from maie.errors import AudioTooLong, EmptyAudio, NotAudio, UndecodableAudio
+from maie.errors import AudioTooLong, EmptyAudio, NotAudio, Unavailable, UndecodableAudio
 from maie.settings import Settings
 from maie.stages import probe as module
 from maie.stages.probe import ADDRESS_SPACE_BYTES, CPU_SECONDS, probe
+
+PER_LINUX32 = 8
+"""``man 2 personality``."""
 
 
 @pytest.fixture
@@ -92,9 +96,57 @@ def test_the_child_has_limits(tmp_path: Path, settings: Settings, monkeypatch: p
     assert rows["Max cpu time"] == str(CPU_SECONDS)
 
 
+def test_the_child_looks_at_a_file_with_nothing_else_within_reach(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audio"
+    os.mkfifo(path)
+    monkeypatch.setenv("MAIE_TEST_SECRET", "a secret")
+
+    def ask() -> None:
+        with pytest.raises(EmptyAudio):
+            probe(path, settings)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    writing = path.open("wb")  # waits until the child has opened it; then the child waits for the first byte
+    child = _process_with(str(path))
+    assert child is not None
+    end = time.monotonic() + 5
+    while "\nSeccomp:\t2\n" not in (child / "status").read_text() and time.monotonic() < end:
+        time.sleep(0.02)
+    status, secrets = (child / "status").read_text(), (child / "environ").read_bytes()
+    descriptors = sorted(link.readlink().name.split(":")[0] for link in (child / "fd").iterdir())
+    writing.close()
+    asking.join()
+    assert "\nSeccomp:\t2\n" in status
+    assert "\nNoNewPrivs:\t1\n" in status
+    assert b"MAIE_TEST_SECRET" not in secrets
+    assert descriptors == ["audio", "null", "pipe", "pipe"]
+
+
+def test_a_child_that_can_not_confine_itself_looks_at_nothing(tmp_path: Path, settings: Settings) -> None:
+    path = write_wav(tmp_path / "audio", tone(3, 16_000))
+    libc = ctypes.CDLL(None)
+    libc.personality(PER_LINUX32)  # children are told that this machine is one for which no filter is known
+    try:
+        with pytest.raises(Unavailable, match="can't be examined safely"):
+            probe(path, settings)
+        assert probe(path, settings.model_copy(update={"probe_confined": False})) == 3.0
+    finally:
+        libc.personality(0)
+
+
 def _limits_of_the_process_with(argument: str) -> str:
+    child = _process_with(argument)
+    with contextlib.suppress(OSError):
+        return (child / "limits").read_text() if child else ""
+    return ""
+
+
+def _process_with(argument: str) -> Path | None:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if argument in (folder / "cmdline").read_bytes().decode(errors="replace").split("\0"):
-                return (folder / "limits").read_text()
-    return ""
+                return folder
+    return None

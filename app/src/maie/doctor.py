@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import platform
 import shutil
+import tempfile
+import wave
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maie.domain import SAMPLE_RATE
 from maie.errors import ConfigurationError, MaieError
 from maie.platform import is_jetson
 from maie.settings import Settings, load_settings
@@ -58,6 +62,7 @@ def examine() -> Iterator[Finding]:
     yield _credentials(settings)
     yield _redis(settings)
     yield _disk(settings)
+    yield _probe(settings)
     yield _cuda(settings)
     yield _model(settings)
     yield _templates(settings)
@@ -118,6 +123,24 @@ def _disk(settings: Settings) -> Finding:
     except OSError as error:
         return Finding("disk", False, f"{settings.data_dir}: {error.strerror}")
     return Finding("disk", free > settings.min_free_bytes, f"{free / 1024**3:.1f} GiB free in {settings.data_dir}")
+
+
+def _probe(settings: Settings) -> Finding:
+    """Have a moment of silence looked at as an upload is."""
+    from maie.stages.probe import probe
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "silence.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+            file.writeframes(bytes(SAMPLE_RATE))
+        try:
+            probe(path, settings)
+        except MaieError as error:
+            return Finding("probe", False, error.detail)
+    if not settings.probe_confined:
+        return Finding("probe", None, "Uploads are looked at unconfined, as MAIE_PROBE_CONFINED says.")
+    return Finding("probe", True, "Uploads are looked at without access to files, network and other processes.")
 
 
 def _cuda(settings: Settings) -> Finding:

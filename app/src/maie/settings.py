@@ -107,6 +107,12 @@ class Settings(BaseSettings):
     min_free_bytes: int = Field(1024**3, ge=0, description="Disk space that uploads must leave free, in bytes.")
     upload_idle_seconds: float = Field(30.0, gt=0, description="Seconds without a byte after which an upload ends.")
 
+    probe_confined: bool = Field(
+        True,
+        description="Whether the process that looks at an upload first must give up all access to files, network and "
+        "other processes. False only where the kernel can't do that and nobody strange sends, as under qemu-user.",
+    )
+
     vad: bool = Field(
         True, description="Recognise only what the detector takes for speech. False: all that is not silent."
     )

@@ -1,7 +1,9 @@
 """Probe: is this upload audio at all? Asked before a task is accepted, in a process of its own.
 
 The process that serves the API never parses untrusted audio: a child with limits on memory, processor time and wall
-clock opens the file and decodes its first second. The child imports no more than PyAV, so it answers quickly.
+clock opens the file, confines itself and only then looks into it, as far as the first second of sound. It inherits no
+environment and no descriptors, so it has no secret in its memory, and :func:`maie.stages.confine.confine` leaves it no
+way to any: neither files nor network nor other processes. It imports no more than PyAV, so it answers quickly.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ import os
 import resource
 import subprocess
 import sys
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from maie.errors import AudioTooLong, EmptyAudio, MaieError, NotAudio, UndecodableAudio
-from maie.stages.container import MAX_RATE, MIN_RATE, declared_seconds, open_audio
+from maie.errors import AudioTooLong, EmptyAudio, MaieError, NotAudio, Unavailable, UndecodableAudio
+from maie.stages.confine import confine
+from maie.stages.container import MAX_RATE, MIN_RATE, declared_seconds, open_file
 
 if TYPE_CHECKING:
     from maie.settings import Settings
@@ -33,7 +37,9 @@ OOM_SCORE_ADJUST = 1000
 MAX_PACKETS = 200
 """Packets looked at for the first sound; damage beyond that is found by the decode stage."""
 
-VERDICTS: dict[str, type[MaieError]] = {e.code: e for e in (NotAudio, UndecodableAudio, EmptyAudio)}
+UNCONFINED = "unconfined"
+
+VERDICTS: dict[str, type[MaieError]] = {e.code: e for e in (NotAudio, UndecodableAudio, EmptyAudio, Unavailable)}
 
 
 def probe(path: Path, settings: Settings) -> float | None:
@@ -44,11 +50,20 @@ def probe(path: Path, settings: Settings) -> float | None:
         UndecodableAudio: The first of it can't be decoded, or the decoder broke one of its limits.
         EmptyAudio: No bytes, or no sound.
         AudioTooLong: The header claims more than ``max_audio_seconds``.
+        Unavailable: The child can't be confined on this machine, so it looks at nothing.
     """
-    command = [sys.executable, "-m", "maie.stages.probe", str(path.resolve())]
+    command = [sys.executable, "-I", "-m", "maie.stages.probe", str(path.resolve())]
+    if not settings.probe_confined:
+        command.append(UNCONFINED)
     try:
         child = subprocess.run(  # noqa: S603 - the path is ours, and no shell sees it
-            command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=WALL_CLOCK_SECONDS, check=False
+            command,
+            cwd="/",
+            env={},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=WALL_CLOCK_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise UndecodableAudio from error
@@ -63,12 +78,12 @@ def probe(path: Path, settings: Settings) -> float | None:
     return declared
 
 
-def _decode_first_second(path: Path) -> float | None:
+def _decode_first_second(file: BinaryIO) -> float | None:
     """Decode until there is a second of sound and return the declared length; raises as :func:`probe` does."""
     import av
 
     seconds, damaged = 0.0, False
-    with open_audio(path) as (container, stream):
+    with open_file(file) as (container, stream):
         packets = islice(container.demux(stream), MAX_PACKETS)
         while seconds < 1.0:
             try:
@@ -94,11 +109,16 @@ def _child() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    try:
-        answer: dict[str, Any] = {"seconds": _decode_first_second(Path(sys.argv[1]))}
-    except MaieError as error:
-        answer = {"code": error.code, "detail": error.detail}
+    # What the library would import as late as when a file asks for it.
+    for late in ("av.subtitles.codeccontext", "av.subtitles.stream"):
+        import_module(late)
+    with Path(sys.argv[1]).open("rb") as file:
+        try:
+            if UNCONFINED not in sys.argv[2:]:
+                confine()
+            answer: dict[str, Any] = {"seconds": _decode_first_second(file)}
+        except MaieError as error:
+            answer = {"code": error.code, "detail": error.detail}
     sys.stdout.write(json.dumps(answer))
 
 
