@@ -128,6 +128,15 @@ def test_doctor_finds_a_whole_service_well(service: Stack) -> None:
     assert run.returncode == 0
 
 
+def test_doctor_tells_where_uploads_can_not_be_looked_at_safely(service: Stack) -> None:
+    for confined, ok in (("true", False), ("false", None)):
+        command = ["setarch", "linux32", str(Path(sys.executable).parent / "maie"), "doctor", "--json"]
+        run = subprocess.run(
+            command, env={**service.env, "MAIE_PROBE_CONFINED": confined}, capture_output=True, text=True, timeout=120
+        )
+        assert {f["name"]: f["ok"] for f in json.loads(run.stdout)["findings"]}["probe"] is ok
+
+
 @pytest.mark.parametrize(
     ("finding", "settings"),
     [
