@@ -8,6 +8,7 @@ import io
 import os
 import random
 import re
+import struct
 import tarfile
 import time
 import zipfile
@@ -16,7 +17,7 @@ from pathlib import Path
 import av
 import pytest
 from audiocases import CASES, cases, make
-from audiofiles import MODEL, ROOT, encode, tone
+from audiofiles import MODEL, ROOT, encode, read, tone
 from maie.errors import MaieError, NotAudio, UndecodableAudio
 from maie.settings import Settings
 from maie.stages import container
@@ -66,6 +67,30 @@ def test_each_demuxer_that_may_be_used_has_a_case(made: dict[str, Path]) -> None
 
 def test_the_library_has_every_codec_that_may_be_used() -> None:
     assert set(CODECS) <= av.codecs_available
+
+
+@pytest.mark.parametrize(
+    ("tag", "block", "samples", "extra"), [(0x83, 10, 80, b""), (0x22, 32, 240, bytes(32))], ids=["G.729", "TrueSpeech"]
+)
+def test_codecs_of_telephone_systems_that_nobody_here_can_encode(
+    tmp_path: Path, tag: int, block: int, samples: int, extra: bytes
+) -> None:
+    noise = random.Random(1).randbytes(3 * 8_000 // samples * block)
+    form = struct.pack("<HHIIHHH", tag, 1, 8_000, 8_000 * block // samples, block, 0, len(extra)) + extra
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(noise)) + noise
+    path = tmp_path / "audio"
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    with read(path) as audio:
+        assert audio.seconds == pytest.approx(3.0, abs=0.1)
+
+
+def test_dss_in_standard_play(tmp_path: Path) -> None:
+    long_play = (make(tmp_path / "dss", {"file": {"writer": "dss"}})).read_bytes()
+    noise = b"".join(random.Random(n).randbytes(512) for n in range(60))
+    path = tmp_path / "audio"
+    path.write_bytes(long_play[:0x2A4] + b"\0" + long_play[0x2A5:1536] + noise)
+    with read(path) as audio:
+        assert audio.seconds == pytest.approx(60 * 506 / 42 * 264 / 11_025, rel=0.1)
 
 
 REFUSALS = {

@@ -55,7 +55,7 @@ CODECS = frozenset(
     # phones, dictation machines, meeting rooms
     """
     adpcm_ima_qt adpcm_ima_wav adpcm_ms adpcm_swf adpcm_yamaha amrnb amrwb libopencore_amrnb libopencore_amrwb dss_sp
-    evrc g722 g723_1 g726 g726le g729 gsm gsm_ms ilbc nellymoser qcelp siren speex truespeech wmavoice
+    g722 g723_1 g726 g726le g729 gsm gsm_ms nellymoser speex truespeech wmavoice
     """.split()
 )
 """FFmpeg's decoders that may be used."""
