@@ -97,12 +97,12 @@ def mixed(placed: Iterator[tuple[float | None, Frame]]) -> Iterator[Mono]:
     for start, frame in placed:
         if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
             raise UndecodableAudio(f"A sample rate of {frame.sample_rate} Hz is not supported.")
-        kind = frame.layout.nb_channels, frame.sample_rate
+        kind = frame.layout.nb_channels, frame.sample_rate, frame.format.name
         if gatherer is not None and (start is not None or gatherer.kind != kind):
             yield from gatherer.rest()
         if gatherer is None or gatherer.kind != kind:
-            gatherer = _Gatherer(*kind)
-        yield from gatherer.add(channels(frame), start)
+            gatherer = _Gatherer(kind)
+        yield from gatherer.add(raw_channels(frame), start)
     if gatherer is not None:
         yield from gatherer.rest()
 
@@ -110,14 +110,14 @@ def mixed(placed: Iterator[tuple[float | None, Frame]]) -> Iterator[Mono]:
 class _Gatherer:
     """Makes blocks of the length that the mixer wants."""
 
-    def __init__(self, count: int, rate: int) -> None:
-        self.kind = count, rate
-        self._mixer = Mixer(count, rate)
-        self._parts: list[Samples] = []
+    def __init__(self, kind: tuple[int, int, str]) -> None:
+        self.kind = kind
+        self._mixer = Mixer(kind[0], kind[1])
+        self._parts: list[NDArray[Any]] = []
         self._gathered = 0
         self._start: float | None = None
 
-    def add(self, part: Samples, start: float | None) -> Iterator[Mono]:
+    def add(self, part: NDArray[Any], start: float | None) -> Iterator[Mono]:
         """Take a frame's samples, and yield the blocks that are full."""
         self._start = self._start if start is None else start
         self._parts.append(part)
@@ -135,13 +135,13 @@ class _Gatherer:
             yield self._mono(np.concatenate(self._parts, axis=1))
         self._parts, self._gathered = [], 0
 
-    def _mono(self, block: Samples) -> Mono:
+    def _mono(self, block: NDArray[Any]) -> Mono:
         start, self._start = self._start, None
-        return Mono(self._mixer.mix(block), self.kind[1], start)
+        return Mono(self._mixer.mix(as_floats(block)), self.kind[1], start)
 
 
-def channels(frame: Frame) -> Samples:
-    """Return a frame's samples, of shape (channels, samples): finite, and 1 is full scale.
+def raw_channels(frame: Frame) -> NDArray[Any]:
+    """Return a frame's samples as they are, of shape (channels, samples).
 
     Raises:
         UndecodableAudio: They are in a format that can't be read.
@@ -152,15 +152,20 @@ def channels(frame: Frame) -> Samples:
         data = frame.to_ndarray()
     except ValueError as error:
         raise UndecodableAudio from error
-    if not frame.format.is_planar:
-        data = data.reshape(-1, frame.layout.nb_channels).T
+    return data if frame.format.is_planar else data.reshape(-1, frame.layout.nb_channels).T
+
+
+def as_floats(data: NDArray[Any]) -> Samples:
+    """Return samples of any format as finite floats, of which 1 is full scale."""
+    floats: Samples
     if data.dtype.kind == "f":
-        values = np.nan_to_num(np.clip(data, -LOUDEST, LOUDEST).astype(np.float32), copy=False, nan=0.0)
+        floats = np.clip(data, -LOUDEST, LOUDEST).astype(np.float32, copy=False)
+        floats[np.isnan(floats)] = 0.0
     elif data.dtype.kind == "u":
-        values = (data.astype(np.float32) - 128.0) / 128.0
+        floats = (data.astype(np.float32) - np.float32(128.0)) / np.float32(128.0)
     else:
-        values = data.astype(np.float32) / float(1 << (8 * data.dtype.itemsize - 1))
-    return values
+        floats = data.astype(np.float32) / np.float32(1 << (8 * data.dtype.itemsize - 1))
+    return floats
 
 
 def _interleaved(frame: Frame) -> Frame:

@@ -55,6 +55,7 @@ class Mixer:
         pieces = min(PIECES_A_SECOND, max(1, MAX_VALUES // (channels * self._piece)))
         self.length = pieces * self._piece
         self._lag = max(1, rate // 2000)
+        self._step = max(1, rate // 16_000)
         self._first = 0
         self._polarity = np.ones(channels)
         self._is_noise = np.zeros(channels, bool)
@@ -68,26 +69,26 @@ class Mixer:
         if channels == 1:
             only: Samples = block[0]
             return only
-        block = np.pad(block, ((0, 0), (0, -length % self._piece)))
-        speech = self._speech_band(block).reshape(channels, -1, self._piece)
-        powers: NDArray[np.float64] = np.einsum("ckn,ckn->ck", speech, speech).astype(np.float64) / self._piece
+        pieces = np.pad(block, ((0, 0), (0, -length % self._piece))).reshape(channels, -1, self._piece)
+        speech = self._speech_band(pieces)
+        powers: NDArray[np.float64] = np.einsum("ckn,ckn->ck", speech, speech).astype(np.float64) / speech.shape[2]
         self._notice_noise(powers)
         weights = self._weigh(speech, powers).astype(np.float32)
-        return self._weighted(block.reshape(channels, -1, self._piece), weights).reshape(-1)[:length]
+        return self._weighted(pieces, weights).reshape(-1)[:length]
 
-    def _speech_band(self, block: Samples) -> Samples:
-        """Return the block without direct current and hum, which say nothing about speech."""
-        band = np.zeros_like(block)
-        np.subtract(block[:, self._lag :], block[:, : -self._lag], out=band[:, self._lag :])
-        return band
+    def _speech_band(self, pieces: Samples) -> Samples:
+        """Return what tells about speech: no direct current, little hum, and no more samples than that takes."""
+        return np.ascontiguousarray(pieces[:, :, self._lag :: self._step] - pieces[:, :, : -self._lag : self._step])
 
     def _notice_noise(self, powers: NDArray[np.float64]) -> None:
         """Decide which channels carry a steady noise while another one goes up and down as speech does."""
         levels = 10.0 * np.log10(powers + 1e-14)
         self._seen = np.concatenate([self._seen, levels], axis=1)[:, -REMEMBERED:]
-        low, middle, high = np.percentile(self._seen, (5, 50, 95), axis=1)
+        ordered = np.sort(self._seen, axis=1)
+        few = ordered.shape[1] // 20
+        low, middle, high, highest = ordered[:, [few, ordered.shape[1] // 2, -1 - few, -1]].T
         lively = high - low > LIVELY_DB
-        steady = self._seen.max(axis=1) - low < np.where(self._is_noise, UNSTEADY_DB, STEADY_DB)
+        steady = highest - low < np.where(self._is_noise, UNSTEADY_DB, STEADY_DB)
         heard = np.max(high[lively], initial=-np.inf)
         self._is_noise = steady & (self._is_noise | (middle < heard + MASKED_DB))
 
@@ -106,7 +107,7 @@ class Mixer:
                 continue
             weights[channel] = self._follow_polarity(channel, speech[channel], mixed, powers[channel])
             mixed = mixed + speech[channel] * weights[channel][:, None].astype(np.float32)
-        power = float(np.square(mixed).sum()) / self._piece
+        power = float(np.square(mixed).sum()) / mixed.shape[1]
         if power > 0.0:
             self._scale = float(np.sqrt(whole[taken].max() / power))
         return weights * self._scale
@@ -115,8 +116,8 @@ class Mixer:
         self, channel: int, speech: Samples, mixed: Samples, powers: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the polarity, 1 or -1, in which a channel strengthens what is mixed already, for each piece."""
-        products = np.einsum("kn,kn->k", speech, mixed).astype(np.float64) / self._piece
-        others = np.einsum("kn,kn->k", mixed, mixed).astype(np.float64) / self._piece
+        products = np.einsum("kn,kn->k", speech, mixed).astype(np.float64) / speech.shape[1]
+        others = np.einsum("kn,kn->k", mixed, mixed).astype(np.float64) / speech.shape[1]
         alike = products / np.maximum(np.sqrt(powers * others), 1e-30)
         overall = products.sum() / max(1e-30, np.sqrt(powers.sum() * others.sum()))
         default = np.sign(overall) if abs(overall) > PROBABLY_ALIKE else 0.0

@@ -72,47 +72,39 @@ class Timeline:
     ) -> Iterator[tuple[float | None, av.audio.frame.AudioFrame]]:
         """Yield each frame with the time at which it begins, or with None where it follows on the one before."""
         frame = next(frames, None)
+        self._has_begun = True
         while frame is not None:
             following = next(frames, None)
-            yield self._start(frame, following), frame
-            self.end += frame.samples / frame.sample_rate
+            seconds = frame.samples / frame.sample_rate
+            yield self._start(frame.time, seconds, following.time if following is not None else None), frame
+            self.end += seconds
             frame = following
 
-    def _start(self, frame: av.audio.frame.AudioFrame, following: av.audio.frame.AudioFrame | None) -> float | None:
-        self._has_begun = True
-        seconds = frame.samples / frame.sample_rate
+    def _start(self, time: float | None, seconds: float, following: float | None) -> float | None:
+        """Return when a frame begins, where that is not the end of the one before.
+
+        Args:
+            time: When it begins by its own account; its container may start at any time.
+            seconds: Its length.
+            following: When the frame behind it begins by its own account.
+        """
+        if self._origin is None:
+            self._origin = time
         expected, self._told_end = self._told_end, self._told_end + seconds
-        told = self._told(frame)
-        if told is None or self._is_stray(told, expected, seconds, following):
+        if time is None or self._origin is None:
             return None
+        told = time - self._origin
+        after = None if following is None else following - self._origin
+        if after is not None and abs(after - (expected + seconds)) < abs(after - (told + seconds)):
+            return None  # the time is a stray one: the next frame comes back to where the one before was
         self._told_end = told + seconds
         gap = told - self.end
         if expected - told > RESET or gap > min(MAX_GAP, self._max_seconds - self.end):
             self.left_out += max(0.0, gap)
-            self._shift(gap)
+            self._origin += gap
+            self._told_end -= gap
             return None
         if gap <= TOLERANCE:
             return None
         self.end = told
         return told
-
-    def _told(self, frame: av.audio.frame.AudioFrame) -> float | None:
-        """Return when a frame begins by its own account, in seconds on the timeline."""
-        if frame.pts is None or frame.time_base is None:
-            return None
-        time = float(frame.pts * frame.time_base)
-        if self._origin is None:
-            self._origin = time
-        return time - self._origin
-
-    def _is_stray(
-        self, told: float, expected: float, seconds: float, following: av.audio.frame.AudioFrame | None
-    ) -> bool:
-        """Tell whether a frame's time leads away from where it is, and the one behind it comes back."""
-        after = self._told(following) if following is not None else None
-        return after is not None and abs(after - (expected + seconds)) < abs(after - (told + seconds))
-
-    def _shift(self, seconds: float) -> None:
-        """Let all times from here on be earlier by so much."""
-        self._origin = (self._origin or 0.0) + seconds
-        self._told_end -= seconds

@@ -16,7 +16,7 @@ import numpy as np
 
 from maie.errors import TrackNotFound, UndecodableAudio
 from maie.stages.container import can_be_decoded, open_container, why_none
-from maie.stages.frames import channels
+from maie.stages.frames import as_floats, raw_channels
 
 if TYPE_CHECKING:
     import av.audio.stream
@@ -118,7 +118,7 @@ def _listen(
         try:
             for frame in packet.decode():
                 heard[packet.stream.index] += frame.samples / frame.sample_rate
-                powers[packet.stream.index].append(float(np.square(channels(frame)).mean(axis=1).max()))
+                powers[packet.stream.index].append(float(np.square(as_floats(raw_channels(frame))).mean(axis=1).max()))
         except (av.FFmpegError, UndecodableAudio):
             continue
         if min(heard.values()) >= seconds or max(heard.values()) >= 2 * seconds:
