@@ -28,7 +28,7 @@ SILENCE_DB = -150.0
 
 
 class Levels:
-    """Gathers the levels of a recording while it is decoded; a byte a millisecond, so that hours are no burden."""
+    """Gathers the levels of a recording while it is decoded: 120 bytes a second."""
 
     def __init__(self) -> None:
         self._powers: list[NDArray[np.float64]] = []
