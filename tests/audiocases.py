@@ -127,6 +127,7 @@ def _channels(track: Case) -> list[Samples]:
         sound = np.roll(said, round(channel.get("late", 0.0) * RATE)) * 10 ** (channel.get("db", 0.0) / 20)
         sound = 0 * sound if channel.get("silent") else sound
         sound = np.concatenate([0 * said, other, 0 * said]) if channel.get("other") else sound
+        sound = np.concatenate([np.zeros(round(channel.get("after", 0.0) * RATE), np.float32), sound])
         if channel.get("inverted") is True:
             sound = -sound
         for start, end in channel["inverted"] if isinstance(channel.get("inverted"), list) else []:

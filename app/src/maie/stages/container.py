@@ -39,6 +39,9 @@ class Source(Protocol):
 MIN_RATE, MAX_RATE = 1_000, 768_000
 """Sample rates that are taken, in samples per second; anything else is a broken or hostile header."""
 
+BARE = frozenset("aac ac3 amr amrnb amrwb dts eac3 g722 g723_1 g726 gsm loas mp3 mpeg truehd".split())
+"""Demuxers of streams without a header, except for MP3's, whose encoder may have left one: with it they start late."""
+
 IO_TIMEOUT_SECONDS = 10.0
 
 CODECS = frozenset(
@@ -157,13 +160,16 @@ def why_none(container: av.container.InputContainer) -> str:
 def declared_seconds(container: av.container.InputContainer, stream: av.audio.stream.AudioStream) -> float | None:
     """Return when the track ends by what the file's header claims, in seconds from the start of the container.
 
-    Where the header tells nothing of the track, the end of the longest one; None where it claims nothing at all.
+    Where the header tells nothing of the track, the end of the longest one; None where it claims nothing at all, and
+    FFmpeg only guesses from the first of it, which silence leads astray.
     """
+    name = container.format.name
+    if name in BARE and not (name == "mp3" and stream.start_time):
+        return None
     begins = (container.start_time or 0) / 1_000_000
     if stream.duration is not None and stream.time_base is not None:
         start = float((stream.start_time or 0) * stream.time_base) - begins
         return max(0.0, start) + float(stream.duration * stream.time_base)
     if container.duration is None:
         return None
-    counts_from_zero = "matroska" in container.format.name
-    return container.duration / 1_000_000 - (begins if counts_from_zero else 0.0)
+    return container.duration / 1_000_000 - (begins if "matroska" in name else 0.0)

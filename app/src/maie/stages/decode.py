@@ -25,13 +25,15 @@ from maie.errors import AudioTooLong, EmptyAudio, Unavailable, UndecodableAudio
 from maie.stages import lengths, tracks
 from maie.stages.container import declared_seconds, open_container
 from maie.stages.frames import Mono, Trouble, decoded, mixed
-from maie.stages.lengths import Sound
 from maie.stages.levels import Levels
 from maie.stages.timeline import Timeline
 
 Samples = NDArray[np.float32]
 
 SAMPLE_BYTES = 4
+
+EXACT = ("flac", "matroska,webm")
+"""Demuxers of files whose header means all that is in them; others may have been put together of several."""
 
 TOLERATED_SHORTFALL = 0.5
 """Seconds (or 2% of the audio) that a file may end before its header says so; encoders' padding stays below that."""
@@ -111,6 +113,7 @@ def decode(path: Path, max_seconds: float, on_progress: Callable[[float], None],
             container = opened.enter_context(open_container(path, source))
             choice = tracks.choose(container, path, track)
             declared = declared_seconds(container, choice.stream)
+            is_exact = sound is not None or container.format.name in EXACT
             timeline = Timeline(container, choice.stream, max_seconds)
             placed = timeline.place(decoded(timeline.packets(), trouble))
             samples = _write(_resampled(mixed(placed)), file, max_seconds, declared, levels, on_progress)
@@ -120,20 +123,29 @@ def decode(path: Path, max_seconds: float, on_progress: Callable[[float], None],
             raise EmptyAudio("The file holds no sound.")
         on_failure.pop_all()
     seconds = samples / SAMPLE_RATE
-    told = (*choice.warnings, *_missing(path, sound, declared, seconds, timeline, trouble), *_jumps(timeline))
-    return Audio(file, samples, levels, told)
+    if sound is not None:
+        declared = seconds * sound.declared / max(1, sound.present)
+    reached = max(seconds, timeline.others_end) + timeline.left_out
+    missing = _missing(path, declared, is_exact, seconds, reached, trouble)
+    return Audio(file, samples, levels, (*choice.warnings, *missing, *_jumps(timeline)))
 
 
 def _missing(
-    path: Path, sound: Sound | None, declared: float | None, seconds: float, timeline: Timeline, trouble: Trouble
+    path: Path, declared: float | None, is_exact: bool, seconds: float, reached: float, trouble: Trouble
 ) -> tuple[str, ...]:
-    """Return a sentence on what is missing of the file, or on what its header does not tell."""
+    """Return a sentence on what is missing of the file, or on what its header does not tell.
+
+    Args:
+        path: The file.
+        declared: Seconds that its header tells of.
+        is_exact: Whether the header means all that is in the file.
+        seconds: What was decoded.
+        reached: How far any track goes, in seconds.
+        trouble: What went wrong.
+    """
     tolerated = max(TOLERATED_SHORTFALL, 0.02 * seconds)
-    if sound is not None:
-        declared = seconds * sound.declared / max(1, sound.present)
-        if seconds - declared > tolerated:
-            return (f"The file's header tells of {declared:.1f} seconds only; all {seconds:.1f} seconds were decoded.",)
-    reached = max(seconds, timeline.others_end) + timeline.left_out
+    if declared is not None and is_exact and seconds - declared > tolerated:
+        return (f"The file's header tells of {declared:.1f} seconds only; all {seconds:.1f} seconds were decoded.",)
     if declared is not None and declared - reached > tolerated:
         return (
             f"The file ends early or is damaged: of the {declared:.1f} seconds that its header tells of, "
