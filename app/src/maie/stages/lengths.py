@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
+
+from maie.stages.sniff import sniff
 
 LEAST_UNKNOWN = 1_999_000_000
 """Bytes from which on a length is one that was never filled in: 2e9, 2^31 - 1, 2^32 - 1 and their like."""
@@ -51,6 +53,7 @@ class Form:
         counts_head: Whether the length counts name and length too.
         align: To how many bytes chunks are aligned.
         sound: Name of the chunk that holds the sound.
+        base: Where in the file the container begins.
     """
 
     first: int
@@ -59,9 +62,11 @@ class Form:
     counts_head: bool
     align: int
     sound: bytes
+    base: int = 0
 
 
 RIFF = Form(12, 4, "<I", False, 2, b"data")
+RIFX = Form(12, 4, ">I", False, 2, b"data")
 W64 = Form(40, 16, "<Q", True, 8, b"data")
 AIFF = Form(12, 4, ">I", False, 2, b"SSND")
 CAF = Form(8, 4, ">q", False, 1, b"data")
@@ -90,19 +95,34 @@ class Sound:
 def sound_of(path: Path) -> Sound | None:
     """Return what the header tells of the sound, or None where it tells nothing."""
     with path.open("rb") as file:
+        begin = _begin(file)
         head = file.read(40)
         form = _form(head)
         end = file.seek(0, os.SEEK_END)
-        return _sound(file, form, end, head[:4] in (b"RF64", b"BW64")) if form else None
+        if head[:4] == b".snd":
+            first, declared = struct.unpack(">II", head[4:12])
+            known = 0 < declared < LEAST_UNKNOWN and begin + first < end
+            return Sound(declared, end - begin - first, (begin + 8, b"")) if known else None
+        return _sound(file, replace(form, base=begin), end, head[:4] in (b"RF64", b"BW64")) if form else None
 
 
 def is_chunked(path: Path) -> bool:
     """Tell whether :func:`sound_of` knows the container, even if the header tells nothing."""
     with path.open("rb") as file:
-        return _form(file.read(40)) is not None
+        _begin(file)
+        head = file.read(40)
+        return head[:4] == b".snd" or _form(head) is not None
+
+
+def _begin(file: BinaryIO) -> int:
+    """Go to where the recording begins, behind stray bytes, and return the place."""
+    sniff(file)
+    return file.tell()
 
 
 def _form(head: bytes) -> Form | None:
+    if head[:4] == b"RIFX":
+        return RIFX
     if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return RIFF
     if head[:4] == b"riff" and head[24:28] == b"wave":
@@ -112,9 +132,9 @@ def _form(head: bytes) -> Form | None:
     return CAF if head[:4] == b"caff" else None
 
 
-def _sound(file: IO[bytes], form: Form, end: int, is_rf64: bool) -> Sound | None:
+def _sound(file: BinaryIO, form: Form, end: int, is_rf64: bool) -> Sound | None:
     width = struct.calcsize(form.size)
-    place, field, long_size = form.first, 0, None
+    place, field, long_size = form.base + form.first, 0, None
     for _ in range(MAX_CHUNKS):
         name, size = _chunk(file, form, place)
         if size is None:
@@ -141,7 +161,7 @@ def _sound(file: IO[bytes], form: Form, end: int, is_rf64: bool) -> Sound | None
     return Sound(declared, present, patch)
 
 
-def _chunk(file: IO[bytes], form: Form, place: int) -> tuple[bytes, int | None]:
+def _chunk(file: BinaryIO, form: Form, place: int) -> tuple[bytes, int | None]:
     """Return name and length of the chunk at a place, without its head; no length where there is none."""
     file.seek(place)
     width = struct.calcsize(form.size)
@@ -155,10 +175,10 @@ def _chunk(file: IO[bytes], form: Form, place: int) -> tuple[bytes, int | None]:
 def _next(form: Form, place: int, size: int) -> int:
     """Return where the chunk behind one of this length begins."""
     end = place + form.id_bytes + struct.calcsize(form.size) + size
-    return end + -end % form.align
+    return end + (form.base - end) % form.align
 
 
-def _are_chunks(file: IO[bytes], form: Form, place: int, end: int) -> bool:
+def _are_chunks(file: BinaryIO, form: Form, place: int, end: int) -> bool:
     """Tell whether what follows the sound is chunks, and not more of the sound."""
     while end - place >= form.id_bytes + struct.calcsize(form.size):
         name, size = _chunk(file, form, place)
@@ -201,15 +221,18 @@ class Corrected:
 
 
 def breaks_off(path: Path) -> bool:
-    """Tell whether an Ogg or Matroska file ends in the middle of what it began; of others nothing is known."""
+    """Tell whether an Ogg, Matroska or MPEG-TS file ends in the middle of what it began; of others nothing is known."""
     with path.open("rb") as file:
-        head = file.read(4)
+        begin = _begin(file)
+        head = file.read(193)
         end = file.seek(0, os.SEEK_END)
-        file.seek(max(0, end - TAIL))
+        file.seek(max(begin, end - TAIL))
         tail = file.read()
-    if head == b"OggS":
+    if head[:4] == b"OggS":
         return _ends_in_page(tail)
-    return _ends_in_cluster(tail) if head == b"\x1a\x45\xdf\xa3" else False
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return _ends_in_cluster(tail)
+    return head[:1] == head[188:189] == b"G" and (end - begin) % 188 != 0
 
 
 def _ends_in_page(tail: bytes) -> bool:
