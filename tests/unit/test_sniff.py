@@ -20,7 +20,6 @@ from audiocases import CASES, cases, make
 from audiofiles import MODEL, ROOT, encode, read, tone
 from maie.errors import MaieError, NotAudio, UndecodableAudio
 from maie.settings import Settings
-from maie.stages import container
 from maie.stages.container import CODECS, open_audio
 from maie.stages.probe import probe
 from maie.stages.sniff import BURIED, MAGIC, WINDOW, sniff
@@ -166,25 +165,6 @@ def test_windows_media_with_drm_is_told() -> None:
     header = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(100)
     with pytest.raises(UndecodableAudio, match="DRM"):
         sniff(io.BytesIO(header + bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")))
-
-
-REACHING_OUT = {
-    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{}\n#EXT-X-ENDLIST\n",
-    "concat": "ffconcat version 1.0\nfile '{}'\n",
-}
-
-
-@pytest.mark.parametrize("script", REACHING_OUT)
-def test_what_names_other_files_reaches_none_even_when_it_is_taken_for_audio(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
-) -> None:
-    encode(tmp_path / "secret.wav", tone(1, 16_000), 16_000, "wav")
-    path = tmp_path / "audio"
-    path.write_text(REACHING_OUT[script].format(f"file:{tmp_path / 'secret.wav'}"))
-    for demuxer in {script, *TOLD_OTHERWISE, *(name for name, _ in MAGIC + BURIED)}:
-        monkeypatch.setattr(container, "sniff", lambda _, demuxer=demuxer: demuxer)
-        with contextlib.suppress(MaieError, av.FFmpegError), open_audio(path) as (opened, stream):
-            assert not [frame for frame in opened.decode(stream) if frame.samples], demuxer
 
 
 def test_an_archive_or_document_that_holds_a_recording_is_not_one(tmp_path: Path) -> None:
