@@ -20,7 +20,10 @@ WINDOW = 128 * 1024
 MAX_ID3_TAGS = 4
 MAX_ATOMS = 256
 
-MAGIC: tuple[tuple[str, bytes], ...] = (
+Table = tuple[tuple[str, bytes], ...]
+"""Names, and regular expressions for the bytes with which a file begins."""
+
+MAGIC: Table = (
     ("wav", rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE"),
     ("w64", rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"),
     ("avi", rb"RIFF.{4}AVI "),
@@ -47,7 +50,7 @@ MAGIC: tuple[tuple[str, bytes], ...] = (
 )
 """FFmpeg's demuxers, and the bytes with which their files begin. QuickTime and MP4 are told by their atoms."""
 
-BURIED: tuple[tuple[str, bytes], ...] = (
+BURIED: Table = (
     ("wav", rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE(?:fmt |JUNK|bext|ds64|LIST)"),
     ("avi", rb"RIFF.{4}AVI LIST"),
     ("aiff", rb"FORM.{4}AIF[FC][A-Z]{4}"),
@@ -61,7 +64,7 @@ BURIED: tuple[tuple[str, bytes], ...] = (
 )
 """Demuxers with bytes that no other file holds by chance, looked for in all of the :data:`WINDOW`."""
 
-REFUSED: tuple[tuple[str, bytes], ...] = (
+REFUSED: Table = (
     ("a JPEG picture", rb"\xff\xd8\xff"),
     ("a PNG picture", rb"\x89PNG"),
     ("a GIF picture", rb"GIF8[79]a"),
@@ -102,7 +105,7 @@ REFUSED: tuple[tuple[str, bytes], ...] = (
 )
 """Other files, named where somebody uploads one."""
 
-SCRIPTS: tuple[tuple[str, bytes], ...] = (
+SCRIPTS: Table = (
     ("an HLS or M3U playlist: upload the recording itself", rb"#EXTM3U"),
     ("a playlist: upload the recording itself", rb"\[playlist\]|ffconcat version|<asx|\[Reference\]"),
     ("a description of a stream (SDP): upload the recording itself", rb"v=0\r?\n"),
@@ -120,14 +123,6 @@ _DRM = (bytes.fromhex("fbb31122 23bdd211 b4b700a0 c955fc6e"), bytes.fromhex("14e
 _TAG_ONLY = "The file holds a tag and no audio."
 
 _ATOM = re.compile(rb"ftyp|moov|mdat|free|skip|wide|pnot|PICT|udta|uuid|meta|moof|mfra|styp|sidx|emsg|prft|junk")
-
-
-def _compiled(table: tuple[tuple[str, bytes], ...], flags: int = 0) -> tuple[tuple[str, re.Pattern[bytes]], ...]:
-    return tuple((name, re.compile(pattern, re.DOTALL | flags)) for name, pattern in table)
-
-
-_MAGIC, _BURIED, _REFUSED = _compiled(MAGIC), _compiled(BURIED), _compiled(REFUSED)
-_SCRIPTS = _compiled(SCRIPTS, re.IGNORECASE)
 
 
 def sniff(file: BinaryIO) -> str:
@@ -171,18 +166,18 @@ def _id3_size(head: bytes) -> int:
 def _decide(file: BinaryIO, start: int, head: bytes) -> tuple[str, int]:
     """Return the demuxer and where in ``head`` the recording begins."""
     whole = len(head) < WINDOW
-    _refuse(_REFUSED, head)
-    if demuxer := _first(_MAGIC, head):
+    if demuxer := _first(MAGIC, head):
         if demuxer == "asf" and any(mark in head for mark in _DRM):
             raise UndecodableAudio("This is a DRM-protected Windows Media file.")
         return demuxer, 0
+    _refuse(REFUSED, head)
     if _ATOM.match(head, 4) and _is_quicktime(file, start):
         return "mov", 0
     run = first_run(head, whole)
     if run and run[1] == 0:
         return run
-    _refuse(_SCRIPTS, head.removeprefix(b"\xef\xbb\xbf").lstrip())
-    found = [(match.start(), demuxer) for demuxer, pattern in _BURIED if (match := pattern.search(head))]
+    _refuse(SCRIPTS, head.removeprefix(b"\xef\xbb\xbf").lstrip(), re.IGNORECASE)
+    found = [(match.start(), demuxer) for demuxer, pattern in BURIED if (match := re.search(pattern, head, re.DOTALL))]
     if run:
         found.append((run[1], run[0]))
     if not found and start:
@@ -195,12 +190,12 @@ def _decide(file: BinaryIO, start: int, head: bytes) -> tuple[str, int]:
     return demuxer, at
 
 
-def _first(table: tuple[tuple[str, re.Pattern[bytes]], ...], head: bytes) -> str | None:
-    return next((name for name, pattern in table if pattern.match(head)), None)
+def _first(table: Table, head: bytes, flags: int = 0) -> str | None:
+    return next((name for name, pattern in table if re.match(pattern, head, re.DOTALL | flags)), None)
 
 
-def _refuse(table: tuple[tuple[str, re.Pattern[bytes]], ...], head: bytes) -> None:
-    if what := _first(table, head):
+def _refuse(table: Table, head: bytes, flags: int = 0) -> None:
+    if what := _first(table, head, flags):
         raise NotAudio(f"This is {what}.")
 
 
