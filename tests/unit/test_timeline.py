@@ -41,6 +41,12 @@ def test_frames_that_follow_on_each_other_stay_so(tmp_path: Path) -> None:
     assert placed(tmp_path, [None] * 50)[0] == pytest.approx(line(50))
 
 
+def test_times_that_jitter_make_no_gaps(tmp_path: Path) -> None:
+    jitter = np.random.default_rng(1).uniform(-0.03, 0.03, 500)
+    begins, _ = placed(tmp_path, list(line(500) + jitter))
+    assert np.diff(begins) == pytest.approx(FRAME)
+
+
 def test_a_gap_is_kept(tmp_path: Path) -> None:
     assert placed(tmp_path, [*line(5), *line(5, 3.0)])[0] == pytest.approx([*line(5), *line(5, 3.0)])
 

@@ -23,9 +23,9 @@ PIECES_A_SECOND = 32
 MAX_VALUES = 1 << 21
 """Samples of all channels in one block."""
 
-SURELY_ALIKE, PROBABLY_ALIKE = 0.7, 0.3
-"""Correlation, negative if inverted, from which on a piece, or a whole block, tells the polarity of a channel. Two who
-speak at the same time are less alike."""
+ALIKE = 0.7
+"""Correlation, negative if inverted, from which on a piece tells the polarity of a channel; until the next one that
+does, it stays as it is. Two who speak at the same time are less alike."""
 
 PREFERENCE = 4.0
 """By how much louder, as a power, another channel has to be to become the one by which polarity is told."""
@@ -119,9 +119,7 @@ class Mixer:
         products = np.einsum("kn,kn->k", speech, mixed).astype(np.float64) / speech.shape[1]
         others = np.einsum("kn,kn->k", mixed, mixed).astype(np.float64) / speech.shape[1]
         alike = products / np.maximum(np.sqrt(powers * others), 1e-30)
-        overall = products.sum() / max(1e-30, np.sqrt(powers.sum() * others.sum()))
-        default = np.sign(overall) if abs(overall) > PROBABLY_ALIKE else 0.0
-        told = np.where(np.abs(alike) > SURELY_ALIKE, np.sign(alike), default)
+        told = np.where(np.abs(alike) > ALIKE, np.sign(alike), 0.0)
         known = np.concatenate([self._polarity[channel : channel + 1], told])
         latest = np.maximum.accumulate(np.where(known != 0.0, np.arange(len(known)), 0))
         polarity = known[latest][1:]

@@ -63,8 +63,8 @@ class Timeline:
                 if packet.stream.disposition & packet.stream.disposition.attached_pic:
                     continue
                 time = float(packet.pts * packet.time_base)
-                if not self._has_begun and self._origin is not None:
-                    self._origin = min(self._origin, time)
+                if not self._has_begun:
+                    self._origin = time if self._origin is None else min(self._origin, time)
                 self.others_end = max(self.others_end, time - (self._origin or 0.0))
 
     def place(
