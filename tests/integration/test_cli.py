@@ -100,7 +100,12 @@ def test_transcribe_says_in_one_sentence_what_is_wrong(tmp_path: Path) -> None:
     assert refused.stderr.splitlines()[-1] == "maie: This is text, not a recording."
     assert (missing.returncode, missing.stdout) == (2, "")
     assert (silent.returncode, silent.stdout) == (0, "")
-    assert "warning: No speech was found" in silent.stderr
+    assert "warning: No speech was found in the audio, which is nothing but digital silence." in silent.stderr
+    other = transcribe("--track", "2", str(silence))
+    assert (other.returncode, other.stderr.splitlines()[-1]) == (
+        1,
+        "maie: There is no track 2: the file has 1 audio track.",
+    )
 
 
 def test_without_a_model_the_answer_is_2() -> None:

@@ -35,7 +35,7 @@ STEADY_DB, UNSTEADY_DB, LIVELY_DB = 4.0, 6.0, 12.0
 """By how much the level of noise goes up and down at most, by how much it may do so when it is known as noise, and by
 how much that of speech does at least."""
 
-MASKED_DB = 20.0
+MASKED_DB = 30.0
 """Noise that is louder than the speech by more is left in: whether that is speech can't be told."""
 
 
