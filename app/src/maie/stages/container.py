@@ -39,7 +39,7 @@ class Source(Protocol):
 MIN_RATE, MAX_RATE = 1_000, 768_000
 """Sample rates that are taken, in samples per second; anything else is a broken or hostile header."""
 
-BARE = frozenset("aac ac3 amr amrnb amrwb dts eac3 g722 g723_1 g726 gsm loas mp3 mpeg truehd".split())
+BARE = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mp3")
 """Demuxers of streams without a header, except for MP3's, whose encoder may have left one: with it they start late."""
 
 IO_TIMEOUT_SECONDS = 10.0
