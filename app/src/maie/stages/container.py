@@ -161,15 +161,16 @@ def declared_seconds(container: av.container.InputContainer, stream: av.audio.st
     """Return when the track ends by what the file's header claims, in seconds from the start of the container.
 
     Where the header tells nothing of the track, the end of the longest one; None where it claims nothing at all, and
-    FFmpeg only guesses from the first of it, which silence leads astray.
+    FFmpeg only guesses from the first of it, which silence leads astray. Matroska and ASF count from 0, and not from
+    the start of what they hold.
     """
     name = container.format.name
     if name in BARE and not (name == "mp3" and stream.start_time):
         return None
     begins = (container.start_time or 0) / 1_000_000
     if stream.duration is not None and stream.time_base is not None:
-        start = float((stream.start_time or 0) * stream.time_base) - begins
-        return max(0.0, start) + float(stream.duration * stream.time_base)
+        start = 0.0 if name == "asf" else max(0.0, float((stream.start_time or 0) * stream.time_base) - begins)
+        return start + float(stream.duration * stream.time_base)
     if container.duration is None:
         return None
     return container.duration / 1_000_000 - (begins if "matroska" in name else 0.0)
