@@ -60,7 +60,7 @@ def _encode(path: Path, made: Case) -> None:
     tracks = made.get("tracks", [{}])
     with av.open(str(path), "w", format=made["container"], options=made.get("options", {})) as container:
         if made.get("video"):
-            picture = container.add_stream("libx264", rate=10)
+            picture = container.add_stream(made.get("picture", "libx264"), rate=10)
             picture.width = picture.height = 64
         streams = [_add_track(container, track) for track in tracks]
         packets = [packet for stream, track in zip(streams, tracks, strict=True) for packet in _packets(stream, track)]
