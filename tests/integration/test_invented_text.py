@@ -30,6 +30,8 @@ SOUNDS: dict[str, Callable[[float], Samples]] = {
     "noise": noise,
     "breathing": breathing,
     "dial tone": dial_tone,
+    "far breathing": lambda seconds: breathing(seconds) / 300,
+    "far piano": lambda seconds: chords(seconds) / 300,
 }
 
 
