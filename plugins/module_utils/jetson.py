@@ -10,6 +10,15 @@ import re
 from dataclasses import dataclass
 
 JETPACK_OF_L4T = {
+    "32.5.0": "4.5",
+    "32.5.1": "4.5.1",
+    "32.5.2": "4.5.1",
+    "32.6.1": "4.6",
+    "32.7.1": "4.6.1",
+    "32.7.2": "4.6.2",
+    "32.7.3": "4.6.3",
+    "35.1.0": "5.0.2",
+    "35.2.1": "5.1",
     "35.3.1": "5.1.1",
     "35.4.1": "5.1.2",
     "35.5.0": "5.1.3",
@@ -22,6 +31,7 @@ JETPACK_OF_L4T = {
     "36.4.4": "6.2.1",
     "36.4.7": "6.2.1",
     "36.5.0": "6.2.2",
+    "36.5.2": "6.2.3",
     "38.2.0": "7.0",
     "38.2.1": "7.0",
     "38.4.0": "7.1",
@@ -43,6 +53,9 @@ FAMILY_OF_MODULE = {
     "p3834": "thor",
 }
 """Short names of the families, by module with or without its SKU."""
+
+SPEC = re.compile(r"(\d{4})-(\w*)-(\d{4})-")
+"""How a board specification begins: the module's board, its make, its SKU."""
 
 STACK = {"cuda": r"cuda-cudart-\d+-\d+", "cudnn": r"libcudnn\d+(-cuda-\d+)?", "tensorrt": r"libnvinfer\d+"}
 """The packages whose versions are those of CUDA, cuDNN and TensorRT: the libraries that programs load."""
@@ -87,15 +100,22 @@ def module_of(tnspec: str | None, compatible: list[str]) -> str | None:
     The specification has them from the module's own memory; the device tree may be another SKU's: an Orin NX 8 GB
     (0001) runs with the tree of the NX 16 GB (0000).
     """
-    spec = re.match(r"(\d{4})-\d*-(\d{4})-", tnspec or "")
+    spec = SPEC.match(tnspec or "")
     if spec:
-        return f"p{spec.group(1)}-{spec.group(2)}"
+        return f"p{spec.group(1)}-{spec.group(3)}"
     for pattern in (r"\+(p\d{4}-\d{4})", r",(p\d{4}-\d{4})(?:-super)?$"):
         for name in compatible:
             match = re.search(pattern, name)
             if match:
                 return match.group(1)
     return None
+
+
+def engineering_sample(tnspec: str | None) -> str | None:
+    """Return the make of a module that was never sold, such as ``ES1``; those that were have a number, such as 300."""
+    spec = SPEC.match(tnspec or "")
+    make = spec.group(2) if spec else ""
+    return make if make and not make.isdigit() else None
 
 
 def family_of(module: str | None) -> str | None:

@@ -115,16 +115,18 @@ def parse_power_models(text: str) -> PowerModels:
     default_id: int | None = None
     paths: dict[tuple[str, str], str] = {}
     section = name = ""
-    for line in (raw.strip() for raw in text.splitlines()):
-        if not line or line.startswith("#"):
+    for line in (raw.partition("#")[0].strip() for raw in text.splitlines()):
+        if not line:
             continue
         header = re.match(r"<\s*(\w+)\s+(.*?)\s*>$", line)
         if header:
             section = header.group(1)
             attributes = dict(re.findall(r"(\w+)=(\S+)", header.group(2)))
             name = attributes.get("NAME", "")
-            if section == "POWER_MODEL":
+            if section == "POWER_MODEL" and attributes.get("ID", "").isdigit():
                 models.append(PowerModel(int(attributes["ID"]), name))
+            elif section == "POWER_MODEL":
+                section = ""
             elif section == "PM_CONFIG" and attributes.get("DEFAULT", "").isdigit():
                 default_id = int(attributes["DEFAULT"])
             continue
@@ -149,12 +151,15 @@ def parse_power_models(text: str) -> PowerModels:
 
 
 def parse_current_mode(query_output: str) -> tuple[int, str] | None:
-    """Return id and name of the mode that ``nvpmodel -q`` printed; warnings around them don't matter."""
-    name = re.search(r"NV Power Mode:\s*(\S+)", query_output)
-    ids = re.findall(r"^\s*(\d+)\s*$", query_output, re.MULTILINE)
-    if name is None or not ids:
+    """Return id and name of the mode that ``nvpmodel -q`` printed, on one line or two.
+
+    Warnings around them don't matter.
+    """
+    name = re.search(r"NV Power Mode:[ \t]*(\S+)(?:[ \t]+(\d+))?[ \t]*$", query_output, re.MULTILINE)
+    if name is None:
         return None
-    return int(ids[-1]), name.group(1)
+    ids = [name.group(2)] if name.group(2) else re.findall(r"^\s*(\d+)\s*$", query_output, re.MULTILINE)
+    return (int(ids[-1]), name.group(1)) if ids else None
 
 
 def parse_persisted_mode(status: str) -> int | None:
@@ -174,6 +179,14 @@ def persist_mode(status: str, mode_id: int) -> str:
 def asks_for_reboot(output: str) -> bool:
     """Whether nvpmodel said that the mode needs a reboot; without a "yes" it has changed nothing."""
     return re.search(r"reboot required|want to reboot now", output, re.IGNORECASE) is not None
+
+
+def failure_of(output: str) -> str | None:
+    """Return what ``nvpmodel -m`` said of its failure; its exit status may be 0 all the same."""
+    failed = re.search(r"failed to set power mode|request for bad power mode", output)
+    if failed is None:
+        return None
+    return "; ".join(re.findall(r"^NVPM ERROR: .*\S", output, re.MULTILINE)) or failed.group(0)
 
 
 def parse_clocks(show_output: str) -> dict[str, Clock]:
@@ -199,6 +212,14 @@ def clocks_pinned(clocks: dict[str, Clock]) -> bool | None:
     if gpu is None or emc is None:
         return None
     return emc.min_hz == emc.max_hz if emc.override is None else emc.override
+
+
+def pinned_below_limit(clocks: dict[str, Clock], limit_hz: int | None) -> int | None:
+    """Return the clock of a GPU that is pinned to the most that it may run at and stays below it, else None."""
+    gpu = clocks.get("gpu")
+    if gpu is None or limit_hz is None or min(gpu.min_hz, gpu.max_hz) < limit_hz * (1 - TOLERANCE):
+        return None
+    return gpu.current_hz if gpu.current_hz < limit_hz * (1 - TOLERANCE) else None
 
 
 def gpu_lacks(models: PowerModels, model: PowerModel, limits: Limits) -> int | None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 OUTPUTS = "/recorded"
 """Folder of a recorded system that holds what its programs printed, each file named after the first two words."""
+
+
+PATIENCE = 5
+"""Seconds within which a program that prints on and on must have begun."""
 
 
 class SystemReader:
@@ -61,7 +66,6 @@ class SystemReader:
         """Return what a program prints; empty if it is absent or hangs. A failure is noted unless it is expected."""
         if self.root != Path("/"):
             return self.text(f"{OUTPUTS}/{'_'.join(command[:2])}")
-        search = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
         try:
             done = subprocess.run(  # noqa: S603 - the commands are the modules' own, never a shell's
                 command,
@@ -70,7 +74,7 @@ class SystemReader:
                 text=True,
                 timeout=30,
                 check=False,
-                env={**os.environ, "PATH": search, "LC_ALL": "C"},
+                env=_environment(),
             )
         except FileNotFoundError:
             return ""
@@ -81,6 +85,29 @@ class SystemReader:
             printed = (done.stderr.strip() or done.stdout.strip() or f"ended with {done.returncode}").splitlines()
             self.unreadable.append(f"{' '.join(command)}: {printed[-1]}")
         return done.stdout
+
+    def first_line(self, *command: str) -> str:
+        """Return the first line of a program that prints on and on, and end it; empty if it is absent or silent."""
+        if self.root != Path("/"):
+            return self.output(*command).partition("\n")[0]
+        try:
+            started = subprocess.Popen(  # noqa: S603 - as above
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env=_environment(),
+            )
+        except OSError:
+            return ""
+        with started:
+            silent = threading.Timer(PATIENCE, started.kill)
+            silent.start()
+            line = started.stdout.readline() if started.stdout else ""
+            silent.cancel()
+            started.kill()
+        return line.rstrip("\n")
 
     def usage(self, path: str) -> tuple[int, int]:
         """Return size and free space in bytes of the file system at a path that exists; ``(0, 0)`` if not recorded."""
@@ -100,6 +127,11 @@ class SystemReader:
         while not _is_there(there):
             there = there.parent
         return str(there)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of programs: English, and found where an ordinary user does not look."""
+    return {**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin", "LC_ALL": "C"}
 
 
 def is_below(path: str, folder: str) -> bool:

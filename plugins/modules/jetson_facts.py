@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ansible.module_utils import block_devices, jetson, nvpmodel_conf  # type: ignore[attr-defined]
+from ansible.module_utils import (  # type: ignore[attr-defined]
+    block_devices,
+    jetson,
+    nvpmodel_conf,
+    power_conf_files,
+    tegrastats,
+)
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.system_reader import SystemReader  # type: ignore[import-not-found]
 
@@ -52,7 +58,7 @@ ansible_facts:
           description: >-
             C(model) and C(compatible) of the device tree, C(tnspec) of the flashing, C(super) (whether the board has
             the super configuration), C(module) (such as p3767-0005), C(name) (orin-nano, orin-nx, agx-orin, xavier,
-            thor).
+            thor), C(engineering_sample) (the make of a module that was never sold, such as ES1).
           type: dict
           returned: on a Jetson
         l4t:
@@ -64,9 +70,11 @@ ansible_facts:
           returned: on a Jetson
         power:
           description: >-
-            C(conf), C(default), C(models) (id, name, cores, gpu_max_hz, emc_max_hz; -1 is uncapped), C(current) (id,
-            name), C(gpu_limit_hz) and C(emc_limit_hz) (what the board really allows now; 0 is no limit), C(clocks)
-            (gpu and emc with min_hz, max_hz, current_hz, override; emc can be read by root alone), C(clocks_pinned).
+            C(conf), C(conf_problem) (whose configuration that is, if not this module's), C(default), C(models) (id,
+            name, cores, gpu_max_hz, emc_max_hz; -1 is uncapped), C(current) (id, name), C(gpu_limit_hz) and
+            C(emc_limit_hz) (what the board really allows now; 0 is no limit), C(clocks) (gpu and emc with min_hz,
+            max_hz, current_hz, override; emc can be read by root alone), C(clocks_pinned), C(gpu_stuck_hz) (the clock
+            of a GPU that is pinned to its limit and does not reach it).
           type: dict
           returned: on a Jetson
         cuda: {description: Version of the installed CUDA runtime., type: str}
@@ -74,6 +82,11 @@ ansible_facts:
         tensorrt: {description: Version of the installed TensorRT., type: str}
         python: {description: Version of the system's Python., type: str}
         memory: {description: C(total_bytes) and C(available_bytes)., type: dict}
+        stats:
+          description: >-
+            What tegrastats says now, as in C(module_utils/tegrastats.py): among it C(largest_free_blocks) and
+            C(largest_free_block_bytes). A big allocation of the GPU fails where only small blocks are free.
+          type: dict
         swap: {description: 'C(path), C(kind), C(size_bytes) and C(used_bytes) of each.', type: list, elements: dict}
         zram: {description: 'C(active), and C(total_bytes) of what it can hold before compression.', type: dict}
         disk:
@@ -105,6 +118,7 @@ def board_facts(read: SystemReader) -> dict[str, Any]:
         "super": jetson.flashed_super(tnspec, compatible),
         "module": module,
         "name": jetson.family_of(module),
+        "engineering_sample": jetson.engineering_sample(tnspec),
     }
 
 
@@ -137,15 +151,29 @@ def gpu_clock(read: SystemReader, models: nvpmodel_conf.PowerModels) -> dict[str
     return {}
 
 
-def power_facts(read: SystemReader) -> dict[str, Any]:
+def conf_problem(read: SystemReader, board: dict[str, Any], models: nvpmodel_conf.PowerModels) -> str | None:
+    """Return whose configuration of power modes the board has, if not its module's own."""
+    # A module may run with the device tree of another one, and the board then links that one's file.
+    own = power_conf_files.own_parts([board["module"], jetson.module_of(None, board["compatible"])])
+    files = {
+        PurePosixPath(path).name: nvpmodel_conf.parse_power_models(read.text(path))
+        for path in read.matches(power_conf_files.FILES)
+    }
+    problem: str | None = power_conf_files.problem(own, board["super"], models, files)
+    return problem
+
+
+def power_facts(read: SystemReader, board: dict[str, Any]) -> dict[str, Any]:
     """Return the power modes of this board's configuration, the current one, and what the board really allows."""
     conf = "/etc/nvpmodel.conf"
     models = nvpmodel_conf.parse_power_models(read.text(conf))
     names = {model.id: model.name for model in models.models}
     current = nvpmodel_conf.parse_current_mode(read.output("nvpmodel", "-q"))
     clocks = nvpmodel_conf.parse_clocks(read.output("jetson_clocks", "--show")) or gpu_clock(read, models)
+    gpu_limit_hz = first_number(read, models.gpu_limit_paths)
     return {
         "conf": conf if models.models else None,
+        "conf_problem": conf_problem(read, board, models),
         "default": names.get(models.default_id) if models.default_id is not None else None,
         "models": [
             {
@@ -158,10 +186,11 @@ def power_facts(read: SystemReader) -> dict[str, Any]:
             for model in models.models
         ],
         "current": {"id": current[0], "name": current[1]} if current else None,
-        "gpu_limit_hz": first_number(read, models.gpu_limit_paths),
+        "gpu_limit_hz": gpu_limit_hz,
         "emc_limit_hz": first_number(read, models.emc_limit_paths),
         "clocks": {name: asdict(clock) for name, clock in clocks.items()},
         "clocks_pinned": nvpmodel_conf.clocks_pinned(clocks),
+        "gpu_stuck_hz": nvpmodel_conf.pinned_below_limit(clocks, gpu_limit_hz),
     }
 
 
@@ -207,6 +236,12 @@ def over_current_facts(read: SystemReader) -> dict[str, int]:
     return {name: events for name, events in counters.items() if events is not None}
 
 
+def stats_facts(read: SystemReader) -> dict[str, Any] | None:
+    """Return what tegrastats says now."""
+    stats = tegrastats.parse(read.first_line("tegrastats", "--interval", "100"))
+    return asdict(stats) if stats else None
+
+
 def collect(root: Path, paths: list[str]) -> dict[str, Any]:
     """Return all facts of the system under ``root``."""
     read = SystemReader(root)
@@ -220,6 +255,7 @@ def collect(root: Path, paths: list[str]) -> dict[str, Any]:
         **{part: jetson.stack_version(part, packages) for part in jetson.STACK},
         "python": jetson.parse_python_version(read.output("python3", "--version")),
         "memory": {"total_bytes": memory.get("MemTotal"), "available_bytes": memory.get("MemAvailable")},
+        "stats": stats_facts(read),
         "swap": jetson.parse_swaps(swaps),
         "zram": jetson.zram_of(swaps),
         "disk": disk_facts(read, paths),
@@ -227,7 +263,8 @@ def collect(root: Path, paths: list[str]) -> dict[str, Any]:
         "over_current": over_current_facts(read),
     }
     if release is not None:
-        facts |= {"board": board_facts(read), "l4t": l4t_facts(release, packages), "power": power_facts(read)}
+        board = board_facts(read)
+        facts |= {"board": board, "l4t": l4t_facts(release, packages), "power": power_facts(read, board)}
     return {**facts, "unreadable": read.unreadable}
 
 

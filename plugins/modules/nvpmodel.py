@@ -230,13 +230,15 @@ def change(board: Board, model: nvpmodel_conf.PowerModel, before: tuple[int, str
         board.keep_for_boot(model.id)
         return True
     after = board.current()
-    problem = board.problem(model)
-    if after[0] == model.id and problem is None:
+    failure, problem = nvpmodel_conf.failure_of(printed), board.problem(model)
+    if after[0] == model.id and failure is None and problem is None:
         board.read.path(WAITING).unlink(missing_ok=True)
         return False
     if after[0] != model.id:
         said = "; ".join(printed.splitlines())
         why = f"nvpmodel did not take the mode {model.name} and reports {after[1]}; it said {said!r}."
+    elif failure is not None:
+        why = f"nvpmodel reports the mode {model.name}, but it said {failure!r}. Reboot the board and try again."
     else:
         why = (
             f"nvpmodel reports the mode {model.name}, but it has no effect: {problem}. Reboot the board and try again."

@@ -110,6 +110,15 @@ def test_packages_of_two_releases() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kernel", "release"),
+    [("5.15.199-tegra", "36.5.2-20260716114719"), ("6.8.12-1021-tegra", "39.2.1-20260806224157")],
+)
+def test_the_kernels_name_does_not_matter(kernel: str, release: str) -> None:
+    packages = installed(nvidia_l4t_core=release, nvidia_l4t_kernel=f"{kernel}-{release}")
+    assert jetson.package_releases(packages) == [release.partition("-")[0]]
+
+
+@pytest.mark.parametrize(
     ("release", "packages", "jetpack"),
     [
         ("36.4.7", {}, "6.2.1"),

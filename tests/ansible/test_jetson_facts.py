@@ -9,6 +9,7 @@ from typing import Any
 
 import jetson_facts
 import pytest
+from ansible.module_utils import system_reader
 from plugin_runner import RunModule
 from recorded import FOLDER, SYSTEMS, copy
 
@@ -16,7 +17,9 @@ PATHS = ["/var/lib", "/mnt/data"]
 
 
 def facts_of(root: Path) -> dict[str, Any]:
-    return jetson_facts.collect(root, PATHS)
+    """As Ansible gets them."""
+    facts: dict[str, Any] = json.loads(json.dumps(jetson_facts.collect(root, PATHS)))
+    return facts
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, file: Path, error: OSError) -> None:
@@ -196,3 +199,77 @@ def test_a_program_that_fails_is_told_with_its_last_line(tmp_path: Path, monkeyp
     read.output("jetson_clocks", "--show")
     read.output("nvpmodel-that-is-not-there", "-q")
     assert read.unreadable == ["jetson_clocks --show: Error: Run this script as a root user"]
+
+
+FOREIGN = (
+    "/etc/nvpmodel.conf is not the file of this module (expected nvpmodel_p3767_0003_super.conf or its -0005 twin)"
+)
+SMALLER = "nvpmodel_p3767_0004_super.conf"
+LARGER = "nvpmodel_p3767_0000_super.conf"
+
+
+def board_with_all_files(folder: Path) -> Path:
+    """An Orin Nano Super with the files of three modules, as JetPack ships them."""
+    root = copy("orin-nano-super-36.4.3", folder)
+    own = root / "etc/nvpmodel/nvpmodel_p3767_0003_super.conf"
+    (own.parent / LARGER).write_text((FOLDER / "orin-nx-16-super-36.4.3/etc/nvpmodel" / LARGER).read_text())
+    smaller = own.read_text().replace("NAME=15W", "NAME=10W").replace("TPC_PG_MASK 240", "TPC_PG_MASK 252")
+    (own.parent / SMALLER).write_text(smaller)
+    return root
+
+
+@pytest.mark.parametrize("name", [SMALLER, LARGER])
+@pytest.mark.parametrize("how", ["linked", "copied", "copied and changed", "copied through the link"])
+def test_the_power_modes_of_another_module_are_told(tmp_path: Path, name: str, how: str) -> None:
+    root = board_with_all_files(tmp_path / "system")
+    conf = root / "etc/nvpmodel.conf"
+    text = (root / "etc/nvpmodel" / name).read_text()
+    if how == "copied through the link":
+        conf.write_text(text)
+    else:
+        conf.unlink()
+        if how == "linked":
+            conf.symlink_to(f"nvpmodel/{name}")
+        else:
+            conf.write_text(text if how == "copied" else f"# mine\n{text.replace('DEFAULT=1', 'DEFAULT=2')}")
+    assert facts_of(root)["power"]["conf_problem"] == f"{FOREIGN}, but {name}"
+
+
+def test_modes_for_more_cores_are_told_where_their_file_is_not_there(tmp_path: Path) -> None:
+    root = board_with_all_files(tmp_path / "system")
+    (root / "etc/nvpmodel.conf").unlink()
+    (root / "etc/nvpmodel" / LARGER).rename(root / "etc/nvpmodel.conf")
+    assert facts_of(root)["power"]["conf_problem"] == f"{FOREIGN}, but one for 8 cores"
+
+
+def test_the_modules_own_power_modes_are_right_however_they_came_there(tmp_path: Path) -> None:
+    root = board_with_all_files(tmp_path / "system")
+    conf = root / "etc/nvpmodel.conf"
+    assert facts_of(root)["power"]["conf_problem"] is None
+    text = conf.read_text()
+    conf.unlink()
+    conf.write_text(text)
+    assert facts_of(root)["power"]["conf_problem"] is None
+    conf.write_text(f"{text}\n< POWER_MODEL ID=9 NAME=MINE >\nCPU_ONLINE CORE_0 1\nGPU MAX_FREQ 408000000\n")
+    assert facts_of(root)["power"]["conf_problem"] is None
+
+
+def test_a_program_that_prints_on_and_on_is_ended_after_its_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "tegrastats"
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\necho 'RAM 1/2MB (lfb 3x4MB)'\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    stats = jetson_facts.stats_facts(jetson_facts.SystemReader(Path("/")))
+    assert (stats["largest_free_blocks"], stats["swap_used_bytes"]) == (3, None)
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+def test_a_program_that_prints_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "tegrastats"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(system_reader, "PATIENCE", 0.2)
+    assert jetson_facts.stats_facts(jetson_facts.SystemReader(Path("/"))) is None

@@ -170,6 +170,16 @@ def test_a_program_that_fails_is_a_failure_with_its_words(make_board: MakeBoard,
     )
 
 
+def test_a_failure_is_one_although_the_status_is_0_and_the_mode_is_reported(
+    make_board: MakeBoard, run_module: RunModule
+) -> None:
+    make_board(SUPER, change='keep "$2"; echo NVPM ERROR: failed to set power mode!; exit 0', without=(GPU, EMC))
+    message = run_module(nvpmodel, mode="MAXN_SUPER")["msg"]
+    assert message.startswith(
+        "nvpmodel reports the mode MAXN_SUPER, but it said 'NVPM ERROR: failed to set power mode!'. Reboot the board "
+    )
+
+
 def test_a_mode_that_is_not_taken_is_told_where_no_limit_can_be_read(
     make_board: MakeBoard, run_module: RunModule
 ) -> None:

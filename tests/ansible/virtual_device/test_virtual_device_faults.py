@@ -194,6 +194,30 @@ def test_other_release_is_that_of_packages_and_system(device: Device) -> None:
     assert device.read("/var/lib/dpkg/status") == wanted
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("36.5.2", "# R36 (release), REVISION: 5.2, GCID: 46426093, BOARD: generic, EABI: aarch64, "),
+        ("35.4.1", "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64, "),
+        ("39.2.1", "# R39 (release), REVISION: 2.1, GCID: 46758480, BOARD: generic, EABI: aarch64, "),
+    ],
+)
+def test_other_lines_of_releases(device: Device, name: str, line: str) -> None:
+    assert release.tegra_release(name).startswith(line)
+    assert ("KERNEL_VARIANT: oot\n" in release.tegra_release(name)) is (name != "35.4.1")
+    assert release.package_versions(name)["nvidia-l4t-kernel"].startswith(f"{release.RELEASES[name].kernel}-{name}-")
+
+
+def test_jetpack_7_asks_for_a_reboot_also_for_the_mode_that_is_set(
+    device: Device, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device.write("/etc/nv_tegra_release", release.tegra_release("39.2.1"))
+    boot(device)
+    answer(monkeypatch, "")
+    assert nvpmodel.main(["-m", "1"]) == nvpmodel.FAILED
+    assert "NVPM WARN: Reboot required for changing to this power mode: 1\n" in capsys.readouterr().out
+
+
 def test_mixed_packages_under_the_stock_release(device: Device) -> None:
     device.write("/var/lib/dpkg/status", STATUS_FILE)
     device.faults("mixed_bsp: true\n")
@@ -212,7 +236,7 @@ def test_packages_that_were_upgraded_stay_so_without_a_fault(device: Device) -> 
 
 def test_unknown_release_is_refused(device: Device) -> None:
     device.faults('l4t_release: "36.9.9"\n')
-    with pytest.raises(SystemExit, match=r"knows 36\.4\.3, .* not 36\.9\.9"):
+    with pytest.raises(SystemExit, match=r"knows 35\.4\.1, .* not 36\.9\.9"):
         release.apply_faults()
 
 

@@ -7,7 +7,8 @@ import re
 
 import pytest
 import virtual_device_files
-from maie_jetson import board, jetson_clocks, nvfancontrol, nvpmodel, powerconf, tegrastats
+from ansible.module_utils import tegrastats as reader
+from maie_jetson import board, jetson_clocks, nvfancontrol, nvpmodel, powerconf, release, tegrastats
 from virtual_device_files import Device
 
 GPU = "/sys/devices/platform/17000000.gpu/devfreq_dev"
@@ -78,9 +79,13 @@ def test_verbose_query_shows_real_and_wanted(device: Device, capsys: pytest.Capt
     assert f"PATH {GPU}/max_freq: REAL_VAL: 1020000000 CONF_VAL: 2147483647" in printed
 
 
-def test_only_root_changes_the_mode(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_root_changes_the_mode(
+    device: Device, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert nvpmodel.main(["-m", "0"]) == nvpmodel.FAILED
+    assert nvpmodel.main(["-m", "0"]) == 0
+    assert "NVPM ERROR: failed to set power mode!" in capsys.readouterr().err
+    assert not device.path("/var/lib/nvpmodel/status").exists()
     assert nvpmodel.main(["-q"]) == 0
 
 
@@ -134,6 +139,15 @@ def test_clocks_are_pinned_to_the_mode_and_restored(device: Device, capsys: pyte
     assert before["GPU"][0] != before["GPU"][1]
 
 
+def test_clocks_as_jetpack_7_shows_them(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
+    device.write("/etc/nv_tegra_release", release.tegra_release("39.2.1"))
+    capsys.readouterr()
+    assert jetson_clocks.main(["--show"]) == 0
+    printed = capsys.readouterr().out
+    assert "Online CPUs: 0-5, Offline CPUs: \ncpu0:  Governor=schedutil MinFreq=729600 " in printed
+    assert re.search(r"^EMC MinFreq=204000000 MaxFreq=3199000000 CurrentFreq=\d+$", printed, re.MULTILINE)
+
+
 def test_clocks_need_root_and_a_stored_file(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     assert jetson_clocks.main(["--restore", str(device.path("/none"))]) == 1
     monkeypatch.setattr("os.geteuid", lambda: 1000)
@@ -154,15 +168,43 @@ def test_stored_clocks_are_overwritten_only_if_somebody_says_so(
     assert (store.read_text() == free) is bool(status)
 
 
-def test_tegrastats_line(device: Device) -> None:
-    device.write("/proc/meminfo", device.read("/run/maie-virtual/meminfo"))
-    pattern = (
-        r"\d\d-\d\d-\d{4} \d\d:\d\d:\d\d RAM \d+/15625MB \(lfb 1x4MB\) SWAP 0/0MB \(cached 0MB\) "
-        r"CPU \[(0%@\d+,){5}0%@\d+\] EMC_FREQ 0%@2133 GR3D_FREQ 0%@\[306\] "
-        r"cpu@51.218C soc2@51.093C soc0@50.125C gpu@51.593C tj@51.718C soc1@50.343C VDD_IN \d+mW/\d+mW"
+RAILS6 = "VDD_IN 4744mW/4744mW VDD_CPU_GPU_CV 1273mW/1273mW VDD_SOC 1234mW/1234mW"
+ZONES6 = "cpu@51.218C soc2@51.093C soc0@50.125C gpu@51.593C tj@51.718C soc1@50.343C"
+ZONES7 = "cpu@51.218C/51.218C soc2@51.093C/51.093C soc0@50.125C/50.125C gpu@51.593C/51.593C"
+FORMS = {
+    ("36.5.2", True): rf"EMC_FREQ 0%@2133 GR3D_FREQ 0%@\[306\] NVDEC off NVJPG off .*APE 200 {ZONES6} {RAILS6}",
+    ("36.5.2", False): f"GR3D_FREQ 0% {ZONES6} {RAILS6}",
+    ("39.2.1", True): f"EMC_FREQ .* NVDEC0 off NVJPG0 off .*{ZONES7} .*VDD_SOC 1234mW/1234mW/1234mW",
+    ("35.4.1", True): r"EMC_FREQ .* CV0@-256C CPU@51.218C .*tj@51.718C SOC1@50.343C",
+}
+"""By release and by who asks, the end of the line."""
+
+
+@pytest.mark.parametrize(("name", "root"), FORMS)
+@pytest.mark.parametrize("swap", [0, 3_901_440])
+def test_tegrastats_line(device: Device, name: str, root: bool, swap: int) -> None:
+    """In the form of each JetPack; what is read of it is tested with lines of boards."""
+    device.write("/etc/nv_tegra_release", release.tegra_release(name))
+    meminfo = f"MemTotal: 16000000 kB\nMemAvailable: 8000000 kB\nSwapTotal: {swap} kB\nSwapFree: {swap} kB\n"
+    device.write("/proc/meminfo", meminfo)
+    swapped = r"SWAP 0/3810MB \(cached 0MB\) " if swap else ""
+    line = tegrastats.line(root)
+    begin = rf"\d\d-\d\d-\d{{4}} \d\d:\d\d:\d\d RAM 7813/15625MB \(lfb 1x4MB\) {swapped}CPU \[(0%@729,){{5}}0%@729\] "
+    assert re.fullmatch(begin + FORMS[name, root], line), line
+    stats = reader.parse(line)
+    assert stats is not None
+    assert (stats.swap_used_bytes, stats.celsius["cpu"], stats.gpu) == (
+        0 if swap else None,
+        51.218,
+        reader.Load(0, (306,) if root else ()),
     )
-    assert re.match(pattern, tegrastats.line(root=True))
-    assert "EMC_FREQ" not in tegrastats.line(root=False)
+    assert stats.milliwatts.get("VDD_IN") == (None if name.startswith("35.") else 4744)
+
+
+def test_scattered_memory_has_small_blocks_only(device: Device) -> None:
+    device.write("/proc/meminfo", device.read("/run/maie-virtual/meminfo"))
+    device.faults("scattered_memory: true\n")
+    assert "(lfb 1x1MB)" in tegrastats.line(root=True)
 
 
 def test_cached_fan_profile_wins(device: Device, capsys: pytest.CaptureFixture[str]) -> None:

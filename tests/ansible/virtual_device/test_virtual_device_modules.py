@@ -12,7 +12,8 @@ from typing import Any
 import jetson_facts
 import nvpmodel
 import pytest
-from maie_jetson import board, release
+from ansible.module_utils.system_reader import SystemReader
+from maie_jetson import board, jetson_clocks, release
 from maie_jetson import nvpmodel as double
 from plugin_runner import RunModule
 from virtual_device_files import FOLDER, Device
@@ -31,7 +32,7 @@ FOLDERS = [str(FOLDER / part / "usr/lib/maie-virtual") for part in ("base", "jet
 @pytest.fixture
 def booted(device: Device, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Device]:
     """Boot the device with faults; its programs are on the path, and the modules work below its root."""
-    for name in ("nvpmodel", "jetson_clocks"):
+    for name in ("nvpmodel", "jetson_clocks", "tegrastats"):
         text = PROGRAM.format(python=sys.executable, folders=FOLDERS, name=name)
         device.write(f"/programs/{name}", text, mode=0o755)
     monkeypatch.setenv("PATH", f"{device.path('/programs')}:{os.environ['PATH']}")
@@ -51,11 +52,13 @@ def facts_of(device: Device) -> dict[str, Any]:
     for command in ("nvpmodel -q", "jetson_clocks --show"):
         done = subprocess.run(command.split(), capture_output=True, text=True, check=True)
         device.write(f"/recorded/{command.replace(' ', '_')}", done.stdout)
+    device.write(
+        "/recorded/tegrastats_--interval", SystemReader(Path("/")).first_line("tegrastats", "--interval", "100")
+    )
     listing = "".join(
         f"{package}\t{version}\tinstall\tinstalled\n" for package, version in release.package_versions("36.4.3").items()
     )
     device.write("/recorded/dpkg-query_-W", listing)
-    device.write("/etc/nv_tegra_release", release.tegra_release(release.RELEASES["36.4.3"]))
     facts: dict[str, Any] = jetson_facts.collect(device.root, [])
     return facts
 
@@ -73,8 +76,31 @@ def test_the_virtual_device_is_an_orin_nano_super(booted: Callable[[str], Device
     assert power["current"] == {"id": 1, "name": "25W"}
     assert (power["gpu_limit_hz"], power["emc_limit_hz"]) == (918_000_000, 3_199_000_000)
     assert power["clocks_pinned"] is False
+    assert power["conf_problem"] is None
+    assert (facts["stats"]["largest_free_blocks"], facts["stats"]["largest_free_block_bytes"]) == (1, 4 * 2**20)
     assert "cpu-thermal" in [zone["name"] for zone in facts["thermal"]]
     assert facts["unreadable"] == []
+
+
+@pytest.mark.parametrize("fault", ["true", "linked"])
+def test_the_power_modes_of_another_module_are_told(booted: Callable[[str], Device], fault: str) -> None:
+    power = facts_of(booted(f"foreign_power_conf: {fault}\n"))["power"]
+    assert [model["name"] for model in power["models"]] == ["10W", "25W", "MAXN_SUPER"]
+    assert power["conf_problem"] == (
+        "/etc/nvpmodel.conf is not the file of this module (expected nvpmodel_p3767_0003_super.conf or its -0005 "
+        "twin), but nvpmodel_p3767_0004_super.conf"
+    )
+
+
+@pytest.mark.parametrize(("fault", "stuck"), [("", None), ("gpu_stuck: true\n", 624_750_000)])
+def test_a_gpu_that_stays_below_its_mode_is_told(
+    booted: Callable[[str], Device], fault: str, stuck: int | None
+) -> None:
+    device = booted(fault)
+    assert double.main(["-m", "2"]) == 0
+    assert jetson_clocks.main([]) == 0
+    power = facts_of(device)["power"]
+    assert (power["gpu_limit_hz"], power["gpu_stuck_hz"]) == (1_020_000_000, stuck)
 
 
 def test_the_mode_is_set_and_holds(booted: Callable[[str], Device], run_module: RunModule) -> None:

@@ -43,6 +43,7 @@ def booted_device(root: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
     device.write(board.POWER_CONF, POWER_CONF.read_text())
     device.path("/etc/nvpmodel.conf").symlink_to(device.path(board.POWER_CONF))
     device.write(release.PACKAGES, L4T_PACKAGES.read_text())
+    device.write("/etc/nv_tegra_release", release.tegra_release(release.STOCK))
     device.write("/etc/nvfancontrol.conf", FAN_CONF.read_text())
     device.write("/proc/meminfo", "MemTotal:       16000000 kB\nMemFree:         1 kB\nMemAvailable:    1 kB\n"
                  "SwapTotal:       0 kB\nSwapFree:        0 kB\nHugepagesize:    2048 kB\n")  # fmt: skip

@@ -97,7 +97,7 @@ def told(done: Play) -> str:
 @pytest.mark.parametrize(
     ("faults", "message"),
     [
-        ({"l4t_release": "36.4.7"}, "has L4T 36.4.7: large CUDA allocations fail on it; install 36.5.0"),
+        ({"l4t_release": "36.4.7"}, "has L4T 36.4.7 (JetPack 6.2.1): large CUDA allocations fail on it; apt brings"),
         ({"mixed_bsp": True}, "come from 36.4.3 and 36.4.7"),
         ({"not_super": True}, "This board was flashed without the super configuration"),
         ({"not_super": "relinked"}, "This board was flashed without the super configuration"),
@@ -192,12 +192,15 @@ def test_clocks_and_services_are_as_they_were_set_after_each_boot(inventory: Pat
     assert (service(), pinned()) == (["enabled", "active"], False)
     done = tune(inventory)
     assert done.returncode == 0, done.stdout
-    for _ in range(2):
-        boot({})
+    for faults in ({}, {"gpu_stuck": True}):
+        boot(faults)
         assert shell(f"systemctl is-active {CLOCKS}") == "active"
         assert (service(), pinned()) == (["disabled", "inactive"], True)
     again = tune(inventory)
     assert recap(again.stdout, BOARD)["changed"] == 0, again.stdout
+    assert f"The GPU of {BOARD} runs at 625 MHz, although its clocks are pinned and MAXN_SUPER allows 1020" in told(
+        again
+    )
     shell(f"systemctl stop {CLOCKS}")
     assert not pinned()
     assert tune(inventory).returncode == 0
@@ -207,7 +210,8 @@ def test_clocks_and_services_are_as_they_were_set_after_each_boot(inventory: Pat
 
 
 def test_a_dry_run_tells_of_everything(inventory: Path) -> None:
-    boot({})
+    """And the release that apt delivers today is taken."""
+    boot({"l4t_release": "36.5.2"})
     before = snapshot()
     dry = tune(inventory, "--check", "-e", json.dumps({"jetson_tune_jtop": True}))
     assert dry.returncode == 0, dry.stdout

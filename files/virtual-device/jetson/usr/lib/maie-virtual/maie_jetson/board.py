@@ -28,6 +28,7 @@ COVERED = ("/sys/firmware", "/sys/devices/platform", "/sys/class", "/sys/kernel"
 KEPT = ("/sys/kernel/mm", "/sys/class/net")
 POWER_CONF = "/etc/nvpmodel/nvpmodel_p3767_0003_super.conf"
 POWER_CONF_NOT_SUPER = "/etc/nvpmodel/nvpmodel_p3767_0003.conf"
+POWER_CONF_4GB = "/etc/nvpmodel/nvpmodel_p3767_0004_super.conf"
 SERIAL = "1421024000000"
 GPU_NODE = "/dev/nvmap"
 
@@ -82,11 +83,17 @@ def write_files() -> None:
 
 def write_power_conf() -> None:
     """The configurations of the power modes, and the link to that of the board, which nvpower.sh makes at each boot."""
-    conf, other, link = device(POWER_CONF), device(POWER_CONF_NOT_SUPER), device("/etc/nvpmodel.conf")
+    conf, other, smaller = device(POWER_CONF), device(POWER_CONF_NOT_SUPER), device(POWER_CONF_4GB)
+    link = device("/etc/nvpmodel.conf")
     conf.write_text(powerconf.with_seven_watts(conf.read_text(), fault("mode_needs_reboot") is True))
     other.write_text(powerconf.without_super(conf.read_text()))
+    smaller.write_text(powerconf.half_memory(conf.read_text()))
     link.unlink(missing_ok=True)
-    link.symlink_to(other if fault("not_super") == "relinked" else conf)
+    foreign = fault("foreign_power_conf")
+    if foreign and foreign != "linked":
+        shutil.copy(smaller, link)
+    else:
+        link.symlink_to(smaller if foreign else other if fault("not_super") == "relinked" else conf)
 
 
 def make_gpu_node() -> None:

@@ -7,9 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-from maie_jetson import hardware, nvpmodel
+from maie_jetson import hardware, nvpmodel, release
 from maie_jetson.hardware import EMC, EMC_CAP, GPU, cpu
 from maie_jetson.powerconf import parse
+from maie_virtual.faults import fault
 from maie_virtual.paths import device
 
 EMC_LOCK = f"{EMC}/mrq_rate_locked"
@@ -29,7 +30,7 @@ def pin() -> None:
         hardware.write(cpu(core, "scaling_cur_freq"), highest)
     gpu = hardware.read(f"{GPU}/max_freq")
     hardware.write(f"{GPU}/min_freq", gpu)
-    hardware.write(f"{GPU}/cur_freq", gpu)
+    hardware.write(f"{GPU}/cur_freq", hardware.GPU_HZ_NOT_SUPER[-1] if fault("gpu_stuck") else gpu)
     hardware.write(f"{EMC}/rate", hardware.read(EMC_CAP))
     hardware.write(EMC_LOCK, 1)
 
@@ -56,25 +57,29 @@ def restore(file: Path) -> None:
 
 
 def show() -> None:
-    """Print all clocks (`--show`)."""
+    """Print all clocks (`--show`); JetPack 7 tells otherwise which cores are on, and no more who set the memory's."""
+    newer = release.jetpack() >= 7
     model = device("/sys/firmware/devicetree/base/model").read_text().rstrip("\0")
     print(f"SOC family:tegra234  Machine:{model}")
     online = [core for core in range(hardware.CPU_CORES) if hardware.online(core)]
-    print(f"Online CPUs: 0-{online[-1]}")
+    off = ",".join(str(core) for core in range(hardware.CPU_CORES) if core not in online)
+    print(f"Online CPUs: 0-{online[-1]}" + (f", Offline CPUs: {off}" if newer else ""))
     for core in range(hardware.CPU_CORES):
         low, high, now = (hardware.read(cpu(core, f"scaling_{which}_freq")) for which in ("min", "max", "cur"))
         print(
-            f"cpu{core}:  Online={int(core in online)} Governor=schedutil MinFreq={low} MaxFreq={high} "
-            f"CurrentFreq={now} IdleStates: WFI=1 c7=1 "
+            f"cpu{core}:  {'' if newer else f'Online={int(core in online)} '}Governor=schedutil MinFreq={low} "
+            f"MaxFreq={high} CurrentFreq={now} IdleStates: WFI=1 c7=1 "
         )
     low, high, now = (hardware.read(f"{GPU}/{which}_freq") for which in ("min", "max", "cur"))
     print(f"GPU MinFreq={low} MaxFreq={high} CurrentFreq={now}")
     print("Active GPU TPCs: 4")
     print(
         f"EMC MinFreq={hardware.read(f'{EMC}/min_rate')} MaxFreq={hardware.read(EMC_CAP)} "
-        f"CurrentFreq={hardware.read(f'{EMC}/rate')} FreqOverride={hardware.read(EMC_LOCK)}"
+        f"CurrentFreq={hardware.read(f'{EMC}/rate')}" + ("" if newer else f" FreqOverride={hardware.read(EMC_LOCK)}")
     )
     print("FAN Dynamic Speed Control=nvfancontrol hwmon0_pwm1=60")
+    if newer:
+        print("FAN Dynamic Speed Control=nvfancontrol hwmon0_pwm1_enable=1")
     conf = parse(device(nvpmodel.CONF).read_text())
     print(f"NV Power Mode: {conf.modes[nvpmodel.saved_mode(conf)].name}")
 
@@ -89,7 +94,10 @@ def main(arguments_given: list[str]) -> int:
     action.add_argument("--restore", nargs="?", type=Path, const=default)
     arguments = parser.parse_args(arguments_given)
     if os.geteuid() != 0:
-        print("Error: Run this script(/usr/bin/jetson_clocks) as a root user")
+        if release.jetpack() >= 7:
+            print("sudo: a password is required", file=sys.stderr)
+        else:
+            print("Error: Run this script(/usr/bin/jetson_clocks) as a root user")
         return 1
     if arguments.show:
         show()

@@ -88,6 +88,20 @@ def seven_watts(number: int) -> str:
     return model(number, "7W", cores=4, mask=252, cpu=960000, gpu=408000000, emc=2133000000)
 
 
+def half_memory(text: str) -> str:
+    """The super configuration of the module with 4 GB, which has fewer parts of the GPU, with the same parameters."""
+    limits = {
+        "10W": (1497600, 612000000, 2133000000),
+        "25W": (1728000, 1020000000, 3199000000),
+        "MAXN_SUPER": (-1,) * 3,
+    }
+    modes = [
+        model(number, name, cores=CORES, mask=252, cpu=cpu, gpu=gpu, emc=emc)
+        for number, (name, (cpu, gpu, emc)) in enumerate(limits.items())
+    ]
+    return text[: text.index("< POWER_MODEL")] + "".join(modes) + "< PM_CONFIG DEFAULT=1 >\n"
+
+
 def with_seven_watts(text: str, wanted: bool) -> str:
     """The super configuration with or without the mode 7W; boards with newer releases have it."""
     there = section_of(text, SEVEN_WATTS)

@@ -19,7 +19,6 @@ UPGRADED = ("nvidia-l4t-cuda", "nvidia-l4t-kernel", "nvidia-l4t-multimedia")
 class Release:
     """What tells one L4T release from another."""
 
-    revision: str
     build: str
     kernel: str
     gcid: str
@@ -27,20 +26,37 @@ class Release:
 
 
 RELEASES = {
-    "36.4.3": Release("4.3", "20250107174145", "5.15.148-tegra", "38968081", "Wed Jan  8 01:49:37 UTC 2025"),
-    "36.4.4": Release("4.4", "20250616085344", "5.15.148-tegra", "41062509", "Mon Jun 16 16:07:13 UTC 2025"),
-    "36.4.7": Release("4.7", "20250918154033", "5.15.148-tegra", "42132812", "Thu Sep 18 22:54:44 UTC 2025"),
-    "36.5.0": Release("5.0", "20260115194252", "5.15.185-tegra", "43688277", "Fri Jan 16 03:50:45 UTC 2026"),
+    "35.4.1": Release("20230801124926", "5.10.120-tegra", "33958178", "Tue Aug  1 19:57:35 UTC 2023"),
+    "36.4.3": Release("20250107174145", "5.15.148-tegra", "38968081", "Wed Jan  8 01:49:37 UTC 2025"),
+    "36.4.4": Release("20250616085344", "5.15.148-tegra", "41062509", "Mon Jun 16 16:07:13 UTC 2025"),
+    "36.4.7": Release("20250918154033", "5.15.148-tegra", "42132812", "Thu Sep 18 22:54:44 UTC 2025"),
+    "36.5.0": Release("20260115194252", "5.15.185-tegra", "43688277", "Fri Jan 16 03:50:45 UTC 2026"),
+    "36.5.2": Release("20260716114719", "5.15.199-tegra", "46426093", "Thu Jul 16 18:56:22 UTC 2026"),
+    "38.4.0": Release("20251230160601", "6.8.12-tegra", "43443517", "Wed Dec 31 00:30:00 UTC 2025"),
+    "39.2.1": Release("20260806224157", "6.8.12-1021-tegra", "46758480", "Fri Aug  7 05:54:22 AM UTC 2026"),
 }
 
 
-def tegra_release(release: Release) -> str:
-    """The text of /etc/nv_tegra_release."""
-    return (
-        f"# R36 (release), REVISION: {release.revision}, GCID: {release.gcid}, BOARD: generic, EABI: aarch64, "
-        f"DATE: {release.date}\n# KERNEL_VARIANT: oot\nTARGET_USERSPACE_LIB_DIR=nvidia\n"
-        "TARGET_USERSPACE_LIB_DIR_PATH=usr/lib/aarch64-linux-gnu/nvidia\n"
-    )
+def tegra_release(name: str) -> str:
+    """The text of /etc/nv_tegra_release under a release."""
+    release, (number, _, revision) = RELEASES[name], name.partition(".")
+    board = "t186ref" if number == "35" else "generic"
+    lines = [
+        f"# R{number} (release), REVISION: {revision}, GCID: {release.gcid}, BOARD: {board}, EABI: aarch64, "
+        f"DATE: {release.date}"
+    ]
+    if number != "35":
+        lines += ["# KERNEL_VARIANT: oot", "TARGET_USERSPACE_LIB_DIR=nvidia"]
+        lines += ["TARGET_USERSPACE_LIB_DIR_PATH=usr/lib/aarch64-linux-gnu/nvidia"]
+    if number == "38":
+        lines += ["INSTALL_TYPE="]
+    return "\n".join(lines) + "\n"
+
+
+def jetpack() -> int:
+    """The number of the JetPack whose programs the board has: 5, 6 or 7."""
+    number = re.match(r"# R(\d+)", device("/etc/nv_tegra_release").read_text())
+    return {"35": 5, "36": 6}.get(number[1] if number else "", 7)
 
 
 def package_versions(name: str) -> dict[str, str]:
@@ -69,7 +85,7 @@ def apply_faults() -> None:
     name = str(wanted or STOCK)
     if name not in RELEASES:
         raise SystemExit(f"The fault l4t_release knows {', '.join(RELEASES)}, not {name}.")
-    device("/etc/nv_tegra_release").write_text(tegra_release(RELEASES[name]))
+    device("/etc/nv_tegra_release").write_text(tegra_release(name))
     versions = package_versions(name)
     if mixed:
         newer = package_versions("36.4.4" if name == "36.4.7" else "36.4.7")
@@ -82,7 +98,7 @@ def apply_faults() -> None:
 
 def main() -> None:
     """Print the packages of the stock release, one `name version` a line, and write its nv_tegra_release."""
-    device("/etc/nv_tegra_release").write_text(tegra_release(RELEASES[STOCK]))
+    device("/etc/nv_tegra_release").write_text(tegra_release(STOCK))
     for package, version in package_versions(STOCK).items():
         print(package, version)
 
