@@ -182,6 +182,23 @@ def test_what_can_not_be_found_out_is_said(arguments: list[str]) -> None:
     assert done.stderr.startswith("maie: ")
 
 
+BOARD = Path(__file__).parents[1] / "ansible/recorded/orin-nano-super-36.4.3"
+
+
+def test_it_counts_with_the_memory_that_the_facts_of_a_board_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maie.platform.MEMINFO", BOARD / "proc/meminfo")
+    facts = json.loads((BOARD / "expected.json").read_text())
+    told = maie_plan("--profile", "embedded", "--models", str(MODELS)).stdout
+    assert f"; {facts['memory']['total_bytes'] // MIB} MiB of memory" in told
+
+
+def test_memory_that_is_not_known_is_no_guess(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("maie.platform.MEMINFO", tmp_path / "meminfo")
+    done = maie_plan("--profile", "embedded", "--models", str(MODELS))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "How much memory this machine has is not known" in done.stderr
+
+
 def test_the_known_figures_of_qwen3_4b() -> None:
     """144 KiB a token, 1.2 GB for 8,192 tokens, and at most 38 tokens a second."""
     given = settings()

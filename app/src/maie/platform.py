@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 TEGRA_RELEASE = Path("/etc/nv_tegra_release")
 """Written by NVIDIA's ``nvidia-l4t-core`` package on every Jetson, and by nothing else."""
+
+MEMINFO = Path("/proc/meminfo")
+
+
+def memory_bytes() -> int:
+    """Return how much memory Linux has, in bytes: the figure of ``free``, and of what Ansible reads of a host.
+
+    Raises:
+        OSError, ValueError: It can't be found out.
+    """
+    total = re.search(r"^MemTotal:\s+(\d+) kB$", MEMINFO.read_text(encoding="ascii"), re.MULTILINE)
+    if total is None:
+        raise ValueError(f"{MEMINFO} does not name MemTotal.")
+    return int(total.group(1)) * 1024
 
 
 def is_jetson(release_file: Path = TEGRA_RELEASE) -> bool:

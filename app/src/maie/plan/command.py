@@ -16,7 +16,7 @@ from maie.plan.needs import MIB
 from maie.plan.plan import BOARD_MEMORY, Device, Plan, make_plan
 from maie.plan.report import as_json, table
 from maie.plan.stages import Models
-from maie.platform import is_jetson
+from maie.platform import is_jetson, memory_bytes
 from maie.settings import PROFILES, Settings, load_settings
 
 USUAL_MODELS = {
@@ -106,8 +106,16 @@ def _device(given: argparse.Namespace, settings: Settings) -> Device:
     elif settings.profile == "jetson" and not is_jetson():
         memory = BOARD_MEMORY
     else:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = _own_memory()
     uses_gpu = "cuda" in (settings.asr_device, settings.llm_device)
     if settings.profile == "x86" and uses_gpu and not given.gpu_memory_mb:
         raise ConfigurationError("How much memory the GPU has is not known: give --gpu-memory-mb.")
     return Device(memory, given.gpu_memory_mb * MIB if given.gpu_memory_mb else None)
+
+
+def _own_memory() -> int:
+    """Return the memory of this machine, in bytes."""
+    try:
+        return memory_bytes()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"How much memory this machine has is not known: {error}") from error
