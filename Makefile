@@ -18,7 +18,7 @@ export ANSIBLE_FORCE_COLOR ?= $(if $(MAKE_TERMOUT),1,0)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.made: scripts/bootstrap requirements/bootstrap.txt requirements/control.txt app/pyproject.toml app/training/pyproject.toml
 	@scripts/bootstrap $(VENV)
@@ -46,7 +46,7 @@ test: lint unit integration hosts ## Everything that CI runs
 .PHONY: test-full
 test-full: export TRIALS := 200
 test-full: export MAIE_TEST_FULL := 1
-test-full: test ## The same with more trials and more material
+test-full: test python310 ## The same with more trials and more material, and under JetPack's Python
 
 .PHONY: lint
 lint: venv ## ruff, mypy, ansible-lint, and the locks against their sources
@@ -60,6 +60,15 @@ lint: venv ## ruff, mypy, ansible-lint, and the locks against their sources
 unit: venv $(MODELS) ## Tests that start no service
 	@scripts/system-packages systemd:systemd-analyze
 	pytest tests/unit tests/ansible -m "not device" $(SPREAD)
+
+# What depends on Python and its libraries; kills and queues of tasks do so no more than these.
+PYTHON310 := tests/unit $(addprefix tests/integration/test_,asr_backends.py cli.py engine_process.py formats.py \
+  queue.py refusals.py retention.py worker.py)
+
+.PHONY: python310
+python310: venv $(MODELS) ## The tests of the service under Python 3.10, where there is one
+	@scripts/system-packages redis-server espeak-ng curl openssl
+	@scripts/test-python310 .cache/python310 $(PYTHON310)
 
 .PHONY: integration
 integration: venv $(MODELS) ## The service with real Redis, real worker and real engine on this machine
