@@ -72,7 +72,7 @@ python310: venv $(MODELS) ## The tests of the service under Python 3.10, where t
 
 .PHONY: integration
 integration: venv $(MODELS) ## The service with real Redis, real worker and real engine on this machine
-	@scripts/system-packages redis-server espeak-ng curl openssl
+	@scripts/system-packages redis-server espeak-ng curl openssl strace
 	pytest tests/integration tests/e2e -m "not device" $(SPREAD)
 	@# What is measured wants the machine for itself.
 	pytest tests/performance -m "not device"

@@ -144,7 +144,11 @@ def free_port() -> int:
 
 
 class Stack:
-    """The service in ``folder``. Settings are given without their prefix: ``queue_capacity=5``."""
+    """The service in ``folder``. Settings are given without their prefix: ``queue_capacity=5``.
+
+    Attributes:
+        before: What stands before the command of each process, such as a tracer.
+    """
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
@@ -154,6 +158,7 @@ class Stack:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.units: list[Unit] = []
+        self.before: list[str] = []
         for path in (self.credentials, self.data, folder / "redis"):
             path.mkdir()
         (self.credentials / "redis_password").write_text(REDIS_PASSWORD + "\n")
@@ -206,7 +211,8 @@ class Stack:
 
     def maie(self, command: str, **settings: Any) -> Process:
         env = {**self.env, **{f"MAIE_{name.upper()}": str(value) for name, value in settings.items()}}
-        return Process([str(Path(sys.executable).parent / "maie"), command], env, self.folder / f"{command}.log")
+        program = str(Path(sys.executable).parent / "maie")
+        return Process([*self.before, program, command], env, self.folder / f"{command}.log")
 
     def start(self, *commands: str) -> None:
         """Start ``api`` and ``worker`` units, and wait until they serve."""

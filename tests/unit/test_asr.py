@@ -264,8 +264,12 @@ def test_words_are_absolute_in_order_and_inside_their_segment() -> None:
     assert segments[0].words == (Word(101.0, 101.5, "one", 0.9), Word(101.5, 102.0, "two", 0.8))
 
 
-def test_a_missing_model_is_a_configuration_error(tmp_path: Any) -> None:
-    with pytest.raises(ConfigurationError, match="no model"):
+@pytest.mark.parametrize("missing", ["model.bin", "tokenizer.json"])
+def test_a_model_that_is_not_whole_is_a_configuration_error(tmp_path: Any, missing: str) -> None:
+    for file in MODEL.iterdir():
+        if file.name != missing:
+            (tmp_path / file.name).symlink_to(file)
+    with pytest.raises(ConfigurationError, match=f"no model.*{missing} is missing"):
         engines.load(Settings(profile="embedded", asr_model=tmp_path))
 
 

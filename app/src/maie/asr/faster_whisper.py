@@ -228,8 +228,9 @@ def load(settings: Settings) -> FasterWhisper:
     from faster_whisper.transcribe import tqdm
 
     tqdm.set_lock(threading.RLock())  # its own lock is a named semaphore, which outlives a killed process
-    if not (settings.asr_model / "model.bin").is_file():
-        raise ConfigurationError(f"MAIE_ASR_MODEL: there is no model in {settings.asr_model}.")
+    for name in ("model.bin", "tokenizer.json"):  # without the latter the library asks a hub for it
+        if not (settings.asr_model / name).is_file():
+            raise ConfigurationError(f"MAIE_ASR_MODEL: there is no model in {settings.asr_model}: {name} is missing.")
     if not _has_alignment_heads(settings.asr_model):
         raise ConfigurationError(
             f"MAIE_ASR_MODEL: config.json in {settings.asr_model} names no alignment_heads, which tell the times of "
