@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 from audiofiles import MODEL
-from maie import jobs
+from maie import watch as watching
 from maie.domain import Progress, Stage, TaskOptions, TaskStatus
 from maie.errors import TaskTimeout
-from maie.jobs import Watch
 from maie.limits import DECODE_FACTOR
 from maie.settings import Settings
 from maie.tasks import Task, Upload
+from maie.watch import Watch
 
 HOURS = 3 * 3600.0
 
@@ -21,7 +21,7 @@ HOURS = 3 * 3600.0
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(watching, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 

@@ -6,6 +6,8 @@ A client sees ``code``, ``http_status`` and ``detail``; nothing else of an error
 
 from __future__ import annotations
 
+import errno
+
 OUT_OF_MEMORY_TEXTS = ("out of memory", "alloc_failed", "bad_alloc", "failed to allocate", "cannot allocate memory")
 """How CUDA and CTranslate2, cuBLAS, the C++ library, ONNX Runtime and Linux say it."""
 
@@ -191,6 +193,16 @@ class EngineOutOfMemory(EngineFailed):
     title = "The speech engine ran out of memory"
 
 
+class DiskFull(MaieError):
+    """There is no room on the disk for what becomes of the audio.
+
+    Not retryable: the worker has waited for room before it gives up, and in another attempt it would wait once more.
+    """
+
+    code = "disk_full"
+    title = "The disk is full"
+
+
 class WorkerLost(MaieError):
     """The worker ended while it worked on the task, as often as the task may be tried."""
 
@@ -264,3 +276,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of any library says that there was no memory, the host's or the GPU's."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY_TEXTS)
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the disk, or the service's share of it, has no room left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from maie.domain import TaskKind, TaskResult, to_dict
+from maie.errors import DiskFull, is_disk_full
 from maie.prompts import Turn
 
 STRAY_RESULT_SECONDS = 3600.0
@@ -64,7 +65,7 @@ class Files:
         return self.results / f"{task_id}.{attempt}.json"
 
     def write_result(self, task_id: str, attempt: int, result: dict[str, Any]) -> None:
-        """Write a result so that after a power cut it is whole or not there."""
+        """Write a result so that after a power cut it is whole or not there; raises DiskFull where there is no room."""
         _write_whole(self.result(task_id, attempt), result)
 
     def read_result(self, task_id: str, attempt: int) -> dict[str, Any]:
@@ -81,7 +82,7 @@ class Files:
         return self.uploads / task_id / "recognised.json"
 
     def write_recognised(self, task_id: str, result: TaskResult) -> None:
-        """Keep what recognition found, so that it survives a power cut."""
+        """Keep what recognition found, so that it survives a power cut; raises DiskFull where there is no room."""
         _write_whole(self.recognised(task_id), to_dict(result))
 
     def read_recognised(self, task_id: str) -> TaskResult | None:
@@ -118,15 +119,25 @@ def read_turns(path: Path) -> list[Turn]:
 
 
 def _write_whole(final: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that after a power cut it is whole or not there."""
+    """Write JSON so that after a power cut it is whole or not there.
+
+    Raises:
+        DiskFull: There is no room for it; nothing of it is left.
+    """
     # A worker that was taken for lost may still write the same file.
     partial = final.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        json.dump(content, stream, ensure_ascii=False)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(final)
-    sync_folder(final.parent)
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            json.dump(content, stream, ensure_ascii=False)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(final)
+        sync_folder(final.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        if is_disk_full(error):
+            raise DiskFull from error
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,130 +9,44 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 import redis
 from structlog.contextvars import bound_contextvars
 
-from maie.domain import LLM_STAGES, EngineJob, Progress, TaskResult, TaskStatus, to_dict
-from maie.errors import ConfigurationError, EngineFailed, MaieError, TaskCancelled, TaskTimeout, WorkerLost
+from maie.domain import EngineJob, TaskResult, TaskStatus, to_dict
+from maie.errors import (
+    ConfigurationError,
+    DiskFull,
+    EngineFailed,
+    MaieError,
+    TaskCancelled,
+    TaskTimeout,
+    WorkerLost,
+)
 from maie.files import Files
-from maie.limits import decode_seconds, llm_seconds, speech_seconds, with_length
+from maie.limits import with_length
 from maie.logs import get_logger
 from maie.queue import TaskQueue, failure
 from maie.settings import Settings
 from maie.shortfall import without_the_rest
-from maie.tasks import Lease, Outcome, Task
+from maie.tasks import Outcome, Task
+from maie.watch import Superseded, Watch, WorkerSide
 
 if TYPE_CHECKING:
-    from maie.engine import Engine, Tick
+    from maie.engine import Engine
 
-REDIS_RETRY_SECONDS = 0.5
-LOOK_SECONDS = 0.5
-"""How often a task is looked after while the engine works: so soon a cancellation is seen."""
-
-PROGRESS_SECONDS = 1.0
-"""How often progress within a stage is written."""
-
-BEAT_SECONDS = 10.0
-"""How often RQ is told that its job is alive."""
+FIRST_PAUSE, LONGEST_DISK_PAUSE, LONGEST_REDIS_PAUSE = 0.5, 30.0, 4.0
+"""Seconds before a step is tried again that the disk or Redis did not let be done; each pause is twice the last."""
 
 T = TypeVar("T")
 log = get_logger(__name__)
 _supervisor: Supervisor | None = None
 
 
-class Superseded(Exception):
-    """The attempt is no longer the current one: its worker was taken for lost. Its outcome counts for nothing."""
-
-
 class GivesWay(Exception):
     """The task needs only the language model from here on; those that wait go first, and share its server's start."""
-
-
-class WorkerSide(Protocol):
-    """What the supervisor needs of the worker process."""
-
-    def lease(self, task: str | None) -> Lease:
-        """Return the worker's lease while it works on ``task`` (an RQ id)."""
-
-    def alive(self) -> None:
-        """Say that the main loop runs; called often."""
-
-    def beat(self) -> None:
-        """Renew what RQ knows of the running job."""
-
-
-class Watch:
-    """The ``tick`` of one attempt: renews the lease, writes progress, and ends the engine's work when it must end."""
-
-    def __init__(self, task: Task, queue: TaskQueue, worker: WorkerSide, settings: Settings) -> None:
-        self._task = task
-        self._store = queue.store
-        self._worker = worker
-        self._interval = min(LOOK_SECONDS, settings.lease_seconds / 5)
-        self._settings = settings
-        self._limit = decode_seconds(task, settings)
-        self._llm_limit: float | None = llm_seconds(task, settings)
-        self._started = time.monotonic()
-        self._limited_from = self._started
-        self._looked = 0.0
-        self._beaten = self._started
-        self._latest: Progress | None = None
-        self._written: Progress | None = None
-        self._written_at = 0.0
-
-    def tick(self, progress: Progress | None) -> None:
-        """Take note of progress; look after the task when it is time.
-
-        Raises:
-            TaskTimeout: The task ran longer than its limit.
-            TaskCancelled: The client cancelled it.
-            Superseded: Another attempt is the current one.
-        """
-        self._worker.alive()
-        self._latest = progress or self._latest
-        now = time.monotonic()
-        if progress is not None and progress.audio_seconds is not None:
-            known = with_length(self._task, progress.audio_seconds)
-            self._limit, self._llm_limit = speech_seconds(known, self._settings), llm_seconds(known, self._settings)
-        if progress is not None and progress.stage in LLM_STAGES and self._llm_limit is not None:
-            self._limit, self._llm_limit, self._limited_from = self._llm_limit, None, now
-        if now - self._limited_from > self._limit:
-            raise TaskTimeout(f"The task took longer than its limit of {self._limit:.0f} seconds.")
-        if now - self._looked >= self._interval:
-            self._look()
-            self._looked = time.monotonic()
-
-    def _look(self) -> None:
-        lease = self._worker.lease(self._task.rq_id)
-        try:
-            state = self._store.progress(self._task.id, self._task.attempt, lease, self._news())
-            self._beat_sometimes()
-        except redis.RedisError as error:
-            log.warning("Redis does not answer; the work goes on", error=str(error))
-            return
-        if state == "cancelled":
-            raise TaskCancelled
-        if state == "superseded":
-            raise Superseded
-
-    def _news(self) -> Progress | None:
-        """Return the progress if it is worth a write to the disk: another stage, or a second later."""
-        latest, written, now = self._latest, self._written, time.monotonic()
-        if latest is None or latest == written:
-            return None
-        if written is not None and latest.stage is written.stage and now - self._written_at < PROGRESS_SECONDS:
-            return None
-        self._written, self._written_at = latest, now
-        return latest
-
-    def _beat_sometimes(self) -> None:
-        now = time.monotonic()
-        if now - self._beaten >= BEAT_SECONDS:
-            self._beaten = now
-            self._worker.beat()
 
 
 class Supervisor:
@@ -180,32 +94,32 @@ class Supervisor:
         self._end(task, outcome)
 
     def _work(self, task: Task) -> Outcome:
-        result = self._result(task)
-        self._files.write_result(task.id, task.attempt, to_dict(result))
+        recognised = self._files.read_recognised(task.id)
+        watch = Watch(_with_found_length(task, recognised), self._queue, self._worker, self._settings)
+        result = self._result(task, recognised, watch)
+        self._with_room(lambda: self._files.write_result(task.id, task.attempt, to_dict(result)), watch)
         status = TaskStatus.COMPLETE if result.error is None else TaskStatus.FAILED
         return Outcome(status, result.error, result.metrics, result.versions, result.warnings, has_result=True)
 
-    def _result(self, task: Task) -> TaskResult:
+    def _result(self, task: Task, recognised: TaskResult | None, watch: Watch) -> TaskResult:
         """Let the engine work; where it does not come to the end of its work, what it has come to may count."""
-        recognised = self._files.read_recognised(task.id)
         if recognised is not None and task.tries > self._settings.task_attempts:
             return without_the_rest(recognised, WorkerLost(), task.options)
         job = EngineJob(task.id, self._files.source(task.id, task.kind), task.options, task.kind, recognised)
-        watch = Watch(_with_found_length(task, recognised), self._queue, self._worker, self._settings)
         kept: list[TaskResult] = []
         try:
             if self._settings.llm_residency == "swap" and task.options.llm_stages:
-                job = self._for_llm(task, job, watch.tick)
+                job = self._for_llm(task, job, watch)
                 if job.begun is not None:
                     kept.append(job.begun)
-            return self._engine.run(job, watch.tick, kept.append)
+            return self._with_room(lambda: self._engine.run(job, watch.tick, kept.append), watch)
         except (EngineFailed, TaskTimeout) as error:
             if not kept or (error.retryable and task.tries < self._settings.task_attempts):
                 raise
             log.warning("the language model's work was cut off", error=error.code)
             return without_the_rest(kept[-1], error, task.options)
 
-    def _for_llm(self, task: Task, job: EngineJob, tick: Tick) -> EngineJob:
+    def _for_llm(self, task: Task, job: EngineJob, watch: Watch) -> EngineJob:
         """Return the job with nothing left to do but the language model's part.
 
         Raises:
@@ -213,8 +127,9 @@ class Supervisor:
         """
         recognised = job.begun
         if recognised is None and job.kind == "audio":
-            recognised = self._engine.run(replace(job, options=job.options.without_llm), tick)
-            self._files.write_recognised(task.id, recognised)
+            speech_only = replace(job, options=job.options.without_llm)
+            found = recognised = self._with_room(lambda: self._engine.run(speech_only, watch.tick), watch)
+            self._with_room(lambda: self._files.write_recognised(task.id, found), watch)
         if not (task.parked or self._engine.serving):
             waiting = self._persist(self._queue.waiting)
             if any(other.parked or other.kind == "audio" for other in waiting):
@@ -231,15 +146,46 @@ class Supervisor:
             self._files.remove_result(task.id, task.attempt)
             log.info("result is not wanted any more", answer=answer)
 
+    def _with_room(self, step: Callable[[], T], watch: Watch) -> T:
+        """Do ``step``, again after ever longer pauses as long as the disk is full.
+
+        Raises:
+            DiskFull: It was for ``disk_wait_seconds``.
+            BaseException: Whatever ``step`` raised, or ``watch`` where the task is not wanted any more.
+        """
+        end = time.monotonic() + self._settings.disk_wait_seconds
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return step()
+            except DiskFull:
+                if time.monotonic() + pause > end:
+                    raise
+            log.warning("the disk is full; trying again", seconds=pause)
+            self._retire()
+            watch.wait(pause)
+            pause = min(2 * pause, LONGEST_DISK_PAUSE)
+
     def _persist(self, step: Callable[[], T]) -> T:
         """Do ``step`` until Redis answers: what was worked out is not thrown away for a restart of Redis."""
+        pause = FIRST_PAUSE
         while True:
             try:
                 return step()
             except redis.RedisError as error:
-                log.warning("Redis does not take what was worked out; trying again", error=str(error))
-                self._worker.alive()
-                time.sleep(REDIS_RETRY_SECONDS)
+                log.warning("Redis does not take what was worked out; trying again", error=str(error), seconds=pause)
+                if isinstance(error, redis.ResponseError):  # it answers, and has no room
+                    self._retire()
+            self._worker.alive()
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_REDIS_PAUSE)
+
+    def _retire(self) -> None:
+        """Delete what is past its retention: that may be the room, on the disk or in Redis, that is waited for."""
+        try:
+            self._queue.retire()
+        except (redis.RedisError, OSError) as error:
+            log.warning("nothing could be deleted", error=str(error))
 
 
 def _with_found_length(task: Task, recognised: TaskResult | None) -> Task:

@@ -101,9 +101,38 @@ class TaskQueue:
     def sweep(self) -> None:
         """Put everything right that a crash of any process may have left behind; returns soon if there is nothing."""
         try:
-            self._retire()
+            self.retire()
         finally:
             self._recover()
+
+    def retire(self) -> None:
+        """Delete what is past its retention, and files that belong to nothing.
+
+        What frees memory comes first: where Redis has none left, the rest fails.
+        """
+        now = time.time()
+        self.store.drop_expired_reservations(now)
+        oldest_result = now - self._settings.retention_days * 86400
+        overdue = {*self.store.ended_before(oldest_result), *self.store.ended_beyond(self._settings.max_kept_tasks)}
+        for task in self.store.get_many(overdue):
+            self.forget(task)
+            overdue.remove(task.id)
+        for task_id in overdue:  # forgotten by half
+            self.store.forget(task_id)
+        oldest_upload = now - self._settings.upload_retention_hours * 3600
+        for task in self.store.get_many(self.store.submitted_before(oldest_upload)):
+            if task.status is TaskStatus.PENDING and not task.parked:
+                self.end(task, failure(TaskExpired()))
+        # The files first: one that is listed before the tasks are belongs to a task in that list, or to none.
+        uploads, results = self.files.upload_ids(), list(self.files.old_results())
+        wanted = self.store.unended_ids()
+        for task_id in uploads:
+            if task_id not in wanted:
+                self.files.remove_upload(task_id)
+        known = self.store.known_ids()
+        for task_id, path in results:
+            if task_id not in known:
+                path.unlink(missing_ok=True)
 
     def _recover(self) -> None:
         """Queue again what has been abandoned, and remove the litter of attempts that are over."""
@@ -190,32 +219,3 @@ class TaskQueue:
             Job.fetch(rq_id, connection=connection, serializer=JSONSerializer).delete()
         except NoSuchJobError:
             return
-
-    def _retire(self) -> None:
-        """Delete what is past its retention, and files that belong to nothing.
-
-        What frees memory comes first: where Redis has none left, the rest fails.
-        """
-        now = time.time()
-        self.store.drop_expired_reservations(now)
-        oldest_result = now - self._settings.retention_days * 86400
-        overdue = {*self.store.ended_before(oldest_result), *self.store.ended_beyond(self._settings.max_kept_tasks)}
-        for task in self.store.get_many(overdue):
-            self.forget(task)
-            overdue.remove(task.id)
-        for task_id in overdue:  # forgotten by half
-            self.store.forget(task_id)
-        oldest_upload = now - self._settings.upload_retention_hours * 3600
-        for task in self.store.get_many(self.store.submitted_before(oldest_upload)):
-            if task.status is TaskStatus.PENDING and not task.parked:
-                self.end(task, failure(TaskExpired()))
-        # The files first: one that is listed before the tasks are belongs to a task in that list, or to none.
-        uploads, results = self.files.upload_ids(), list(self.files.old_results())
-        wanted = self.store.unended_ids()
-        for task_id in uploads:
-            if task_id not in wanted:
-                self.files.remove_upload(task_id)
-        known = self.store.known_ids()
-        for task_id, path in results:
-            if task_id not in known:
-                path.unlink(missing_ok=True)

@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     max_text_bytes: int = Field(512 * 1024, gt=0, description="Largest text, in bytes of its request.")
     max_audio_seconds: float = Field(3 * 3600.0, gt=0, description="Longest audio, in seconds.")
     min_free_bytes: int = Field(1024**3, ge=0, description="Disk space that uploads must leave free, in bytes.")
+    disk_wait_seconds: float = Field(
+        3600.0,
+        ge=0,
+        description="Seconds that a task waits for room on a full disk before it fails; the queue waits with it.",
+    )
     upload_idle_seconds: float = Field(30.0, gt=0, description="Seconds without a byte after which an upload ends.")
 
     probe_confined: bool = Field(

@@ -8,7 +8,6 @@ Nothing of the recording is lost on the way, and no time shifted: :mod:`maie.sta
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ import soxr
 from numpy.typing import NDArray
 
 from maie.domain import SAMPLE_RATE
-from maie.errors import AudioTooLong, EmptyAudio, Unavailable, UndecodableAudio
+from maie.errors import AudioTooLong, DiskFull, EmptyAudio, UndecodableAudio, is_disk_full
 from maie.stages import lengths, tracks
 from maie.stages.container import declared_seconds, open_container
 from maie.stages.frames import Mono, Trouble, decoded, mixed
@@ -99,7 +98,7 @@ def decode(path: Path, max_seconds: float, on_progress: Callable[[float], None],
         UndecodableAudio: Nothing of the file can be decoded.
         TrackNotFound: The file has no such track.
         AudioTooLong: There is more than ``max_seconds``.
-        Unavailable: The disk is full.
+        DiskFull: There is no room for the samples.
     """
     trouble, levels = Trouble(), Levels()
     sound = lengths.sound_of(path)
@@ -177,7 +176,7 @@ def _write(
     for start, block in blocks:
         if start is not None and round(start * SAMPLE_RATE) > end:
             end = round(start * SAMPLE_RATE)
-            file.seek(SAMPLE_BYTES * end)
+            os.lseek(file.fileno(), SAMPLE_BYTES * end, os.SEEK_SET)
         end += len(block)
         if end > max_seconds * SAMPLE_RATE:
             raise AudioTooLong(f"The audio is longer than {max_seconds:.0f} seconds.")
@@ -189,12 +188,14 @@ def _write(
 
 
 def _write_all(file: IO[bytes], data: bytes) -> None:
+    """Write past the file's buffer, of which closing the file would try to write the rest."""
+    left = memoryview(data)
     try:
-        file.write(data)
-        file.flush()
+        while left:
+            left = left[os.write(file.fileno(), left) :]
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Unavailable("The disk is full.") from error
+        if is_disk_full(error):
+            raise DiskFull from error
         raise
 
 
