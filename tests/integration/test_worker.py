@@ -19,7 +19,7 @@ Speech = Callable[[float], bytes]
 
 @pytest.fixture(scope="module")
 def stack(make_stack: Callable[..., Stack]) -> Iterator[Stack]:
-    stack = make_stack(lease_seconds=4, sweep_seconds=1, max_audio_seconds=3600)
+    stack = make_stack(lease_seconds=4, sweep_seconds=1, max_audio_seconds=3600, engine_stall_seconds=5)
     stack.start("api", "worker")
     yield stack
     stack.stop()
@@ -63,6 +63,11 @@ def idle(stack: Stack) -> bool:
 def kill_engine(stack: Stack) -> None:
     """SIGKILL for the engine process: the worker's biggest child."""
     os.kill(max(stack.unit("worker").process.children(), key=rss), signal.SIGKILL)
+
+
+def stop_engine(stack: Stack) -> None:
+    """SIGSTOP for the engine process."""
+    os.kill(max(stack.unit("worker").process.children(), key=rss), signal.SIGSTOP)
 
 
 def commits(stack: Stack, task_id: str) -> str:
@@ -121,6 +126,13 @@ def test_the_engine_killed_in_the_middle_of_a_task_costs_one_attempt(stack: Stac
     kill_engine(stack)
     assert_done(stack, task_id, 2)
     assert stack.unit("worker").process.popen.pid == worker
+
+
+def test_the_engine_hung_in_the_middle_of_a_task_costs_one_attempt(stack: Stack, long_audio: bytes) -> None:
+    task_id = stack.accept(long_audio)
+    wait_for(lambda: stack.status(task_id)["stage"] == "asr", 30, "recognition", 0.02)
+    stop_engine(stack)
+    assert_done(stack, task_id, 2)
 
 
 def test_audio_that_ends_every_engine_fails_in_the_end(stack: Stack, long_audio: bytes) -> None:

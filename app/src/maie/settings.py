@@ -199,6 +199,12 @@ class Settings(BaseSettings):
         ge=0,
         description="MiB that the engine process may grow after its first task, then it is replaced; 0: any.",
     )
+    engine_stall_seconds: float = Field(
+        150.0,
+        ge=3,
+        description="Seconds without a sign of progress after which the engine process counts as hung, and its task is "
+        "tried again.",
+    )
     engine_start_seconds: float = Field(120.0, gt=0, description="Time in which the engine process must be ready.")
 
     @field_validator("redis_socket", "llm_model", "llm_residency", "templates_dir", mode="before")

@@ -9,13 +9,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from structlog.contextvars import bound_contextvars
 
 from maie.domain import EngineJob
-from maie.engine.messages import Failed, FromChild, Interim, Ready
+from maie.engine.messages import Alive, Failed, FromChild, Interim, Ready
 from maie.engine.server_unit import take_lease
 from maie.errors import EngineFailed, EngineOutOfMemory, MaieError, is_out_of_memory
 from maie.logs import configure_logging, get_logger
@@ -26,6 +27,10 @@ log = get_logger(__name__)
 
 OOM_SCORE = "500"
 """Makes the kernel take this process, which is replaced, before the worker and Redis."""
+
+
+BEATS, LEAST_BEAT_SECONDS = 4, 1.0
+"""How often a process that runs says so, in the time after which a silent one counts as hung; and seconds between."""
 
 
 def main(pipe: Connection, settings: Settings, hears: bool) -> None:
@@ -40,26 +45,58 @@ def main(pipe: Connection, settings: Settings, hears: bool) -> None:
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
     configure_logging(settings.log_level, sys.stderr)
     begun = time.perf_counter()
+    teller = _Teller(pipe, max(LEAST_BEAT_SECONDS, settings.engine_stall_seconds / BEATS))
     try:
         if hears and settings.llm_residency == "swap":
             take_lease(settings.run_dir)
         models = load_models(settings, hears)
     except Exception as error:
-        pipe.send(_failure(error))
+        teller.tell(_failure(error))
         return
-    pipe.send(Ready(models.versions, round(time.perf_counter() - begun, 3)))
+    teller.tell(Ready(models.versions, round(time.perf_counter() - begun, 3)))
     with contextlib.suppress(EOFError):
         while (job := pipe.recv()) is not None:
-            with bound_contextvars(task_id=job.task_id):
-                answer = _work(job, models, settings, pipe)
-            pipe.send(answer)
+            with bound_contextvars(task_id=job.task_id), teller.beating():
+                answer = _work(job, models, settings, teller)
+            teller.tell(answer)
             if isinstance(answer, Failed) and answer.fatal:
                 return
 
 
-def _work(job: EngineJob, models: Models, settings: Settings, pipe: Connection) -> FromChild:
+class _Teller:
+    """The child's end of the pipe, for the thread that works and the one that beats."""
+
+    def __init__(self, pipe: Connection, beat_seconds: float) -> None:
+        self._pipe = pipe
+        self._beat_seconds = beat_seconds
+        self._lock = threading.Lock()
+
+    def tell(self, message: FromChild) -> None:
+        """Send a message."""
+        with self._lock:
+            self._pipe.send(message)
+
+    @contextlib.contextmanager
+    def beating(self) -> Iterator[None]:
+        """Say again and again that the process runs."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(self._beat_seconds):
+                self.tell(Alive())
+
+        thread = threading.Thread(target=beat, name="beat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def _work(job: EngineJob, models: Models, settings: Settings, teller: _Teller) -> FromChild:
     try:
-        return run(job, models, settings, pipe.send, lambda result: pipe.send(Interim(result)))
+        return run(job, models, settings, teller.tell, lambda result: teller.tell(Interim(result)))
     except Exception as error:
         return _failure(error)
 

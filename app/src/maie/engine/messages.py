@@ -1,8 +1,8 @@
 """What goes over the pipe between the supervisor and the engine process.
 
 To the child: an :class:`~maie.domain.EngineJob`, or None for "end". From the child: :class:`Ready` once, then for each
-job any number of :class:`~maie.domain.Progress` and :class:`Interim`, and one :class:`~maie.domain.TaskResult` or
-:class:`Failed`.
+job any number of :class:`~maie.domain.Progress`, :class:`Interim` and :class:`Alive`, and one
+:class:`~maie.domain.TaskResult` or :class:`Failed`.
 """
 
 from __future__ import annotations
@@ -46,4 +46,9 @@ class Interim:
     result: TaskResult
 
 
-FromChild = Ready | Progress | Interim | TaskResult | Failed
+@dataclass(frozen=True)
+class Alive:
+    """The process runs, whatever its job does; sent again and again during a job."""
+
+
+FromChild = Ready | Progress | Interim | Alive | TaskResult | Failed

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from maie.domain import EngineJob, Progress, TaskResult
 from maie.engine.messages import Failed, FromChild, Interim, Ready
+from maie.engine.pulse import Pulse
 from maie.engine.upkeep import Due, Upkeep
 from maie.errors import EngineFailed, EngineOutOfMemory, MaieError
 from maie.logs import get_logger
@@ -97,8 +98,9 @@ class Engine:
         self._process.daemon = True
         self._process.start()
         theirs.close()
-        deadline = time.monotonic() + self._settings.engine_start_seconds
-        message = self._receive(tick or _ignore, deadline)
+        seconds = self._settings.engine_start_seconds
+        deadline = time.monotonic() + seconds
+        message = self._receive(tick or _ignore, lambda: time.monotonic() >= deadline, "was not ready in time", seconds)
         if not isinstance(message, Ready):
             self._kill()
             raise EngineFailed("The speech engine spoke out of turn.")
@@ -111,7 +113,7 @@ class Engine:
 
         Raises:
             MaieError: What a stage raised; the process is kept.
-            EngineFailed, EngineOutOfMemory: The process ended; the next call starts another.
+            EngineFailed, EngineOutOfMemory: The process ended, or hung and was ended; the next call starts another.
             BaseException: Whatever ``tick`` raised; the process is ended before.
         """
         self.start(tick)
@@ -131,8 +133,10 @@ class Engine:
             self._pipe.send(job)
         except OSError as error:
             raise self._death() from error
+        pulse = Pulse(self._settings, self.pid)
         while True:
-            message = self._receive(tick, None)
+            message = self._receive(tick, pulse.is_gone, "made no progress any more and was ended")
+            pulse.heard(message)
             if isinstance(message, TaskResult):
                 self._upkeep.worked()
                 return message
@@ -162,15 +166,18 @@ class Engine:
             self._process.join(STOP_SECONDS)
         self._kill()
 
-    def _receive(self, tick: Tick, deadline: float | None) -> FromChild:
-        """Wait for one message, ticking; raises what the message, the tick or the process' end means."""
+    def _receive(
+        self, tick: Tick, is_late: Callable[[], bool], complaint: str, often: float = TICK_SECONDS
+    ) -> FromChild:
+        """Wait for one message, ticking; raises what the message, the tick, the process' end or its delay means."""
         if self._pipe is None:
             raise EngineFailed
-        while not self._pipe.poll(_until(deadline)):
+        while not self._pipe.poll(min(often, TICK_SECONDS)):
             self._guarded(tick, None)
-            if deadline is not None and time.monotonic() >= deadline:
+            if is_late():
+                log.error(f"engine process {complaint}", pid=self.pid)
                 self._kill()
-                raise EngineFailed("The speech engine was not ready in time.")
+                raise EngineFailed(f"The speech engine {complaint}.")
         try:
             message: FromChild = self._pipe.recv()
         except (EOFError, OSError) as error:
@@ -223,11 +230,6 @@ def _child(pipe: Connection, settings: Settings, hears: bool) -> None:
     from maie.engine.child import main
 
     main(pipe, settings, hears)
-
-
-def _until(deadline: float | None) -> float:
-    """Return the seconds to wait for a message: to the next tick, or to a deadline that comes before it."""
-    return TICK_SECONDS if deadline is None else min(TICK_SECONDS, max(0.0, deadline - time.monotonic()))
 
 
 def _ignore(_: Progress | None) -> None:

@@ -75,7 +75,7 @@ def transcribe(
         speech: Where somebody speaks: stretches of at most 30 s, in order.
         recogniser: The engine.
         options: Language, words to expect, and whether words get times.
-        on_progress: Told the share of the seconds of speech that is done, after each batch.
+        on_progress: Told the share of the seconds of speech that is done, after each chunk.
         detected: Whether a detector has found the speech; else it is all that sounds, and no text for some of it tells
             nothing.
 
@@ -100,10 +100,10 @@ def transcribe(
         ):
             found.add(hearing, chunk, speaking)
             ask = replace(ask, likely=hearing.heard.language)
+            done += chunk.end - chunk.start
+            on_progress(done / total)
         if found.unprompted >= FAILED_PROMPTS and found.unprompted > (first + len(batch)) / 2:
             found.gave_up, ask = True, replace(ask, prompt=None)
-        done += sum(chunk.end - chunk.start for chunk in batch)
-        on_progress(done / total)
     warnings = [*cut, *(_told(found, chunks) if speech else [_nobody(audio)])]
     kept, objections = quality.guard(found.segments, speech)
     language = ask.language or max(found.languages, key=lambda code: found.languages[code], default=ask.likely or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from maie.asr.base import Ask, Heard, Recogniser, Samples
@@ -28,8 +28,8 @@ def hear(
     recogniser: Recogniser,
     ask: Ask,
     detected: bool = True,
-) -> list[Hearing]:
-    """Hear pieces together, and then by itself what looks wrong.
+) -> Iterator[Hearing]:
+    """Hear pieces together, and then by itself what looks wrong; yields what came of each as soon as it is settled.
 
     Args:
         pieces: At most as many as the engine likes to get at a time.
@@ -39,7 +39,8 @@ def hear(
         detected: Whether a detector has found the speech; else it is all that sounds, which need have no text.
     """
     first = map(_with_words, recogniser.recognise(pieces, ask))
-    return [_settle(*each, recogniser, ask, detected) for each in zip(pieces, speech, first, strict=True)]
+    for each in zip(pieces, speech, first, strict=True):
+        yield _settle(*each, recogniser, ask, detected)
 
 
 def _settle(

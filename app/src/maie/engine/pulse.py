@@ -1,0 +1,73 @@
+"""Whether an engine process gets on with its job, or hangs."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Literal
+
+from maie.domain import LLM_STAGES, Progress, Stage
+from maie.engine.messages import Alive, FromChild
+from maie.settings import Settings
+
+IDLE_SHARE = 0.01
+"""Share of a processor below which a process does no work; one that only waits has less."""
+
+Worker = Literal["cpu", "cuda", "server"]
+
+
+class Pulse:
+    """Watches one job.
+
+    What counts as a sign of life depends on who does the work of the stage:
+
+    * a GPU: progress only, for a process that waits for one may well use a processor;
+    * processors: the time that the process has of them too, for a large model may take minutes between two messages;
+    * a server: that the process runs, for how long the server may be silent has limits of its own.
+    """
+
+    def __init__(self, settings: Settings, pid: int | None) -> None:
+        self._settings = settings
+        self._pid = pid
+        self._worker: Worker = "cpu"
+        self._sign()
+
+    def heard(self, message: FromChild) -> None:
+        """Take note of a message."""
+        if isinstance(message, Progress):
+            self._worker = worker_of(message.stage, self._settings)
+        if self._worker == "server" or not isinstance(message, Alive):
+            self._sign()
+
+    def is_gone(self) -> bool:
+        """Whether there was no sign of life for ``engine_stall_seconds``."""
+        silent = time.monotonic() - self._last
+        if silent < self._settings.engine_stall_seconds:
+            return False
+        if self._worker == "cpu" and cpu_seconds(self._pid) - self._used >= IDLE_SHARE * silent:
+            self._sign()
+            return False
+        return True
+
+    def _sign(self) -> None:
+        self._last = time.monotonic()
+        self._used = cpu_seconds(self._pid)
+
+
+def worker_of(stage: Stage, settings: Settings) -> Worker:
+    """Return who does the work of a stage."""
+    if stage is Stage.ASR:
+        return "server" if settings.asr_backend == "openai" else settings.asr_device
+    if stage in LLM_STAGES:
+        return "server" if settings.llm_backend == "openai" else settings.llm_device
+    return "cpu"
+
+
+def cpu_seconds(pid: int | None) -> float:
+    """Return the processor time that a process and its threads have had; 0 where it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
