@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import ansible.module_utils
 import httpx
 import pytest
 from stack import MIB, WITH_LLM, Figure, Stack, wait_for
+
+# So that the tests import what modules share as Ansible does.
+ansible.module_utils.__path__.append(str(Path(__file__).parents[1] / "plugins/module_utils"))
 
 SENTENCES = (
     "The budget was approved by the whole team. We will meet again on the third of May. "

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import ansible.module_utils
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from package_index_server import PackageIndex, serving
@@ -21,7 +20,6 @@ from speech_wheels import arguments, fill
 PROJECT = Path(__file__).parents[2]
 # Trees of systems; links in them lead round in circles.
 collect_ignore = ["recorded"]
-ansible.module_utils.__path__.append(str(PROJECT / "plugins/module_utils"))
 sys.path[:0] = [
     str(PROJECT / "plugins/module_utils"),
     str(PROJECT / "plugins/modules"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import natural_speech
 import numpy as np
 import pytest
 from audiofiles import BASE, MODEL, SAMPLE, Samples, write_wav
-from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
+from maie.domain import EngineJob, Progress, Segment, TaskOptions, TaskResult, Transcript
 from maie.engine import Engine
 from maie.settings import Settings
+from maie.stages import quality
 from sounds import breathing, chords, dial_tone, drums, noise, quiet_room
 from stack import Figure
 
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.timeout(3600)
 FULL = "MAIE_TEST_FULL" in os.environ
 SECONDS = 600.0 if FULL else 60.0
 
-SPARSE = "Hardly any words were recognised"
+SPARSE = re.compile(r"Hardly any words were recognised in .* \((\d+) s\)")
 
 SOUNDS: dict[str, Callable[[float], Samples]] = {
     "silence": lambda seconds: np.zeros(round(seconds * 16_000), np.float32),
@@ -50,6 +52,13 @@ def hear(engine: Engine, path: Path) -> TaskResult:
     return engine.run(EngineJob("task", path, TaskOptions()), tick)
 
 
+def unexplained_seconds(result: TaskResult) -> float:
+    """Return the seconds of text that no warning is about: none of its segments is doubtful, no stretch sparse."""
+    sure = sum(s.end - s.start for s in result.transcript.segments if not quality.looks_wrong([s]))
+    sparse = sum(int(found[1]) for warning in result.warnings if (found := SPARSE.match(warning)))
+    return max(0.0, sure - quality.LEAST_COVERED * sparse)
+
+
 @pytest.mark.parametrize("name", SOUNDS)
 def test_what_is_no_speech_gets_no_text_without_a_warning(
     engine: Engine, name: str, tmp_path: Path, figure: Figure
@@ -59,10 +68,17 @@ def test_what_is_no_speech_gets_no_text_without_a_warning(
     seconds = sum(result.metrics["stage_seconds"].values())
     figure(f"{SECONDS:.0f} s of {name}: {len(text.split())} words {text[:60]!r} in {seconds:.1f} s, {result.warnings}")
     assert result.warnings
-    if text:
-        segments = len(result.transcript.segments)
-        doubt = f"{segments} of {segments} segments were recognised with low confidence."
-        assert doubt in result.warnings or any(SPARSE in warning for warning in result.warnings)
+    assert set(quality.doubts(result.transcript.segments)) <= set(result.warnings)
+    assert unexplained_seconds(result) == 0
+
+
+@pytest.mark.parametrize(("lengths", "left"), [((2.0, 2.0), 0.0), ((2.0, 2.0, 20.0), 19.0)])
+def test_a_sparse_stretch_explains_no_more_text_than_it_can_have(lengths: tuple[float, ...], left: float) -> None:
+    segments = tuple(
+        Segment(30.0 * n, 30.0 * n + length, "Thank you.", -0.3, 0.9, 0.1) for n, length in enumerate(lengths)
+    )
+    warning = "Hardly any words were recognised in 1 of 3 stretches of speech (20 s)."
+    assert unexplained_seconds(TaskResult(Transcript("en", segments), {}, {}, (warning,))) == left
 
 
 def test_natural_speech_gets_no_such_warning(engine: Engine) -> None:
