@@ -1,10 +1,8 @@
-"""What the recognition stage does around an engine: chunks, second hearings, times, languages, what it tells."""
+"""What the recognition stage does around an engine: chunks, times, languages, what it tells, and how engines load."""
 
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Sequence
 from typing import Any
 
 import ctranslate2
@@ -13,59 +11,13 @@ import multilingual_model
 import pytest
 from audiofiles import MODEL
 from maie import asr as engines
-from maie.asr.base import Ask, Heard, Samples
-from maie.domain import SAMPLE_RATE, Segment, Span, TaskOptions, Word
+from maie.asr.base import Ask
+from maie.domain import SAMPLE_RATE, Segment, Span, Word
 from maie.errors import ConfigurationError, NotAvailable
 from maie.settings import Settings
-from maie.stages import asr
 from maie.stages.asr import _append
-from maie.stages.decode import SAMPLE_BYTES, Audio
-from maie.stages.levels import Levels
+from scripted_recogniser import Script, said, segment, transcribe
 from tokenizers import Tokenizer
-
-
-def segment(start: float, end: float, **changes: Any) -> Segment:
-    values = {"text": "words", "avg_logprob": -0.2, "compression_ratio": 1.2, "no_speech_prob": 0.1, **changes}
-    return Segment(start=start, end=end, **values)
-
-
-class Script:
-    """An engine that hears what it is told to, and notes what it was asked."""
-
-    batch_size = 2
-    versions: dict[str, Any] = {}  # noqa: RUF012 - the protocol's
-
-    def __init__(self, *heard: Heard, again: Sequence[Heard] = (), languages: tuple[str, ...] = ("en",)) -> None:
-        self._heard, self._again = iter(heard), iter(again)
-        self.languages = languages
-        self.asked: list[tuple[list[int], Ask]] = []
-        self.asked_again: list[tuple[int, Ask]] = []
-
-    def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:
-        self.asked.append(([len(piece) for piece in pieces], ask))
-        return [next(self._heard) for _ in pieces]
-
-    def recognise_again(self, piece: Samples, ask: Ask) -> Heard:
-        self.asked_again.append((len(piece), ask))
-        return next(self._again)
-
-    def fitting(self, prompt: str) -> str:
-        return prompt[:30]
-
-
-def said(*segments: Segment, language: str = "en") -> Heard:
-    return Heard(segments, language)
-
-
-def transcribe(
-    engine: Script, speech: list[Span], detected: bool = True, **options: Any
-) -> tuple[asr.Recognition, list[float]]:
-    told: list[float] = []
-    samples = round(max((span.end for span in speech), default=1.0) * SAMPLE_RATE)
-    with tempfile.TemporaryFile() as file:
-        file.truncate(SAMPLE_BYTES * samples)
-        audio = Audio(file, samples, Levels(), ())
-        return asr.transcribe(audio, speech, engine, TaskOptions(**options), told.append, detected), told
 
 
 def test_without_speech_the_engine_is_not_asked() -> None:
@@ -105,113 +57,6 @@ def test_no_control_token_reaches_the_model(prompt: str) -> None:
     ((_, ask),) = engine.asked
     found = tokens.encode(ask.prompt or "", add_special_tokens=False).ids
     assert all(token < tokens.token_to_id("<|endoftext|>") for token in found)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "kept"),
-    [
-        (said(segment(0, 9.5, avg_logprob=-1.1)), said(segment(0, 9.5, text="sure")), "sure"),
-        (said(segment(0, 9.5, avg_logprob=-1.1)), said(segment(0, 9.5, text="less", avg_logprob=-1.6)), "words"),
-        (said(segment(0, 9.5, avg_logprob=-1.1)), said(segment(0, 2, text="little")), "words"),
-        (said(segment(0, 9.5, avg_logprob=-1.1)), said(), "words"),
-        (said(segment(0, 9.5, text="so " * 40, avg_logprob=-0.1)), said(segment(0, 9, text="so")), "so"),
-        (said(), said(segment(0, 9, text="late")), "late"),
-    ],
-    ids=["surer", "less sure", "less covered", "nothing", "no loop", "something"],
-)
-def test_of_two_hearings_the_one_with_more_evidence_stands(first: Heard, second: Heard, kept: str) -> None:
-    engine = Script(first, said(segment(0, 9.5)), again=[second])
-    found, _ = transcribe(engine, [Span(0, 10), Span(20, 30)])
-    assert [s.text for s in found.transcript.segments] == [kept, "words"]
-    assert [length for length, _ in engine.asked_again] == [10 * SAMPLE_RATE]
-
-
-def test_only_what_has_no_text_is_heard_again_and_put_in_its_place() -> None:
-    late = segment(1, 3, text="late", words=(Word(1, 3, "late", 0.9),))
-    engine = Script(said(segment(0, 4), segment(9, 12)), again=[said(late)])
-    found, _ = transcribe(engine, [Span(0, 5), Span(5.5, 12)], word_timestamps=True)
-    assert [(s.start, s.end, s.text) for s in found.transcript.segments] == [
-        (0, 4, "words"),
-        (5, 7, "late"),
-        (9, 12, "words"),
-    ]
-    assert found.transcript.segments[1].words == (Word(5, 7, "late", 0.9),)
-    assert engine.asked_again == [(5 * SAMPLE_RATE, Ask("en", "en", None, True))]
-
-
-def test_seconds_without_text_are_not_heard_again_where_nobody_speaks() -> None:
-    engine = Script(said(segment(0, 4), segment(7, 12)))
-    transcribe(engine, [Span(0, 4.5), Span(6.6, 12)])
-    assert engine.asked_again == []
-
-
-def test_what_is_found_without_confidence_fills_no_hole() -> None:
-    engine = Script(said(segment(0, 4)), again=[said(segment(0, 5, text="invented", avg_logprob=-1.3))])
-    found, _ = transcribe(engine, [Span(0, 10)])
-    assert [s.text for s in found.transcript.segments] == ["words"]
-
-
-def test_punctuation_alone_is_no_text() -> None:
-    engine = Script(said(segment(0, 9.5, text="...")), again=[said(segment(0, 9.5))])
-    found, _ = transcribe(engine, [Span(0, 10)])
-    assert [s.text for s in found.transcript.segments] == ["words"]
-
-
-def test_a_word_that_others_end_or_begin_with_fills_a_hole() -> None:
-    stands = (segment(0, 4, text="We met at the casino."), segment(9, 12, text="Some say so."))
-    engine = Script(said(*stands), again=[said(segment(0, 3, text="No. So"))])
-    found, _ = transcribe(engine, [Span(0, 12)])
-    assert [s.text for s in found.transcript.segments] == [stands[0].text, "No. So", stands[1].text]
-
-
-def test_without_a_detector_nothing_is_looked_for_where_there_is_no_text() -> None:
-    engine = Script(said(segment(0, 4)))
-    transcribe(engine, [Span(0, 10)], detected=False)
-    assert engine.asked_again == []
-
-
-@pytest.mark.parametrize("again", ["$50.", "Kevin, PLEASE"])
-def test_what_only_says_again_what_stands_beside_it_fills_no_hole(again: str) -> None:
-    stands = (segment(0, 4, text="The printer is $1,250."), segment(9, 12, text="Kevin, please order it."))
-    engine = Script(said(*stands), again=[said(segment(0, 3, text=again))])
-    found, _ = transcribe(engine, [Span(0, 12)])
-    assert [s.text for s in found.transcript.segments] == [s.text for s in stands]
-    assert len(engine.asked_again) == 1
-
-
-def test_a_prompt_that_costs_words_is_left_out_and_that_is_told() -> None:
-    engine = Script(said(segment(0, 2)), said(segment(0, 9.5)), said(segment(0, 9.5, text="all that was said")))
-    found, _ = transcribe(engine, [Span(0, 10), Span(20, 30)], initial_prompt="Maya")
-    assert [s.text for s in found.transcript.segments] == ["all that was said", "words"]
-    assert found.warnings == (
-        "The initial_prompt cost words in 1 of 2 stretches of speech, which were heard without it.",
-    )
-    assert [ask.prompt for _, ask in engine.asked] == ["Maya", None]
-
-
-def test_a_prompt_that_costs_words_again_and_again_is_asked_no_more() -> None:
-    short, whole = said(segment(0, 2)), said(segment(0, 9.5))
-    engine = Script(short, short, whole, whole, short, short, whole, whole, whole)
-    found, _ = transcribe(engine, [Span(place, place + 10) for place in range(0, 100, 20)], initial_prompt="Maya")
-    assert [ask.prompt for _, ask in engine.asked] == ["Maya", None, None, "Maya", None, None, None]
-    assert "in 4 of 5 stretches" in found.warnings[0]
-    assert found.warnings[0].endswith("heard without it, and so were all after them.")
-
-
-def test_one_stretch_that_lost_words_to_a_prompt_ends_it_for_no_other() -> None:
-    """Engines that take one piece at a time would give it up at once."""
-    short, whole = said(segment(0, 2)), said(segment(0, 9.5))
-    engine = Script(short, whole, whole, whole)
-    engine.batch_size = 1
-    found, _ = transcribe(engine, [Span(0, 10), Span(20, 30), Span(40, 50)], initial_prompt="Maya")
-    assert [ask.prompt for _, ask in engine.asked] == ["Maya", None, "Maya", "Maya"]
-    assert found.warnings[0].endswith("in 1 of 3 stretches of speech, which were heard without it.")
-
-
-def test_a_prompt_that_costs_nothing_is_not_blamed() -> None:
-    engine = Script(said(segment(0, 4)), said(segment(0, 4)), again=[said()])
-    found, _ = transcribe(engine, [Span(0, 10)], initial_prompt="Maya")
-    assert found.warnings == ()
 
 
 def test_a_prompt_is_cut_to_what_the_model_can_take_and_that_is_told() -> None:

@@ -58,7 +58,8 @@ def _settle(
     for hole in quality.holes(heard.segments, speech) if heard.segments and detected else ():
         found = _found(piece, hole, recogniser, plain)
         if not _is_echo(found, heard.segments, hole):
-            heard = replace(heard, segments=_filled(heard.segments, found))
+            new = _without_echoes(found, heard.segments, hole)
+            heard = replace(heard, segments=_filled(heard.segments, new))
     return Hearing(heard, prompt_failed)
 
 
@@ -88,16 +89,51 @@ def _is_echo(found: Sequence[Segment], around: Sequence[Segment], hole: Span) ->
 
     Then it is no stretch without text: a word's time was too short, as that of a long number can be.
     """
-    text, before, behind = (
-        [quality.bare(word) for segment in some for word in segment.text.split() if quality.bare(word)]
-        for some in (
-            found,
-            [segment for segment in around if segment.start < hole.start],
-            [segment for segment in around if segment.start >= hole.start],
-        )
-    )
+    text, (before, behind) = _words(found), map(_words, _around(hole, around))
     ends_number = len(text) == 1 and text[0].isdigit() and before[-1:] and before[-1].endswith(text[0])
     return bool(ends_number) or text in (before[-len(text) :], behind[: len(text)])
+
+
+def _without_echoes(found: Sequence[Segment], around: Sequence[Segment], hole: Span) -> list[Segment]:
+    """Return the text that was found in a stretch without the words at its edges that stand beside it already.
+
+    A stretch begins where the time of the word before it ends. Where that is too early, the stretch has the word in it,
+    or more of them; and likewise at its end. Beyond a pause it has none, and a word that is there again was said again.
+    """
+    before, behind = _around(hole, around)
+    front = back = 0
+    if before and max(hole.start - before[-1].end, found[0].start - hole.start) <= quality.ASTRAY_SECONDS:
+        front = _overlap(_words(before), _words(found))
+    if behind and max(behind[0].start - hole.end, hole.end - found[-1].end) <= quality.ASTRAY_SECONDS:
+        back = _overlap(_words(found), _words(behind))
+    places = [
+        (n, place) for n, s in enumerate(found) for place, word in enumerate(s.text.split()) if quality.bare(word)
+    ]
+    echoes = {*places[:front], *places[len(places) - back :]}
+    kept = [_without(segment, {place for which, place in echoes if which == n}) for n, segment in enumerate(found)]
+    return [segment for segment in kept if quality.has_words(segment)]
+
+
+def _without(segment: Segment, places: set[int]) -> Segment:
+    """Return a segment without some of its words, and with the times of those that are left, where they have any."""
+    left = quality.without_words(segment, places) if places else segment
+    return replace(left, start=left.words[0].start, end=left.words[-1].end) if places and left.words else left
+
+
+def _around(hole: Span, segments: Sequence[Segment]) -> tuple[list[Segment], list[Segment]]:
+    """Return the segments before a stretch without text, and those behind it."""
+    return [s for s in segments if s.start < hole.start], [s for s in segments if s.start >= hole.start]
+
+
+def _words(segments: Sequence[Segment]) -> list[str]:
+    """Return the words of segments, as they are compared."""
+    return [bare for segment in segments for word in segment.text.split() if (bare := quality.bare(word))]
+
+
+def _overlap(first: Sequence[str], second: Sequence[str]) -> int:
+    """Return with how many words, at most, the first text ends and the second begins."""
+    most = min(len(first), len(second))
+    return next((count for count in range(most, 0, -1) if first[-count:] == second[:count]), 0)
 
 
 def _moved(segment: Segment, hole: Span) -> Segment:

@@ -136,7 +136,7 @@ def without_loops(segments: Sequence[Segment], _: Sequence[Span]) -> Objections:
         words = segment.text.split()
         repeated = _repeated([bare(word) for word in words], [1] * len(words), LONGEST_PHRASE_WORDS)
         looped += bool(repeated)
-        kept.append(_without_words(segment, words, repeated) if repeated else segment)
+        kept.append(without_words(segment, repeated) if repeated else segment)
     lengths = [len(segment.text.split()) for segment in kept]
     repeated = _repeated([bare(segment.text) for segment in kept], lengths, LONGEST_PHRASE_SEGMENTS)
     return [s for place, s in enumerate(kept) if place not in repeated], looped + len(repeated)
@@ -231,13 +231,14 @@ def _repeated(units: Sequence[str], words: Sequence[int], longest: int) -> set[i
     return repeated
 
 
-def _without_words(segment: Segment, words: Sequence[str], repeated: set[int]) -> Segment:
+def without_words(segment: Segment, places: set[int]) -> Segment:
     """Return a segment without the words of its text that stand at the given places."""
-    text = " ".join(word for place, word in enumerate(words) if place not in repeated)
+    words = segment.text.split()
+    text = " ".join(word for place, word in enumerate(words) if place not in places)
     owner = [place for place, word in enumerate(words) for _ in word]
     timed, offset = [], 0
     for word in segment.words or ():
-        if offset < len(owner) and owner[offset] not in repeated:
+        if offset < len(owner) and owner[offset] not in places:
             timed.append(word)
         offset += len("".join(word.text.split()))
     return replace(
