@@ -1,4 +1,4 @@
-"""A real worker on disks that are really full: no task is lost to that as long as somebody makes room in time."""
+"""A real worker on disks, and with a Redis, that are really full: no task is lost to that if there is room in time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from audiofiles import sample
+from maie import keys
 from stack import MIB, Stack, wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
@@ -121,6 +122,24 @@ def test_a_disk_that_is_full_when_the_result_is_written(place: Place, audio: byt
     wait_until_it_waits(place.stack, task_id)
     assert not list(place.results.folder.glob(f"{task_id}*"))
     place.results.make_room()
+    assert_done(place.stack, task_id)
+
+
+def test_a_redis_that_is_full_too_is_freed_by_what_is_past_its_retention(place: Place, audio: bytes) -> None:
+    redis = place.stack.redis()
+    old = place.stack.accept(audio)
+    assert_done(place.stack, old)
+    place.results.leave(0)
+    task_id = place.stack.accept(audio)
+    wait_until_it_waits(place.stack, task_id)
+    soon = time.time() + 3  # when there is room on the disk, and only Redis is waited for
+    redis.zadd(keys.ENDED, {old: soon - 7 * 86400})
+    redis.config_set("maxmemory", 1)
+    try:
+        place.results.make_room()
+        wait_for(lambda: not redis.exists(keys.task(old)), 20, "the end of what is past its retention")
+    finally:
+        redis.config_set("maxmemory", 0)
     assert_done(place.stack, task_id)
 
 
