@@ -34,7 +34,8 @@ class Disk:
         self.folder = folder
         self._filler = folder / "filler"
         folder.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={4 * MIB}", "tmpfs", str(folder)], check=True)
+        options = f"size={4 * MIB},nr_inodes=40"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
 
     def leave(self, room: int) -> None:
         """Fill it up to so many bytes."""
@@ -43,8 +44,14 @@ class Disk:
             stream.truncate(0)
             stream.write(b"x" * (about.f_bavail * about.f_frsize - room))
 
+    def leave_names(self, count: int) -> None:
+        """Fill it with empty files up to so many more."""
+        for number in range(os.statvfs(self.folder).f_favail - count):
+            self._filler.with_suffix(f".{number}").touch()
+
     def make_room(self) -> None:
-        self._filler.unlink(missing_ok=True)
+        for filler in self.folder.glob(f"{self._filler.name}*"):
+            filler.unlink()
 
     def unmount(self) -> None:
         subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
@@ -108,8 +115,13 @@ def assert_done(stack: Stack, task_id: str) -> None:
     assert len(state["results"]["raw_transcript"].split()) > AUDIO_SECONDS  # a word a second
 
 
-def test_a_disk_that_is_full_while_audio_is_decoded(place: Place, audio: bytes) -> None:
-    task_id = accept(place, audio)
+@pytest.mark.parametrize("lacks", ["room", "names"])
+def test_a_disk_that_is_full_while_audio_is_decoded(place: Place, audio: bytes, lacks: str) -> None:
+    if lacks == "names":
+        place.uploads.leave_names(2)  # the task's folder and its audio
+        task_id = place.stack.accept(audio)
+    else:
+        task_id = accept(place, audio)
     wait_until_it_waits(place.stack, task_id)
     assert (place.stack.data / "uploads" / task_id / "audio").read_bytes() == audio
     place.uploads.make_room()

@@ -21,7 +21,11 @@ HOURS = 3 * 3600.0
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(watching, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(watching, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
     return clock
 
 
@@ -68,3 +72,11 @@ def test_the_language_model_gets_its_time_by_the_decoded_length_too(clock: Simpl
     clock.now += 100
     watched.tick(Progress(Stage.CLEAN, 0.0))
     assert seconds_until_timeout(watched, clock, clock.now) == 3 * 600 + 1
+
+
+def test_waiting_for_room_on_the_disk_counts_for_no_limit(clock: SimpleNamespace) -> None:
+    watched = watch(30.0)
+    clock.now += 50
+    watched.wait(1000)
+    assert clock.now == 2050
+    assert seconds_until_timeout(watched, clock, clock.now) == 61

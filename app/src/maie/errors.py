@@ -7,6 +7,8 @@ A client sees ``code``, ``http_status`` and ``detail``; nothing else of an error
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 OUT_OF_MEMORY_TEXTS = ("out of memory", "alloc_failed", "bad_alloc", "failed to allocate", "cannot allocate memory")
 """How CUDA and CTranslate2, cuBLAS, the C++ library, ONNX Runtime and Linux say it."""
@@ -278,6 +280,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY_TEXTS)
 
 
-def is_disk_full(error: OSError) -> bool:
-    """Whether the disk, or the service's share of it, has no room left."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+@contextmanager
+def telling_a_full_disk() -> Iterator[None]:
+    """Raise :class:`DiskFull` in the place of a system's error that means it: no room, no names, or no share left."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull from error
+        raise

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from maie.domain import TaskKind, TaskResult, to_dict
-from maie.errors import DiskFull, is_disk_full
+from maie.errors import telling_a_full_disk
 from maie.prompts import Turn
 
 STRAY_RESULT_SECONDS = 3600.0
@@ -127,17 +127,15 @@ def _write_whole(final: Path, content: dict[str, Any]) -> None:
     # A worker that was taken for lost may still write the same file.
     partial = final.with_suffix(f".{os.getpid()}.partial")
     try:
-        with partial.open("w", encoding="utf-8") as stream:
-            json.dump(content, stream, ensure_ascii=False)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(final)
-        sync_folder(final.parent)
-    except OSError as error:
+        with telling_a_full_disk():
+            with partial.open("w", encoding="utf-8") as stream:
+                json.dump(content, stream, ensure_ascii=False)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(final)
+            sync_folder(final.parent)
+    finally:
         partial.unlink(missing_ok=True)
-        if is_disk_full(error):
-            raise DiskFull from error
-        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -20,7 +20,7 @@ import soxr
 from numpy.typing import NDArray
 
 from maie.domain import SAMPLE_RATE
-from maie.errors import AudioTooLong, DiskFull, EmptyAudio, UndecodableAudio, is_disk_full
+from maie.errors import AudioTooLong, EmptyAudio, UndecodableAudio, telling_a_full_disk
 from maie.stages import lengths, tracks
 from maie.stages.container import declared_seconds, open_container
 from maie.stages.frames import Mono, Trouble, decoded, mixed
@@ -104,7 +104,8 @@ def decode(path: Path, max_seconds: float, on_progress: Callable[[float], None],
     sound = lengths.sound_of(path)
     folder = path.parent if os.access(path.parent, os.W_OK) else None
     with ExitStack() as on_failure:
-        file = on_failure.enter_context(tempfile.TemporaryFile(dir=folder, prefix="decode-"))
+        with telling_a_full_disk():
+            file = on_failure.enter_context(tempfile.TemporaryFile(dir=folder, prefix="decode-"))
         with ExitStack() as opened:
             source = None
             if sound is not None and sound.is_longer:
@@ -190,13 +191,9 @@ def _write(
 def _write_all(file: IO[bytes], data: bytes) -> None:
     """Write past the file's buffer, of which closing the file would try to write the rest."""
     left = memoryview(data)
-    try:
+    with telling_a_full_disk():
         while left:
             left = left[os.write(file.fileno(), left) :]
-    except OSError as error:
-        if is_disk_full(error):
-            raise DiskFull from error
-        raise
 
 
 def _resampled(blocks: Iterator[Mono]) -> Iterator[tuple[float | None, Samples]]:
