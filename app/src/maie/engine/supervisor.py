@@ -135,7 +135,7 @@ class Engine:
             raise self._death() from error
         pulse = Pulse(self._settings, self.pid)
         while True:
-            message = self._receive(tick, pulse.is_gone, "made no progress any more and was ended")
+            message = self._receive(tick, pulse.is_gone, "stopped making progress and was ended")
             pulse.heard(message)
             if isinstance(message, TaskResult):
                 self._upkeep.worked()
