@@ -58,7 +58,7 @@ lint: venv ## ruff, mypy, ansible-lint, and the locks against their sources
 
 .PHONY: unit
 unit: venv $(MODELS) ## Tests that start no service
-	@scripts/system-packages systemd:systemd-analyze
+	@scripts/system-packages openssl systemd:systemd-analyze
 	pytest tests/unit tests/ansible -m "not device" $(SPREAD)
 
 # What depends on Python and its libraries; kills and queues of tasks do so no more than these.
@@ -72,7 +72,7 @@ python310: venv $(MODELS) ## The tests of the service under Python 3.10, where t
 
 .PHONY: integration
 integration: venv $(MODELS) ## The service with real Redis, real worker and real engine on this machine
-	@scripts/system-packages redis-server espeak-ng curl openssl strace
+	@scripts/system-packages redis-server espeak-ng curl nodejs:node openssl strace
 	pytest tests/integration tests/e2e -m "not device" $(SPREAD)
 	@# What is measured wants the machine for itself.
 	pytest tests/performance -m "not device"

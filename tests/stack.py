@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -146,24 +147,32 @@ def free_port() -> int:
 class Stack:
     """The service in ``folder``. Settings are given without their prefix: ``queue_capacity=5``.
 
+    With ``certified`` it listens on all addresses, over TLS.
+
     Attributes:
         before: What stands before the command of each process, such as a tracer.
     """
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, certified: bool = False, **settings: Any) -> None:
         self.folder = folder
         self.credentials = folder / "credentials"
         self.data = folder / "data"
         self.redis_socket = folder / "redis.sock"
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if certified else 'http'}://127.0.0.1:{self.port}"
+        self.certificate = self.credentials / "tls_cert.pem"
         self.units: list[Unit] = []
         self.before: list[str] = []
         for path in (self.credentials, self.data, folder / "redis"):
             path.mkdir()
         (self.credentials / "redis_password").write_text(REDIS_PASSWORD + "\n")
         (self.credentials / "api_keys").write_text(f"tests:{hashlib.sha256(KEY.encode()).hexdigest()}\n")
+        if certified:
+            self.certify()
+        # Made once: it takes longer than an upload.
+        self.trust = ssl.create_default_context(cafile=self.certificate if certified else None)
         self._chosen = {
+            "host": "0.0.0.0" if certified else "127.0.0.1",
             "profile": "embedded",
             "release": "test",
             "credentials_dir": self.credentials,
@@ -182,6 +191,13 @@ class Stack:
             **{f"MAIE_{name.upper()}": str(value) for name, value in self._chosen.items()},
         }
         self.redis_unit = self.start_redis()
+
+    def certify(self) -> None:
+        """Make a certificate for this machine."""
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        command += ["-keyout", str(self.credentials / "tls_key.pem"), "-out", str(self.certificate)]
+        command += ["-subj", "/CN=maie", "-addext", "subjectAltName=IP:127.0.0.1"]
+        subprocess.run(command, check=True, capture_output=True)
 
     def settings(self, **others: Any) -> Settings:
         """Return the settings that its processes have, but for others that are given."""
@@ -228,12 +244,14 @@ class Stack:
 
     def healthy(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health", timeout=2).status_code == 200
+            return httpx.get(f"{self.url}/health", timeout=2, verify=self.trust).status_code == 200
         except httpx.HTTPError:
             return False
 
     def client(self, key: str = KEY, **options: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"X-API-Key": key}, timeout=60, **options)
+        return httpx.Client(
+            base_url=self.url, headers={"X-API-Key": key}, **{"timeout": 60, "verify": self.trust, **options}
+        )
 
     def post(self, audio: bytes, name: str = "audio.wav", **fields: Any) -> httpx.Response:
         with self.client() as client:

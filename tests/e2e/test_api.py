@@ -227,21 +227,9 @@ def test_there_is_no_default_key(own_stack: Callable[..., Stack], keys: str | No
 def test_beyond_loopback_there_is_tls_or_nothing(own_stack: Callable[..., Stack]) -> None:
     stack = own_stack(host="0.0.0.0")
     assert "tls_cert.pem is missing" in refuses_to_start(stack.maie("api"), stack.folder / "api.log")
-    certificate, key = (stack.credentials / name for name in ("tls_cert.pem", "tls_key.pem"))
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += [
-        "-keyout",
-        str(key),
-        "-out",
-        str(certificate),
-        "-subj",
-        "/CN=maie",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    stack.certify()
     process = stack.maie("api")
-    trust = ssl.create_default_context(cafile=str(certificate))
+    trust = ssl.create_default_context(cafile=stack.certificate)
 
     def answer() -> bool:
         try:

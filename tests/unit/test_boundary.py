@@ -3,8 +3,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from maie.api import boundary
-from maie.api.boundary import Exchange
+from maie.api.boundary import CLIENT_GONE, Drains, Exchange
 
 
 class Wire:
@@ -27,8 +28,9 @@ class Wire:
         self.sent.append({**message, "read": self.read})
 
 
-async def answer_early(wire: Wire) -> None:
-    exchange = Exchange({"headers": [(b"transfer-encoding", b"chunked")]}, wire.receive, wire.send)
+async def answer_early(wire: Wire, drains: Drains | None = None) -> None:
+    scope = {"headers": [(b"transfer-encoding", b"chunked")]}
+    exchange = Exchange(scope, wire.receive, wire.send, drains or Drains())
     await exchange.send({"type": "http.response.start", "status": 413, "headers": []})
     await exchange.send({"type": "http.response.body", "body": b"no"})
 
@@ -48,11 +50,13 @@ def test_the_rest_is_read_only_so_far() -> None:
     assert wire.read == boundary.DRAIN_BYTES // 1024**2
 
 
-def test_a_client_that_goes_silent_is_not_waited_for(monkeypatch: Any) -> None:
-    monkeypatch.setattr(boundary, "DRAIN_SECONDS", 0.1)
+@pytest.mark.parametrize("limit", ["DRAIN_SECONDS", "DRAIN_IDLE_SECONDS"])
+def test_a_client_that_goes_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(boundary, limit, 0.1)
     wire = Wire(chunks=2)
-    asyncio.run(asyncio.wait_for(answer_early(wire), 5))
-    assert wire.read == 2
+    drains = Drains()
+    asyncio.run(asyncio.wait_for(answer_early(wire, drains), 3))
+    assert (wire.read, drains.count) == (2, 0)
     assert wire.sent[-1]["more_body"] is False
 
 
@@ -60,10 +64,53 @@ def test_an_answer_after_the_body_leaves_the_connection_open() -> None:
     wire = Wire(chunks=None)
 
     async def answer() -> None:
-        exchange = Exchange({"headers": []}, wire.receive, wire.send)
+        exchange = Exchange({"headers": []}, wire.receive, wire.send, Drains())
         await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
         await exchange.send({"type": "http.response.body", "body": b"yes"})
 
     asyncio.run(answer())
     assert wire.read == 0
     assert wire.sent[0]["headers"] == []
+
+
+def test_only_so_many_are_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boundary, "MOST_DRAINS", 2)
+    monkeypatch.setattr(boundary, "DRAIN_IDLE_SECONDS", 0.1)
+    wires = [Wire(chunks=1) for _ in range(3)]
+
+    async def main() -> None:
+        drains = Drains()
+        await asyncio.gather(*(answer_early(wire, drains) for wire in wires))
+
+    asyncio.run(main())
+    assert [wire.read for wire in wires] == [1, 1, 0]
+    assert all(wire.sent[-1]["more_body"] is False for wire in wires)
+
+
+def test_an_answer_to_a_client_that_has_gone_counts_as_such() -> None:
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def main() -> int | None:
+        exchange = Exchange({"headers": [(b"content-length", b"9")]}, gone, Wire(chunks=0).send, Drains())
+        await exchange.receive()
+        await exchange.send({"type": "http.response.start", "status": 500, "headers": []})
+        return exchange.status
+
+    assert asyncio.run(main()) == CLIENT_GONE
+
+
+def test_a_long_answer_goes_out_in_pieces() -> None:
+    wire = Wire(chunks=0)
+    body = bytes(range(256)) * 1000
+
+    async def main() -> None:
+        exchange = Exchange({"headers": []}, wire.receive, wire.send, Drains())
+        await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
+        await exchange.send({"type": "http.response.body", "body": body})
+
+    asyncio.run(main())
+    pieces = wire.sent[1:]
+    assert b"".join(piece["body"] for piece in pieces) == body
+    assert max(len(piece["body"]) for piece in pieces) <= boundary.PIECE_BYTES
+    assert [piece.get("more_body", False) for piece in pieces] == [True, True, True, False]

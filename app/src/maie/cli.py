@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pwd
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -54,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MaieError as error:
         _say(f"maie: {error.detail}")
         return 1
+    except PermissionError as error:
+        _say(f"maie: {error.filename} is not open to the user {_user()}. {_remedy(arguments.command)}")
+        return 2
     except KeyboardInterrupt:
         return 130
 
@@ -62,6 +66,19 @@ def _say(line: str, end: str = "\n") -> None:
     """Write for the person at the terminal; standard output is for results only."""
     sys.stderr.write(line + end)
     sys.stderr.flush()
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # of a container, which may give no name to it
+        return str(os.getuid())
+
+
+def _remedy(command: str) -> str:
+    if command in ("api", "worker"):
+        return f"The service's unit has what it needs: run 'systemctl start maie-{command}' as root."
+    return "Run it as root."
 
 
 def _no_arguments(_: argparse.ArgumentParser) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from errno import EACCES
 from typing import Any
 
 import redis
@@ -26,11 +28,14 @@ def connect(settings: Settings) -> redis.Redis:
     """Return a client of the service's Redis; nothing is sent yet.
 
     Raises:
-        ConfigurationError: The password is not there.
+        PermissionError: The password is not open to this user.
+        ConfigurationError: It is not there.
     """
     password_file = settings.credentials_dir / "redis_password"
     try:
         password = password_file.read_text(encoding="utf-8").strip()
+    except PermissionError:
+        raise
     except OSError as error:
         raise ConfigurationError(
             f"The password of Redis can't be read from {password_file}: {error.strerror}."
@@ -64,6 +69,7 @@ def wait_for_redis(connection: redis.Redis) -> None:
     """Return when Redis answers; the service manager's own time limit bounds the wait.
 
     Raises:
+        PermissionError: Its socket is not open to this user.
         ConfigurationError: Redis would delete tasks to make room, or refuses the password.
     """
     while True:
@@ -72,6 +78,10 @@ def wait_for_redis(connection: redis.Redis) -> None:
         except redis.AuthenticationError:
             raise ConfigurationError("Redis refuses the password in credentials_dir/redis_password.") from None
         except redis.RedisError as error:
+            if isinstance(error.__context__, PermissionError):
+                raise PermissionError(
+                    EACCES, os.strerror(EACCES), connection.get_connection_kwargs().get("path")
+                ) from None
             notify("STATUS=Waiting for Redis")
             log.warning("Redis does not answer yet", error=str(error))
             time.sleep(WAIT_SECONDS)

@@ -40,6 +40,22 @@ class ConfigurationError(MaieError):
     title = "Configuration error"
 
 
+class MalformedRequest(MaieError):
+    """What the client sends is not HTTP."""
+
+    code = "malformed_request"
+    http_status = 400
+    title = "The request is not well-formed HTTP"
+
+
+class HeadTooLarge(MaieError):
+    """The path and headers of a request are longer than is taken."""
+
+    code = "head_too_large"
+    http_status = 431
+    title = "The head of the request is too large"
+
+
 class Unauthorized(MaieError):
     """No API key, or a wrong one."""
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from errno import EACCES
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,15 @@ class Files:
         self.results = data_dir / "results"
 
     def prepare(self) -> None:
-        """Make the folders."""
+        """Make the folders.
+
+        Raises:
+            PermissionError: This user may not write to them.
+        """
         for folder in (self.uploads, self.results):
             folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(EACCES, os.strerror(EACCES), str(folder))
 
     def free_bytes(self) -> int:
         """Bytes that are free where uploads go."""

@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         description="Serve HTTPS with the credentials tls_cert.pem and tls_key.pem wherever the API listens beyond "
         "loopback. False only behind a proxy that has TLS.",
     )
+    max_connections: int = Field(
+        700,
+        ge=10,
+        description="Connections to the API at a time. Beyond it those without a key are ended, the oldest of the "
+        "address that has most of them first. Each takes up to 0.4 MB of the API's memory.",
+    )
     credentials_dir: Path = Field(
         Path("/etc/maie/credentials"),
         description="Folder of the secrets: api_keys, redis_password, llm_key, tls_cert.pem, tls_key.pem. In a systemd "

@@ -135,6 +135,7 @@ def main() -> int:
         0 after a requested stop, 1 when the worker could not go on: the service manager then starts it again.
 
     Raises:
+        PermissionError: It can't start as this user.
         ConfigurationError: It can't start with these settings.
     """
     settings = load_settings()

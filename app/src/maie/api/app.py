@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import redis
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response, Security
+from fastapi.responses import JSONResponse
+from fastapi.security import APIKeyHeader
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
@@ -37,6 +39,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(
         title="MAIE",
         version=settings.release,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -45,15 +48,23 @@ def create_app(settings: Settings) -> ASGIApp:
     app.state.service = service
     app.state.metrics = metrics
     problems.install(app)
-    for part in (process, text, tasks, catalogue, health):
-        app.include_router(part.router)
+    # The boundary checks keys, before anything else is done; this only tells of them.
+    key = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", auto_error=False)
+    for part in (process, text, tasks, catalogue):
+        app.include_router(part.router, dependencies=[Security(key)])
+    app.include_router(health.router)
+    description = JSONResponse(app.openapi())
+
+    async def openapi(_: Request) -> Response:
+        return description
+
+    app.add_route("/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     return Boundary(app, keyring, metrics)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    service.files.prepare()
     background = [asyncio.create_task(_sweep_regularly(service)), asyncio.create_task(_feed_watchdog(service))]
     yield
     for task in background:

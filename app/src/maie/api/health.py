@@ -13,12 +13,14 @@ from maie.metrics import ApiMetrics
 router = APIRouter(tags=["operation"])
 
 
+@router.head("/health")
 @router.get("/health")
 async def health() -> Health:
     """The process answers. Says nothing of Redis or the worker, so that their trouble does not restart the API."""
     return Health(status="ok")
 
 
+@router.head("/ready", responses={503: {"model": Readiness}})
 @router.get("/ready", responses={503: {"model": Readiness}})
 def ready(response: Response, service: ServiceOf) -> Readiness:
     """Whether every part that the profile needs is up; 503 if not."""
@@ -70,6 +72,7 @@ def _state(up: bool) -> str:
     return "up" if up else "down"
 
 
+@router.head("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(request: Request) -> Response:
     """All metrics, in Prometheus' text format."""

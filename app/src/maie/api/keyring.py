@@ -26,10 +26,13 @@ class KeyRing:
         """Read the file of keys: a line ``id:<SHA-256 of the key in hex>`` for each; ``#`` begins a comment.
 
         Raises:
+            PermissionError: It is not open to this user.
             ConfigurationError: It can't be read, a line is malformed, or there is no key in it. There is no default.
         """
         try:
             text = path.read_text(encoding="utf-8")
+        except PermissionError:
+            raise
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"The API keys can't be read from {path}: {error}.") from None
         digests = {}

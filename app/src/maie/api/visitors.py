@@ -1,0 +1,200 @@
+"""Who is connected to the API, counted from the moment at which the kernel hands a connection over.
+
+Whoever reaches the port can connect, and a connection takes memory long before a key has been seen. So there are only
+so many at a time. One too many costs a connection without a key: the oldest of the address that has most of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+import time
+from asyncio import sslproto
+from collections.abc import Callable
+
+from maie.logs import get_logger
+
+ARRIVAL_SECONDS = 10.0
+"""Time for the first byte and TLS' handshake, from the connection on."""
+
+BACKLOG = 2048
+"""Connections that the kernel keeps until they are accepted."""
+
+ACCEPTED_TOGETHER = 64
+"""Connections that are accepted before those that are there already have their turn again."""
+
+PAUSE_SECONDS = 1.0
+"""How long none is accepted when the system can't give one: it has no descriptor or no memory for it."""
+
+WARNING_SECONDS = 60.0
+"""How often it is logged that there are too many."""
+
+# asyncio has a buffer of this size for each connection with TLS. Its own 256 KiB are most of what a connection takes.
+sslproto.SSLProtocol.max_size = 64 * 1024  # type: ignore[attr-defined]
+
+log = get_logger(__name__)
+
+
+class Visitor:
+    """One connection: a mere socket until its first byte, then TLS' handshake, then a protocol that serves it.
+
+    Attributes:
+        group: Whom it counts for: its address, of IPv6 the network that a customer gets.
+        known: Whether it has shown a key that is accepted.
+        gone: Whether it is over.
+    """
+
+    def __init__(self, connection: socket.socket, host: str, visitors: Visitors) -> None:
+        self.group = group_of(host)
+        self.known = False
+        self.gone = False
+        self._connection = connection
+        self._visitors = visitors
+        self._loop = asyncio.get_running_loop()
+        self._handshake: asyncio.Task[None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._timer = self._loop.call_later(ARRIVAL_SECONDS, self.end)
+        self._loop.add_reader(connection, self._begin)
+
+    def arrived(self, transport: asyncio.Transport) -> None:
+        """Note that a protocol serves it from now on."""
+        self._transport = transport
+        self._timer.cancel()
+
+    def recognise(self) -> None:
+        """Note that it has shown a key that is accepted."""
+        if not self.known and not self.gone:
+            self._visitors.recognise(self)
+
+    def end(self) -> None:
+        """End it at once, whatever it is doing. An orderly end of TLS would be one that a stranger can put off."""
+        self.leave()
+        if self._transport is not None:
+            self._transport.abort()
+        elif self._handshake is not None:
+            self._handshake.cancel()
+        else:
+            self._loop.remove_reader(self._connection)
+            self._connection.close()
+
+    def leave(self) -> None:
+        """Note that it is over."""
+        if not self.gone:
+            self.gone = True
+            self._timer.cancel()
+            self._visitors.leave(self)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a protocol serves it."""
+        return self._transport is not None
+
+    def _begin(self) -> None:
+        self._loop.remove_reader(self._connection)
+        self._handshake = self._loop.create_task(self._shake_hands())
+
+    async def _shake_hands(self) -> None:
+        visitors = self._visitors
+        try:
+            await self._loop.connect_accepted_socket(lambda: visitors.serve(self), self._connection, ssl=visitors.tls)
+        except OSError:  # it went away, or does not speak TLS
+            self.leave()
+
+
+class Visitors:
+    """Accepts connections and counts them.
+
+    Args:
+        listening: The socket at which they arrive.
+        tls: What TLS needs; None for none.
+        most: How many there may be at a time.
+        serve: Makes the protocol that serves one; it must call ``arrived`` and ``leave``.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        tls: ssl.SSLContext | None,
+        most: int,
+        serve: Callable[[Visitor], asyncio.Protocol],
+    ) -> None:
+        self.tls = tls
+        self.serve = serve
+        self._listening = listening
+        self._most = most
+        self._count = 0
+        self._strangers: dict[bytes, dict[Visitor, None]] = {}
+        self._warned = float("-inf")
+        self._loop = asyncio.get_running_loop()
+        listening.setblocking(False)
+        self._loop.add_reader(listening, self._accept)
+
+    def close(self) -> None:
+        """Accept no more, and end those that no protocol serves; their server ends the others."""
+        self._loop.remove_reader(self._listening)
+        self._listening.close()
+        for visitor in [visitor for group in self._strangers.values() for visitor in group]:
+            if not visitor.is_served:
+                visitor.end()
+
+    async def wait_closed(self) -> None:
+        """Return at once: nothing of it is left."""
+
+    def recognise(self, visitor: Visitor) -> None:
+        """Count a visitor as one with a key."""
+        self._forget(visitor)
+        visitor.known = True
+
+    def leave(self, visitor: Visitor) -> None:
+        """Count a visitor no more."""
+        self._count -= 1
+        if not visitor.known:
+            self._forget(visitor)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED_TOGETHER):
+            try:
+                connection, address = self._listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                log.warning("connections can't be accepted at present", error=str(error))
+                self._loop.remove_reader(self._listening)
+                self._loop.call_later(PAUSE_SECONDS, self._accept_again)
+                return
+            connection.setblocking(False)
+            visitor = Visitor(connection, address[0], self)
+            self._count += 1
+            self._strangers.setdefault(visitor.group, {})[visitor] = None
+            if self._count > self._most:
+                self._make_room()
+
+    def _accept_again(self) -> None:
+        if self._listening.fileno() >= 0:
+            self._loop.add_reader(self._listening, self._accept)
+
+    def _make_room(self) -> None:
+        """End a connection without a key. There is one: the newest, if need be."""
+        most = max(self._strangers.values(), key=len)
+        oldest = next(iter(most))
+        now = time.monotonic()
+        if now - self._warned > WARNING_SECONDS:
+            self._warned = now
+            log.warning("too many connections, so some without a key are ended", most=self._most, together=len(most))
+        oldest.end()
+
+    def _forget(self, visitor: Visitor) -> None:
+        group = self._strangers[visitor.group]
+        del group[visitor]
+        if not group:
+            del self._strangers[visitor.group]
+
+
+def group_of(host: str) -> bytes:
+    """Return whom an address counts for: itself, and of IPv6 its first 64 bits."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.packed[:8] if address.ipv4_mapped is None else address.ipv4_mapped.packed
+    return address.packed
