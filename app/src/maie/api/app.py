@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import redis
 from fastapi import FastAPI, Request, Response, Security
@@ -17,6 +18,7 @@ from maie.api import catalogue, health, problems, process, tasks, text
 from maie.api.boundary import Boundary
 from maie.api.keyring import KeyRing
 from maie.api.service import Service
+from maie.api.service import problems as possible_problems
 from maie.logs import get_logger
 from maie.metrics import ApiMetrics
 from maie.notify import notify
@@ -44,6 +46,7 @@ def create_app(settings: Settings) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
+        responses=possible_problems(400, 431),
     )
     app.state.service = service
     app.state.metrics = metrics
@@ -53,13 +56,25 @@ def create_app(settings: Settings) -> ASGIApp:
     for part in (process, text, tasks, catalogue):
         app.include_router(part.router, dependencies=[Security(key)])
     app.include_router(health.router)
-    description = JSONResponse(app.openapi())
+    description = JSONResponse(_describe(app))
 
     async def openapi(_: Request) -> Response:
         return description
 
     app.add_route("/openapi.json", openapi, methods=["GET"], include_in_schema=False)
     return Boundary(app, keyring, metrics)
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI description, without FastAPI's own form of 422: every error is a problem here."""
+    description = app.openapi()
+    for path in description["paths"].values():
+        for operation in path.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        del description["components"]["schemas"][name]
+    return description
 
 
 @asynccontextmanager

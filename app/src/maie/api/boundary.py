@@ -14,12 +14,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from maie.api.keyring import KeyRing
 from maie.api.problems import problem
 from maie.api.visitors import Visitor
-from maie.errors import MaieError, Unauthorized
+from maie.errors import HeadTooLarge, MaieError, Unauthorized
 from maie.logs import get_logger
 from maie.metrics import ApiMetrics
 
 PROTECTED = "/v1"
 """What lies below needs a key."""
+
+HEAD_BYTES = 16 * 1024
+"""Path, query and headers of a request; h11 takes no more either, unless all of it comes at once."""
 
 DRAIN_BYTES = 128 * 1024**2
 DRAIN_SECONDS = 120.0
@@ -151,7 +154,10 @@ class Boundary:
     async def _serve(self, scope: Scope, exchange: Exchange) -> None:
         path: str = scope["path"]
         app = self._app
-        if path == PROTECTED or path.startswith(f"{PROTECTED}/"):
+        head = len(scope["path"]) + len(scope["query_string"]) + sum(len(n) + len(v) for n, v in scope["headers"])
+        if head > HEAD_BYTES:
+            app = problem(HeadTooLarge(), "/")
+        elif path == PROTECTED or path.startswith(f"{PROTECTED}/"):
             key = next((value for name, value in scope["headers"] if name == b"x-api-key"), b"")
             scope["state"]["key_id"] = self._keyring.identify(key)
             if scope["state"]["key_id"] is None:

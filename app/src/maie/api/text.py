@@ -36,14 +36,25 @@ class TextTurn(BaseModel):
 class TextRequest(BaseModel):
     """Text, and what to do with it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["text"], "properties": {"text": {"type": "string"}}},
+                {"required": ["turns"], "properties": {"turns": {"type": "array"}}},
+            ]
+        },
+    )
 
     text: str | None = Field(None, description="The text; each line is a turn of a speaker whom nobody knows.")
     turns: list[TextTurn] | None = Field(
         None, fail_fast=True, description="The same as turns, where it is known who said what."
     )
     features: list[str] = Field(
-        default_factory=list, fail_fast=True, description=f"Of {', '.join(TEXT_FEATURES)}; none: clean_transcript."
+        default_factory=list,
+        fail_fast=True,
+        description="What the result shall hold; none: clean_transcript.",
+        json_schema_extra={"items": {"type": "string", "enum": list(TEXT_FEATURES)}},
     )
     template_id: str | None = Field(None, description="Template of the summary; needed with summary.")
     llm_required: bool = Field(
