@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from maie.api.visitors import MOST_SILENT
 from stack import MIB, Figure, Stack, rss
 from strangers import Strangers, slowest_health
 
@@ -13,7 +14,7 @@ MOST = 100
 SECONDS = 4.0
 
 
-@pytest.mark.parametrize(("kind", "count"), [("idle", 1000), ("pipelining", 300)])
+@pytest.mark.parametrize(("kind", "count"), [("idle", 3 * MOST_SILENT), ("pipelining", 300)])
 def test_strangers_neither_fill_the_service_nor_keep_others_out(
     own_stack: Callable[..., Stack], kind: str, count: int, figure: Figure
 ) -> None:
@@ -28,7 +29,7 @@ def test_strangers_neither_fill_the_service_nor_keep_others_out(
     grown = (rss(pid) - before) / MIB
     figure(f"{opened} {kind} connections: {held} held, {grown:.0f} MiB more, others waited {slowest:.2f} s at most")
     assert opened > MOST
-    assert held <= MOST + 2
+    assert held <= (MOST_SILENT if kind == "idle" else MOST) + 5
     assert slowest < 2
     assert grown < MOST * 0.4
     assert stack.unit("api").starts == 1

@@ -172,12 +172,37 @@ def test_a_handshake_that_is_not_finished_ends(certificate: tuple[Path, Path]) -
 def test_one_too_many_costs_the_oldest_of_the_address_that_has_most() -> None:
     async def main() -> list[bool]:
         async with served(most=3) as service:
-            other = await service.open("127.0.0.2")
-            held = [await service.open() for _ in range(6)]
+            held = []
+            for source in ("127.0.0.2", *["127.0.0.1"] * 6):
+                held.append(await service.open(source))
+                held[-1][1].write(b"G")
             await asyncio.sleep(0.1)
-            return [await answers(connection) for connection in (other, *held)]
+            return [await answers(connection, REQUEST[1:]) for connection in held]
 
     assert asyncio.run(main()) == [True, *[False] * 4, True, True]
+
+
+def test_the_same_goes_for_those_that_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visitors, "MOST_SILENT", 3)
+
+    async def main() -> list[bool]:
+        async with served() as service:
+            held = [await service.open(source) for source in ("127.0.0.2", *["127.0.0.1"] * 6)]
+            await asyncio.sleep(0.1)
+            return [await answers(connection) for connection in held]
+
+    assert asyncio.run(main()) == [True, *[False] * 4, True, True]
+
+
+def test_those_that_say_nothing_take_no_place_of_the_others() -> None:
+    async def main() -> list[bool]:
+        async with served(most=3) as service:
+            speaking = [await service.open() for _ in range(3)]
+            assert [await answers(connection) for connection in speaking] == [True] * 3
+            _silent = [await service.open() for _ in range(20)]
+            return [await answers(connection) for connection in speaking]
+
+    assert asyncio.run(main()) == [True] * 3
 
 
 def test_who_has_shown_a_key_stays() -> None:
@@ -186,9 +211,10 @@ def test_who_has_shown_a_key_stays() -> None:
             known = [await service.open() for _ in range(2)]
             assert [await answers(connection, KEYED) for connection in known] == [True, True]
             held = [await service.open() for _ in range(6)]
-            others = [await answers(connection) for connection in held]
-            assert others == [*[False] * 5, True]
-            assert await answers(held[-1], KEYED)
+            for _, writer in held:
+                writer.write(b"G")
+                await asyncio.sleep(0.02)
+            assert [await answers(connection, KEYED[1:]) for connection in held] == [*[False] * 5, True]
             refused = await answers(await service.open())
             return [await answers(connection) for connection in (*known, held[-1])], refused
 

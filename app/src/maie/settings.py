@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     max_connections: int = Field(
         700,
         ge=10,
-        description="Connections to the API at a time. Beyond it those without a key are ended, the oldest of the "
-        "address that has most of them first. Each takes up to 0.4 MB of the API's memory.",
+        description="Connections to the API at a time that have sent something. Beyond it those without a key are "
+        "ended, the oldest of the address that has most of them first. Each may take 0.4 MB of the API's memory.",
     )
     credentials_dir: Path = Field(
         Path("/etc/maie/credentials"),

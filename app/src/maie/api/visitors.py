@@ -1,7 +1,8 @@
 """Who is connected to the API, counted from the moment at which the kernel hands a connection over.
 
 Whoever reaches the port can connect, and a connection takes memory long before a key has been seen. So there are only
-so many at a time. One too many costs a connection without a key: the oldest of the address that has most of them.
+so many at a time: of those that have said nothing yet, which take next to none, and of all others. One too many costs
+one without a key: the oldest of the address that has most of them.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import socket
 import ssl
 import time
 from asyncio import sslproto
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from maie.logs import get_logger
 
 ARRIVAL_SECONDS = 10.0
 """Time for the first byte and TLS' handshake, from the connection on."""
+
+MOST_SILENT = 2048
+"""Connections at a time that have not sent a byte yet. Each takes a few kilobytes."""
 
 BACKLOG = 2048
 """Connections that the kernel keeps until they are accepted."""
@@ -42,12 +46,14 @@ class Visitor:
 
     Attributes:
         group: Whom it counts for: its address, of IPv6 the network that a customer gets.
+        silent: Whether it has sent nothing yet.
         known: Whether it has shown a key that is accepted.
         gone: Whether it is over.
     """
 
     def __init__(self, connection: socket.socket, host: str, visitors: Visitors) -> None:
         self.group = group_of(host)
+        self.silent = True
         self.known = False
         self.gone = False
         self._connection = connection
@@ -93,7 +99,18 @@ class Visitor:
 
     def _begin(self) -> None:
         self._loop.remove_reader(self._connection)
+        try:
+            has_come = self._connection.recv(1, socket.MSG_PEEK) != b""
+        except OSError:
+            has_come = False
+        if not has_come:
+            self.end()
+            return
+        self._visitors.hear(self)
+        if self.gone:
+            return
         self._handshake = self._loop.create_task(self._shake_hands())
+        self._handshake.add_done_callback(self._close_if_gone)
 
     async def _shake_hands(self) -> None:
         visitors = self._visitors
@@ -102,6 +119,40 @@ class Visitor:
         except OSError:  # it went away, or does not speak TLS
             self.leave()
 
+    def _close_if_gone(self, _: asyncio.Task[None]) -> None:
+        """Close what no transport has taken: a task that is ended at once has not begun."""
+        if self.gone:
+            self._connection.close()
+
+
+class Strangers:
+    """Connections that have shown no key."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._groups: dict[bytes, dict[Visitor, None]] = {}
+
+    def __iter__(self) -> Iterator[Visitor]:
+        return (visitor for group in self._groups.values() for visitor in group)
+
+    def add(self, visitor: Visitor) -> None:
+        """Add one, the newest."""
+        self._groups.setdefault(visitor.group, {})[visitor] = None
+        self.count += 1
+
+    def remove(self, visitor: Visitor) -> None:
+        """Remove one."""
+        group = self._groups[visitor.group]
+        del group[visitor]
+        if not group:
+            del self._groups[visitor.group]
+        self.count -= 1
+
+    def end_one(self) -> None:
+        """End the oldest of the address that has most of them."""
+        most = max(self._groups.values(), key=len)
+        next(iter(most)).end()
+
 
 class Visitors:
     """Accepts connections and counts them.
@@ -109,7 +160,7 @@ class Visitors:
     Args:
         listening: The socket at which they arrive.
         tls: What TLS needs; None for none.
-        most: How many there may be at a time.
+        most: How many there may be at a time that have said something.
         serve: Makes the protocol that serves one; it must call ``arrived`` and ``leave``.
     """
 
@@ -124,8 +175,9 @@ class Visitors:
         self.serve = serve
         self._listening = listening
         self._most = most
-        self._count = 0
-        self._strangers: dict[bytes, dict[Visitor, None]] = {}
+        self._silent = Strangers()
+        self._heard = Strangers()
+        self._known = 0
         self._warned = float("-inf")
         self._loop = asyncio.get_running_loop()
         listening.setblocking(False)
@@ -135,23 +187,34 @@ class Visitors:
         """Accept no more, and end those that no protocol serves; their server ends the others."""
         self._loop.remove_reader(self._listening)
         self._listening.close()
-        for visitor in [visitor for group in self._strangers.values() for visitor in group]:
+        for visitor in [*self._silent, *self._heard]:
             if not visitor.is_served:
                 visitor.end()
 
     async def wait_closed(self) -> None:
         """Return at once: nothing of it is left."""
 
+    def hear(self, visitor: Visitor) -> None:
+        """Count a visitor as one that has said something; this can be the end of it."""
+        self._silent.remove(visitor)
+        visitor.silent = False
+        self._heard.add(visitor)
+        if self._heard.count + self._known > self._most:
+            self._warn()
+            self._heard.end_one()
+
     def recognise(self, visitor: Visitor) -> None:
         """Count a visitor as one with a key."""
-        self._forget(visitor)
+        self._heard.remove(visitor)
         visitor.known = True
+        self._known += 1
 
     def leave(self, visitor: Visitor) -> None:
         """Count a visitor no more."""
-        self._count -= 1
-        if not visitor.known:
-            self._forget(visitor)
+        if visitor.known:
+            self._known -= 1
+        else:
+            (self._silent if visitor.silent else self._heard).remove(visitor)
 
     def _accept(self) -> None:
         for _ in range(ACCEPTED_TOGETHER):
@@ -165,31 +228,20 @@ class Visitors:
                 self._loop.call_later(PAUSE_SECONDS, self._accept_again)
                 return
             connection.setblocking(False)
-            visitor = Visitor(connection, address[0], self)
-            self._count += 1
-            self._strangers.setdefault(visitor.group, {})[visitor] = None
-            if self._count > self._most:
-                self._make_room()
+            self._silent.add(Visitor(connection, address[0], self))
+            if self._silent.count > MOST_SILENT:
+                self._warn()
+                self._silent.end_one()
 
     def _accept_again(self) -> None:
         if self._listening.fileno() >= 0:
             self._loop.add_reader(self._listening, self._accept)
 
-    def _make_room(self) -> None:
-        """End a connection without a key. There is one: the newest, if need be."""
-        most = max(self._strangers.values(), key=len)
-        oldest = next(iter(most))
+    def _warn(self) -> None:
         now = time.monotonic()
         if now - self._warned > WARNING_SECONDS:
             self._warned = now
-            log.warning("too many connections, so some without a key are ended", most=self._most, together=len(most))
-        oldest.end()
-
-    def _forget(self, visitor: Visitor) -> None:
-        group = self._strangers[visitor.group]
-        del group[visitor]
-        if not group:
-            del self._strangers[visitor.group]
+            log.warning("too many connections, so some without a key are ended")
 
 
 def group_of(host: str) -> bytes:
