@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -98,3 +99,16 @@ def test_a_refusal_reaches_the_client(refusing: Stack, status: int, client: str)
     key = prepare(refusing, status)
     sizes = (10 * MB, 30 * MB, 60 * MB) if FULL else (60 * MB,)
     assert [CLIENTS[client](refusing, size, key) for size in sizes] == [status] * len(sizes)
+
+
+@pytest.mark.parametrize("status", [401, 413, 429, 503])
+def test_who_asks_first_is_refused_before_it_has_sent_anything(refusing: Stack, status: int) -> None:
+    key = prepare(refusing, status)
+    head = f"POST /v1/process HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nExpect: 100-continue\r\n"
+    head += f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {60 * MB}\r\n\r\n"
+    with (
+        socket.create_connection(("127.0.0.1", refusing.port), timeout=2) as plain,
+        refusing.trust.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+    ):
+        connection.sendall(head.encode())
+        assert connection.recv(4096).startswith(f"HTTP/1.1 {status} ".encode())

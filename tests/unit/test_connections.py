@@ -75,7 +75,14 @@ class Served:
         self.server, self.port, self.app = server, port, app
 
     async def open(self, source: str = "127.0.0.1", **options: Any) -> Open:
-        return await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0), **options)
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)  # else the system may take a whole answer
+        connection.bind((source, 0))
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
+        if "ssl" in options:
+            options["server_hostname"] = "maie" if options["ssl"] else None
+        return await asyncio.open_connection(sock=connection, **options)
 
     async def emptied_after(self) -> float:
         began = time.monotonic()
