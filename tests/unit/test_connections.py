@@ -212,6 +212,41 @@ def test_those_that_say_nothing_take_no_place_of_the_others() -> None:
     assert asyncio.run(main()) == [True] * 3
 
 
+def test_who_leaves_without_a_word_costs_nobody_a_place() -> None:
+    async def main() -> list[bool]:
+        async with served(most=3) as service:
+            speaking = [await service.open() for _ in range(3)]
+            assert [await answers(connection) for connection in speaking] == [True] * 3
+            for _ in range(3):
+                _, writer = await service.open()
+                writer.close()
+            await asyncio.sleep(0.05)
+            return [await answers(connection) for connection in speaking]
+
+    assert asyncio.run(main()) == [True] * 3
+
+
+def test_of_many_that_come_at_once_all_but_one_are_closed_at_once() -> None:
+    async def main() -> list[bool]:
+        async with served(most=1) as service:
+            came = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(10)]
+            for connection in came:
+                connection.sendall(b"G")
+            await asyncio.sleep(0.2)
+            closed = []
+            for connection in came:
+                with suppress(ConnectionResetError), connection:
+                    connection.setblocking(False)
+                    closed.append(True)
+                    try:
+                        connection.recv(1)
+                    except BlockingIOError:
+                        closed[-1] = False
+            return closed
+
+    assert asyncio.run(main()) == [*[True] * 9, False]
+
+
 def test_who_has_shown_a_key_stays() -> None:
     async def main() -> tuple[list[bool], bool]:
         async with served(most=3) as service:

@@ -65,9 +65,11 @@ class Visitor:
         self._loop.add_reader(connection, self._begin)
 
     def arrived(self, transport: asyncio.Transport) -> None:
-        """Note that a protocol serves it from now on."""
+        """Note that a protocol serves it from now on, unless it was ended meanwhile."""
         self._transport = transport
         self._timer.cancel()
+        if self.gone:
+            transport.abort()
 
     def recognise(self) -> None:
         """Note that it has shown a key that is accepted."""
