@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from audiofiles import CODECS, encode, pitch, read, tone, write_wav
 from maie.errors import EmptyAudio, NotAudio, UndecodableAudio
-from maie.stages import container
+from maie.stages import container, lengths
 from maie.stages.decode import decode
 
 SCRIPTS = {
@@ -75,7 +75,8 @@ def test_a_script_is_not_followed_even_when_it_is_taken_for_audio(
     write_wav(tmp_path / "secret.wav", tone(1, 16_000))
     path = tmp_path / "audio"
     path.write_bytes(SCRIPTS[name])
-    monkeypatch.setattr(container, "sniff", lambda _: demuxer)
+    for module in (container, lengths):
+        monkeypatch.setattr(module, "sniff", lambda _: demuxer)
     with pytest.raises((UndecodableAudio, EmptyAudio)):
         read(path)
 
