@@ -86,7 +86,7 @@ REFUSED: Table = (
     ("a database", rb"SQLite format 3\0"),
     ("a MIDI file, which holds notes and no sound", rb"MThd|RIFF.{4}RMID"),
     ("a Flash animation", rb"[FCZ]WS[\x01-\x40]"),
-    ("a font or a SoundFont", rb"wOF[F2]|OTTO|\0\x01\0\0\0|RIFF.{4}sfbk"),
+    ("a font or a SoundFont", rb"wOF[F2]|OTTO|RIFF.{4}sfbk"),
     ("DSS Pro (DS2) of a dictation machine: convert it to WAV or MP3 with the maker's program", rb"[\x01-\x07]ds2"),
     ("an encrypted dictation: decrypt it with the maker's program", rb"\x03enc"),
     ("RealMedia: convert it to WAV or MP3", rb"\.RMF|\.ra\xfd"),
