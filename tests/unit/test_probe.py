@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from audiocases import make
 from audiofiles import CODECS, MODEL, encode, tone, write_wav
-from maie.errors import AudioTooLong, EmptyAudio, NotAudio, Unavailable, UndecodableAudio
+from maie.errors import AudioTooLong, EmptyAudio, NotAudio, TrackNotFound, Unavailable, UndecodableAudio
 from maie.settings import Settings
 from maie.stages import probe as module
 from maie.stages.probe import ADDRESS_SPACE_BYTES, CPU_SECONDS, probe
@@ -44,6 +45,19 @@ def test_verdicts(tmp_path: Path, settings: Settings) -> None:
         with pytest.raises(error) as raised:
             probe(path, settings)
         assert type(raised.value) is error
+
+
+def test_any_track_may_have_the_sound_and_one_that_is_asked_for_must_be_there(
+    tmp_path: Path, settings: Settings
+) -> None:
+    tracks = [{"codec": "aac", "at": []}, {"codec": "aac"}]
+    path = make(tmp_path / "audio", {"file": {"container": "matroska", "tracks": tracks}})
+    assert probe(path, settings) is not None
+    assert probe(path, settings, 2) is not None
+    with pytest.raises(EmptyAudio):
+        probe(path, settings, 1)
+    with pytest.raises(TrackNotFound, match="no track 3: the file has 2 audio tracks"):
+        probe(path, settings, 3)
 
 
 def test_cut_mp3_is_taken_while_it_holds_audio(tmp_path: Path, settings: Settings) -> None:

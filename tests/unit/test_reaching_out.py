@@ -13,7 +13,7 @@ from audiocases import make
 from audiofiles import encode, tone
 from maie.errors import EmptyAudio, MaieError
 from maie.stages import container
-from maie.stages.container import open_audio
+from maie.stages.container import open_container, usable_tracks
 from maie.stages.decode import decode
 from maie.stages.sniff import BURIED, MAGIC
 
@@ -32,8 +32,8 @@ def test_a_script_gets_nothing_even_when_it_is_taken_for_what_it_is(
     path.write_text(SCRIPTS[script].format(tmp_path / "secret.wav"))
     for demuxer in {script, "mov", "mp3", "aac", *(name for name, _ in MAGIC + BURIED)}:
         monkeypatch.setattr(container, "sniff", lambda _, demuxer=demuxer: demuxer)
-        with contextlib.suppress(MaieError, av.FFmpegError), open_audio(path) as (opened, stream):
-            assert not [frame for frame in opened.decode(stream) if frame.samples], demuxer
+        with contextlib.suppress(MaieError, av.FFmpegError), open_container(path) as opened:
+            assert not [frame for frame in opened.decode(usable_tracks(opened)[0]) if frame.samples], demuxer
 
 
 def test_quicktime_does_not_get_the_file_that_it_names_as_its_sound(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 from audiofiles import encode, tone
-from maie.stages.container import open_audio
+from maie.stages.container import open_container
 from maie.stages.timeline import Timeline
 
 FRAME = 0.02
@@ -24,8 +24,8 @@ def placed(tmp_path: Path, times: Sequence[float | None], max_seconds: float = 1
         frame.sample_rate, frame.time_base = 16_000, Fraction(1, 1000)
         frame.pts = None if time is None else round(time * 1000)
         frames.append(frame)
-    with open_audio(encode(tmp_path / "audio", tone(1, 16_000), 16_000, "wav")) as (container, stream):
-        timeline = Timeline(container, stream, max_seconds)
+    with open_container(encode(tmp_path / "audio", tone(1, 16_000), 16_000, "wav")) as container:
+        timeline = Timeline(container, container.streams.audio[0], max_seconds)
         begins = []
         for start, _ in timeline.place(iter(frames)):
             begins.append(timeline.end if start is None else start)

@@ -94,14 +94,14 @@ async def _receive(request: Request, task_id: str, service: Service, still_alive
     require_language(options.language, service.settings)
     if form.size == 0:
         raise EmptyAudio("The file has no bytes.")
-    seconds = await _probe(task_id, service, still_alive)
+    seconds = await _probe(task_id, service, still_alive, options.track)
     return new_task(request, task_id, options, Upload(form.filename or "", form.size, seconds))
 
 
-async def _probe(task_id: str, service: Service, still_alive: StillAlive) -> float | None:
+async def _probe(task_id: str, service: Service, still_alive: StillAlive, track: int | None = None) -> float | None:
     """Look at the audio when it is its turn; the place in the queue is kept until then."""
     path = service.files.audio(task_id)
-    probing = asyncio.get_running_loop().run_in_executor(_probers, probe, path, service.settings)
+    probing = asyncio.get_running_loop().run_in_executor(_probers, probe, path, service.settings, track)
     try:
         while True:
             await still_alive()

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from maie.errors import UndecodableAudio
+from maie.errors import TrackNotFound, UndecodableAudio
 from maie.stages.sniff import sniff
 
 if TYPE_CHECKING:
@@ -69,43 +69,23 @@ ENCRYPTED = ("enca", "drms")
 
 @contextmanager
 def open_container(path: Path, source: Source | None = None) -> Iterator[av.container.InputContainer]:
-    """Open a file for decoding.
+    """Open a file for decoding; as :func:`open_file`."""
+    with path.open("rb") as file, open_file(file, source) as container:
+        yield container
+
+
+@contextmanager
+def open_file(file: BinaryIO, source: Source | None = None) -> Iterator[av.container.InputContainer]:
+    """Open a file for decoding that is open already.
 
     Args:
-        path: The file.
+        file: The file.
         source: What is read in its place, where some of its bytes have to be put right first.
 
     Raises:
         NotAudio, EmptyAudio: See :func:`maie.stages.sniff.sniff`.
         UndecodableAudio: The container can't be read.
     """
-    with path.open("rb") as file, _opened(file, source) as container:
-        yield container
-
-
-@contextmanager
-def open_file(file: BinaryIO) -> Iterator[tuple[av.container.InputContainer, av.audio.stream.AudioStream]]:
-    """Decode a file that is open already, with its first audio stream that can be decoded; raises as the above.
-
-    Raises:
-        UndecodableAudio: It holds no audio that can be decoded.
-    """
-    with _opened(file, None) as container:
-        stream = next(filter(can_be_decoded, container.streams.audio), None)
-        if stream is None:
-            raise UndecodableAudio(why_none(container))
-        yield container, stream
-
-
-@contextmanager
-def open_audio(path: Path) -> Iterator[tuple[av.container.InputContainer, av.audio.stream.AudioStream]]:
-    """Open a file with its first audio stream that can be decoded; raises as :func:`open_file`."""
-    with path.open("rb") as file, open_file(file) as opened:
-        yield opened
-
-
-@contextmanager
-def _opened(file: BinaryIO, source: Source | None) -> Iterator[av.container.InputContainer]:
     import av
 
     demuxer = sniff(file)
@@ -130,6 +110,30 @@ def _opened(file: BinaryIO, source: Source | None) -> Iterator[av.container.Inpu
         yield container
 
 
+def usable_tracks(
+    container: av.container.InputContainer, wanted: int | None = None
+) -> list[av.audio.stream.AudioStream]:
+    """Return the audio tracks that can be decoded, at least one; of them the one that is wanted, if any is.
+
+    Args:
+        container: The open file.
+        wanted: Number among all audio tracks of the file, from 1.
+
+    Raises:
+        TrackNotFound: There is no such track.
+        UndecodableAudio: No track, or not the one that is wanted, can be decoded.
+    """
+    tracks = list(container.streams.audio)
+    if wanted is not None and not 1 <= wanted <= len(tracks):
+        count = f"{len(tracks)} audio track{'' if len(tracks) == 1 else 's'}"
+        raise TrackNotFound(f"There is no track {wanted}: the file has {count}.")
+    asked = tracks if wanted is None else [tracks[wanted - 1]]
+    usable = [track for track in asked if can_be_decoded(track)]
+    if not usable:
+        raise UndecodableAudio(_why_none(container, asked))
+    return usable
+
+
 def can_be_decoded(stream: av.audio.stream.AudioStream) -> bool:
     """Whether a stream is in a codec that may be used, and not encrypted."""
     return stream.codec_context is not None and stream.codec_context.name in CODECS and not _is_encrypted(stream)
@@ -142,9 +146,8 @@ def _is_encrypted(stream: av.audio.stream.AudioStream) -> bool:
         return False
 
 
-def why_none(container: av.container.InputContainer) -> str:
-    """Return a sentence on a file of which no audio can be decoded; nothing of it is quoted."""
-    streams = container.streams.audio
+def _why_none(container: av.container.InputContainer, streams: list[av.audio.stream.AudioStream]) -> str:
+    """Return a sentence on a file of which these tracks can't be decoded; nothing of it is quoted."""
     if not streams:
         return f"The file holds {'a video and ' if container.streams.video else ''}no audio."
     if any(map(_is_encrypted, streams)):

@@ -13,14 +13,23 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from maie.errors import AudioTooLong, EmptyAudio, MaieError, NotAudio, Unavailable, UndecodableAudio
+from maie.errors import (
+    AudioTooLong,
+    EmptyAudio,
+    MaieError,
+    NotAudio,
+    TrackNotFound,
+    Unavailable,
+    UndecodableAudio,
+)
 from maie.stages.confine import confine
-from maie.stages.container import MAX_RATE, MIN_RATE, declared_seconds, open_file
+from maie.stages.container import MAX_RATE, MIN_RATE, declared_seconds, open_file, usable_tracks
 
 if TYPE_CHECKING:
     from maie.settings import Settings
@@ -39,22 +48,30 @@ MAX_PACKETS = 200
 
 UNCONFINED = "unconfined"
 
-VERDICTS: dict[str, type[MaieError]] = {e.code: e for e in (NotAudio, UndecodableAudio, EmptyAudio, Unavailable)}
+VERDICTS: dict[str, type[MaieError]] = {
+    e.code: e for e in (NotAudio, UndecodableAudio, EmptyAudio, TrackNotFound, Unavailable)
+}
 
 
-def probe(path: Path, settings: Settings) -> float | None:
+def probe(path: Path, settings: Settings, track: int | None = None) -> float | None:
     """Return the seconds of audio that the file's header claims, or None where it claims none.
+
+    Args:
+        path: The file.
+        settings: How long audio may be, and whether the child is confined.
+        track: Number of the audio track that is asked for, from 1; None for any.
 
     Raises:
         NotAudio: The bytes are of no supported format.
         UndecodableAudio: The first of it can't be decoded, or the decoder broke one of its limits.
         EmptyAudio: No bytes, or no sound.
+        TrackNotFound: The file has no such track.
         AudioTooLong: The header claims more than ``max_audio_seconds``.
         Unavailable: The child can't be confined on this machine, so it looks at nothing.
     """
     command = [sys.executable, "-I", "-m", "maie.stages.probe", str(path.resolve())]
-    if not settings.probe_confined:
-        command.append(UNCONFINED)
+    command += [] if settings.probe_confined else [UNCONFINED]
+    command += [] if track is None else [str(track)]
     try:
         child = subprocess.run(  # noqa: S603 - the path is ours, and no shell sees it
             command,
@@ -78,13 +95,14 @@ def probe(path: Path, settings: Settings) -> float | None:
     return declared
 
 
-def _decode_first_second(file: BinaryIO) -> float | None:
-    """Decode until there is a second of sound and return the declared length; raises as :func:`probe` does."""
+def _decode_first_second(file: BinaryIO, track: int | None) -> float | None:
+    """Decode a second of sound, of any track, and return the declared length; raises as :func:`probe` does."""
     import av
 
     seconds, damaged = 0.0, False
-    with open_file(file) as (container, stream):
-        packets = islice(container.demux(stream), MAX_PACKETS)
+    with open_file(file) as container:
+        tracks = usable_tracks(container, track)
+        packets: Iterator[Any] = islice(container.demux(tracks), MAX_PACKETS)
         while seconds < 1.0:
             try:
                 frames = next(packets).decode()
@@ -99,7 +117,7 @@ def _decode_first_second(file: BinaryIO) -> float | None:
                 seconds += frame.samples / frame.sample_rate
         if seconds == 0.0:
             raise UndecodableAudio if damaged else EmptyAudio("The file holds no sound.")
-        return declared_seconds(container, stream)
+        return declared_seconds(container, tracks[0])
 
 
 def _child() -> None:
@@ -116,7 +134,8 @@ def _child() -> None:
         try:
             if UNCONFINED not in sys.argv[2:]:
                 confine()
-            answer: dict[str, Any] = {"seconds": _decode_first_second(file)}
+            track = next((int(argument) for argument in sys.argv[2:] if argument != UNCONFINED), None)
+            answer: dict[str, Any] = {"seconds": _decode_first_second(file, track)}
         except MaieError as error:
             answer = {"code": error.code, "detail": error.detail}
     sys.stdout.write(json.dumps(answer))

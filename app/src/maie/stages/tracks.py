@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maie.errors import TrackNotFound, UndecodableAudio
-from maie.stages.container import can_be_decoded, open_container, why_none
+from maie.errors import UndecodableAudio
+from maie.stages.container import open_container, usable_tracks
 from maie.stages.frames import as_floats, raw_channels
 
 if TYPE_CHECKING:
@@ -52,15 +52,11 @@ def choose(container: av.container.InputContainer, path: Path, wanted: int | Non
         wanted: The number that the client asks for, from 1, among the audio tracks.
 
     Raises:
-        TrackNotFound: There is no such track.
-        UndecodableAudio: No track, or not the one that is wanted, can be decoded.
+        TrackNotFound, UndecodableAudio: See :func:`maie.stages.container.usable_tracks`.
     """
-    tracks = list(container.streams.audio)
+    tracks, usable = list(container.streams.audio), usable_tracks(container, wanted)
     if wanted is not None:
-        return Choice(_numbered(tracks, wanted), ())
-    usable = [track for track in tracks if can_be_decoded(track)]
-    if not usable:
-        raise UndecodableAudio(why_none(container))
+        return Choice(usable[0], ())
     if len(usable) == 1:
         return Choice(usable[0], _told(tracks, usable, usable[0], ""))
     marked = [track for track in usable if track.disposition & track.disposition.default] or usable
@@ -71,16 +67,6 @@ def choose(container: av.container.InputContainer, path: Path, wanted: int | Non
     if levels[taken.index] < SILENT_DB and levels[loudest.index] > levels[taken.index] + LOUDER_DB:
         taken, why = loudest, ", for the default track is silent"
     return Choice(taken, _told(tracks, usable, taken, why))
-
-
-def _numbered(tracks: Sequence[Stream], wanted: int) -> Stream:
-    if not 1 <= wanted <= len(tracks):
-        count = f"{len(tracks)} audio track{'' if len(tracks) == 1 else 's'}"
-        raise TrackNotFound(f"There is no track {wanted}: the file has {count}.")
-    track = tracks[wanted - 1]
-    if not can_be_decoded(track):
-        raise UndecodableAudio(f"Track {wanted} is in {_codec(track)!r}, which is not supported.")
-    return track
 
 
 def _codec(track: Stream) -> str:
