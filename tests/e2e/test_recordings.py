@@ -36,3 +36,13 @@ def test_what_a_recording_holds_decides(service: Stack, tmp_path: Path, name: st
     text = state["results"]["raw_transcript"].lower()
     assert "thursday" in text
     assert "may 22" in text
+
+
+def test_a_track_is_taken_by_its_number_or_refused_at_once(service: Stack, tmp_path: Path) -> None:
+    content = make(tmp_path / "audio", ALL["the one that is asked for"]).read_bytes()
+    with service.client() as client:
+        taken = client.post("/v1/process", files={"file": content}, data={"track": "1"})
+        refused = client.post("/v1/process", files={"file": content}, data={"track": "3"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "track_not_found")
+    state = service.wait_final(taken.json()["task_id"])
+    assert "thursday" in state["results"]["raw_transcript"].lower()
