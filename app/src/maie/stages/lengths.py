@@ -136,8 +136,8 @@ def _sound(file: BinaryIO, form: Form, end: int, is_rf64: bool) -> Sound | None:
     width = struct.calcsize(form.size)
     place, field, long_size = form.base + form.first, 0, None
     for _ in range(MAX_CHUNKS):
-        name, size = _chunk(file, form, place)
-        if size is None:
+        name, size = _chunk(file, form, place) if place < end else (b"", None)
+        if size is None or size < 0:
             return None
         begin = place + form.id_bytes + width
         if is_rf64 and name == b"ds64":
@@ -152,11 +152,11 @@ def _sound(file: BinaryIO, form: Form, end: int, is_rf64: bool) -> Sound | None:
     declared = long_size if in_long and long_size is not None else size
     if not 0 < declared < LEAST_UNKNOWN:
         return None
-    behind = _next(form, place, declared + (0 if not form.counts_head else form.id_bytes + width))
-    if declared < end - begin and _are_chunks(file, form, behind, end):
+    if declared < end - begin and _are_chunks(file, form, _next(form, place, declared), end):
         return Sound(declared, declared, (begin, b""))
     present = end - begin
     written = present + (form.id_bytes + width if form.counts_head else 0)
+    written = min(written, 0xFFFFFFFF) if width == 4 else written
     patch = (field, struct.pack("<Q", present)) if in_long else (begin - width, struct.pack(form.size, written))
     return Sound(declared, present, patch)
 
