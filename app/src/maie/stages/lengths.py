@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from maie.errors import MaieError
 from maie.stages.sniff import sniff
 
 LEAST_UNKNOWN = 1_999_000_000
@@ -115,8 +116,14 @@ def is_chunked(path: Path) -> bool:
 
 
 def _begin(file: BinaryIO) -> int:
-    """Go to where the recording begins, behind stray bytes, and return the place."""
-    sniff(file)
+    """Go to where the recording begins, behind stray bytes, and return the place.
+
+    Of what is refused that is the file's beginning: who opens it for decoding says why.
+    """
+    try:
+        sniff(file)
+    except MaieError:
+        file.seek(0)
     return file.tell()
 
 
