@@ -100,7 +100,7 @@ def sound_of(path: Path) -> Sound | None:
         head = file.read(40)
         form = _form(head)
         end = file.seek(0, os.SEEK_END)
-        if head[:4] == b".snd":
+        if head[:4] == b".snd" and len(head) >= 12:
             first, declared = struct.unpack(">II", head[4:12])
             known = 0 < declared < LEAST_UNKNOWN and begin + first < end
             return Sound(declared, end - begin - first, (begin + 8, b"")) if known else None
