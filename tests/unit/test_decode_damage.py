@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import random
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from audiocases import make
 from audiofiles import CODECS, encode, pitch, read, tone
 from maie.errors import AudioTooLong, EmptyAudio, MaieError, UndecodableAudio
+from maie.stages.container import packets
 
 
 @pytest.mark.parametrize("magic", [b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3", b"\0\0\0\x20ftypM4A ", b"\xff\xfb\x90\x64"])
@@ -94,3 +97,22 @@ def test_wav_with_a_length_that_was_never_filled_in(tmp_path: Path) -> None:
     with read(path) as audio:
         assert audio.seconds == 3.0
         assert audio.warnings == ()
+
+
+def test_streams_that_appear_on_the_way_cost_nothing(tmp_path: Path) -> None:
+    """PyAV asks at the file's end for streams that it has not known at its beginning, now and then."""
+
+    class Container:
+        def demux(self) -> Iterator[str]:
+            yield from ("first", "flushed")
+            raise IndexError
+
+    assert list(packets(Container())) == ["first", "flushed"]
+    one = {"container": "mpegts", "tracks": [{"codec": "mp2", "rate": 48000}]}
+    two = {**one, "options": {"mpegts_start_pid": "600"}, "tracks": 4 * one["tracks"]}
+    first, second = (make(tmp_path / name, {"file": made}) for name, made in (("one", one), ("two", two)))
+    path = tmp_path / "both"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    for _ in range(5):
+        with read(path) as audio:
+            assert audio.seconds == pytest.approx(5, abs=0.1)

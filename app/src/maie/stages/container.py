@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from maie.errors import TrackNotFound, UndecodableAudio
 from maie.stages.sniff import sniff
@@ -132,6 +132,16 @@ def usable_tracks(
     if not usable:
         raise UndecodableAudio(_why_none(container, asked))
     return usable
+
+
+def packets(container: av.container.InputContainer, *streams: av.audio.stream.AudioStream) -> Iterator[Any]:
+    """Yield the packets of these streams, or of all.
+
+    Streams may appear on the way, as in transport streams. PyAV does not know them, and at the end of the file, when
+    all others have been flushed, it may stumble over them.
+    """
+    with suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 def can_be_decoded(stream: av.audio.stream.AudioStream) -> bool:

@@ -13,7 +13,6 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -29,7 +28,7 @@ from maie.errors import (
     UndecodableAudio,
 )
 from maie.stages.confine import confine
-from maie.stages.container import MAX_RATE, MIN_RATE, declared_seconds, open_file, usable_tracks
+from maie.stages.container import MAX_RATE, MIN_RATE, declared_seconds, open_file, packets, usable_tracks
 
 if TYPE_CHECKING:
     from maie.settings import Settings
@@ -102,10 +101,10 @@ def _decode_first_second(file: BinaryIO, track: int | None) -> float | None:
     seconds, damaged = 0.0, False
     with open_file(file) as container:
         tracks = usable_tracks(container, track)
-        packets: Iterator[Any] = islice(container.demux(tracks), MAX_PACKETS)
+        first = islice(packets(container, *tracks), MAX_PACKETS)
         while seconds < 1.0:
             try:
-                frames = next(packets).decode()
+                frames = next(first).decode()
             except StopIteration:
                 break
             except av.FFmpegError:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from maie.stages.container import packets
+
 if TYPE_CHECKING:
     import av.audio.frame
     import av.container
@@ -56,7 +58,7 @@ class Timeline:
         What comes before them of other tracks tells when the container starts: FFmpeg itself does not know it of
         tracks that it is not allowed to decode.
         """
-        for packet in self._container.demux():
+        for packet in packets(self._container):
             if packet.stream.index == self._stream.index:
                 yield packet
             elif packet.pts is not None and packet.stream.type in ("video", "audio"):

@@ -7,15 +7,15 @@ another track is not gives way to that. What was left out is told, so that a cli
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from maie.errors import UndecodableAudio
-from maie.stages.container import open_container, usable_tracks
+from maie.stages.container import open_container, packets, usable_tracks
 from maie.stages.frames import as_floats, raw_channels
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def _listen(
     import av
 
     heard = {stream.index: 0.0 for stream in streams}
-    packets: Iterator[Any] = container.demux(streams)
-    for packet in packets:
+    for packet in packets(container, *streams):
         try:
             for frame in packet.decode():
                 heard[packet.stream.index] += frame.samples / frame.sample_rate
