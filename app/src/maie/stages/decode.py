@@ -24,7 +24,7 @@ from maie.errors import AudioTooLong, EmptyAudio, UndecodableAudio, telling_a_fu
 from maie.stages import lengths, tracks
 from maie.stages.container import declared_seconds, open_container
 from maie.stages.frames import Mono, Trouble, decoded, mixed
-from maie.stages.levels import Levels
+from maie.stages.levels import Centre, Levels
 from maie.stages.timeline import Timeline
 
 Samples = NDArray[np.float32]
@@ -173,7 +173,7 @@ def _write(
     on_progress: Callable[[float], None],
 ) -> int:
     """Write 16 kHz samples as floats, each block at its time, and return where they end; gaps take no space."""
-    end = 0
+    end, centre = 0, Centre()
     for start, block in blocks:
         if start is not None and round(start * SAMPLE_RATE) > end:
             end = round(start * SAMPLE_RATE)
@@ -181,8 +181,9 @@ def _write(
         end += len(block)
         if end > max_seconds * SAMPLE_RATE:
             raise AudioTooLong(f"The audio is longer than {max_seconds:.0f} seconds.")
-        levels.add(block)
-        _write_all(file, block.astype(np.float32, copy=False).tobytes())
+        centred = centre.centred(block)
+        levels.add(centred)
+        _write_all(file, centred.astype(np.float32, copy=False).tobytes())
         if declared:
             on_progress(min(1.0, end / SAMPLE_RATE / declared))
     return end

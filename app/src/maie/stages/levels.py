@@ -27,6 +27,24 @@ SILENCE_DB = -150.0
 """Lower levels, which even a file of floats has no use for, count as none at all."""
 
 
+class Centre:
+    """Takes an offset of the samples (direct current) out, which would leave quiet speech no room to be raised."""
+
+    def __init__(self) -> None:
+        self._offset: np.float32 | None = None
+
+    def centred(self, samples: Samples) -> Samples:
+        """Return the next samples (16 kHz, mono) without their offset, which may change from second to second."""
+        if len(samples) == 0:
+            return samples
+        mean = samples.mean()
+        before = mean if self._offset is None else self._offset
+        self._offset = mean if len(samples) >= SAMPLE_RATE // 2 else before  # less of it tells too little
+        change = np.linspace(0.0, 1.0, len(samples), dtype=np.float32) * (self._offset - before)
+        centred: Samples = samples - before - change
+        return centred
+
+
 class Levels:
     """Gathers the levels of a recording while it is decoded: 120 bytes a second."""
 

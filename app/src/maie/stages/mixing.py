@@ -62,12 +62,10 @@ class Mixer:
         self._seen = np.empty((channels, 0))
         self._scale = 1.0 / channels
         self._weights: NDArray[np.float32] | None = None
-        self._offset: Samples | None = None
 
     def mix(self, block: Samples) -> Samples:
         """Return one channel of a block of shape (channels, samples)."""
         channels, length = block.shape
-        block = self._centred(block)
         if channels == 1:
             only: Samples = block[0]
             return only
@@ -77,15 +75,6 @@ class Mixer:
         self._notice_noise(powers)
         weights = self._weigh(speech, powers).astype(np.float32)
         return self._weighted(pieces, weights).reshape(-1)[:length]
-
-    def _centred(self, block: Samples) -> Samples:
-        """Take out an offset of the samples (direct current), which would leave quiet speech no room to be raised."""
-        length = block.shape[1]
-        means = block.mean(axis=1, keepdims=True)
-        before = means if self._offset is None else self._offset
-        self._offset = means if length == self.length else before  # less of it tells too little
-        ramp = np.linspace(0.0, 1.0, length, dtype=np.float32)
-        return block - (before + (self._offset - before) * ramp)
 
     def _speech_band(self, pieces: Samples) -> Samples:
         """Return what tells about speech: no direct current, little hum, and no more samples than that takes."""
