@@ -6,6 +6,7 @@ closes is opened again. Ends with its standard input; prints how many connection
 
 from __future__ import annotations
 
+import resource
 import select
 import socket
 import ssl
@@ -90,6 +91,8 @@ def attack(kind: str, address: tuple[str, int], count: int, source: str) -> Iter
 
 def main() -> None:
     kind, host, port, count, source = sys.argv[1:]
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     total = 0
     for opened in attack(kind, (host, int(port)), int(count), source):
         total = opened

@@ -9,9 +9,16 @@ from stack import MIB, Figure
 from strangers import Strangers
 from virtual import ADDRESS, Device
 
-pytestmark = pytest.mark.device
-ROUNDS = 40
-ASK = f"curl -sk -m 10 -o /dev/null -w '%{{http_code}} %{{time_total}}\\n' https://{ADDRESS}:8000/health || true"
+pytestmark = [pytest.mark.device, pytest.mark.timeout(7200)]
+ASK = f"""
+import ssl, time, urllib.request
+trusting = ssl._create_unverified_context()
+for _ in range(40):
+    began = time.monotonic()
+    urllib.request.urlopen('https://{ADDRESS}:8000/health', timeout=10, context=trusting).read()
+    print(time.monotonic() - began)
+    time.sleep(0.2)
+"""
 
 
 def unit(device: Device, name: str) -> int:
@@ -34,18 +41,16 @@ def test_strangers_neither_end_the_api_nor_keep_others_out(
     strangers = Strangers(kind, (ADDRESS, 8000), count)
     watching.start()
     try:
-        asked = device.shell(f"for _ in $(seq {ROUNDS}); do {ASK}; sleep 0.2; done").splitlines()
+        slowest = max(map(float, device.shell(f'python3 -c "{ASK}"').split()))
     finally:
         done.set()
         watching.join()
         opened = strangers.end()
-    answers = [line.split() for line in asked]
-    slowest, share = max(float(seconds) for _, seconds in answers), max(most) / unit(device, "MemoryMax")
+    share = max(most) / unit(device, "MemoryMax")
     figure(
         f"{opened} {kind} connections: {max(most) / MIB:.0f} MiB at most ({before / MIB:.0f} before), "
         f"{share:.0%} of the limit; others waited {slowest:.2f} s at most"
     )
-    assert {status for status, _ in answers} == {"200"}
     assert slowest <= 2
     assert share <= 0.6
     assert unit(device, "MainPID") == pid

@@ -23,7 +23,6 @@ from maie.settings import Settings, load_settings
 GRACEFUL_SECONDS = 20
 """How long requests that are under way may take at a shutdown."""
 
-
 HEADERS = [("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
 """Of every answer."""
 
