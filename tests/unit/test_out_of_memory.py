@@ -7,12 +7,12 @@ import sys
 
 import pytest
 from audiofiles import LLM
-from maie.errors import is_out_of_memory
+from maie.exhaustion import is_out_of_memory
 
 LOAD = f"""
 import resource, ctranslate2, tokenizers
 from pathlib import Path
-from maie import errors, llm
+from maie import exhaustion, llm
 from maie.settings import Settings
 settings = Settings(profile="embedded", asr_model="", llm_backend="ctranslate2", llm_model={str(LLM)!r}, llm_threads=1)
 pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -21,7 +21,7 @@ resource.setrlimit(resource.RLIMIT_AS, (room, room))
 try:
     llm.load(settings)
 except Exception as error:
-    print(type(error).__name__, errors.is_out_of_memory(error))
+    print(type(error).__name__, exhaustion.is_out_of_memory(error))
 """
 
 

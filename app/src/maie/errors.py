@@ -6,13 +6,6 @@ A client sees ``code``, ``http_status`` and ``detail``; nothing else of an error
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-OUT_OF_MEMORY_TEXTS = ("out of memory", "alloc_failed", "bad_alloc", "failed to allocate", "cannot allocate memory")
-"""How CUDA and CTranslate2, cuBLAS, the C++ library, ONNX Runtime and Linux say it."""
-
 
 class MaieError(Exception):
     """Base of all errors that MAIE raises on purpose.
@@ -288,20 +281,3 @@ class LlmInputTooLong(LlmFailed):
 
     code = "llm_input_too_long"
     title = "The text does not fit in the language model's context"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of any library says that there was no memory, the host's or the GPU's."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY_TEXTS)
-
-
-@contextmanager
-def telling_a_full_disk() -> Iterator[None]:
-    """Raise :class:`DiskFull` in the place of a system's error that means it: no room, no names, or no share left."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull from error
-        raise

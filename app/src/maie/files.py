@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from maie.domain import TaskKind, TaskResult, to_dict
-from maie.errors import telling_a_full_disk
+from maie.exhaustion import telling_a_full_disk
 from maie.prompts import Turn
 
 STRAY_RESULT_SECONDS = 3600.0

@@ -18,7 +18,8 @@ from structlog.contextvars import bound_contextvars
 from maie.domain import EngineJob
 from maie.engine.messages import Alive, Failed, FromChild, Interim, Ready
 from maie.engine.server_unit import take_lease
-from maie.errors import EngineFailed, EngineOutOfMemory, MaieError, is_out_of_memory
+from maie.errors import EngineFailed, EngineOutOfMemory, MaieError
+from maie.exhaustion import is_out_of_memory
 from maie.logs import configure_logging, get_logger
 from maie.pipeline import Models, load_models, run
 from maie.settings import Settings

@@ -11,7 +11,8 @@ from typing import Any
 from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from maie.errors import ConfigurationError, LlmInputTooLong, is_out_of_memory
+from maie.errors import ConfigurationError, LlmInputTooLong
+from maie.exhaustion import is_out_of_memory
 from maie.llm.base import Chat, Reply
 from maie.modelfiles import model_name, model_sha256
 from maie.prompts import Message

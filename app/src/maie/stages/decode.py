@@ -20,7 +20,8 @@ import soxr
 from numpy.typing import NDArray
 
 from maie.domain import SAMPLE_RATE
-from maie.errors import AudioTooLong, EmptyAudio, UndecodableAudio, telling_a_full_disk
+from maie.errors import AudioTooLong, EmptyAudio, UndecodableAudio
+from maie.exhaustion import telling_a_full_disk
 from maie.stages import lengths, tracks
 from maie.stages.container import declared_seconds, open_container
 from maie.stages.frames import Mono, Trouble, decoded, mixed
