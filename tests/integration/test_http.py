@@ -28,7 +28,7 @@ def api(make_stack: Callable[..., Stack]) -> Stack:
 
 
 @pytest.mark.parametrize(
-    ("key", "examples"), [(KEY, 450 if FULL else 20), (None, 500 if FULL else 15)], ids=["with the key", "without"]
+    ("key", "examples"), [(KEY, 360 if FULL else 20), (None, 310 if FULL else 15)], ids=["with the key", "without"]
 )
 def test_it_is_as_its_description_says(
     api: Stack, key: str | None, examples: int, tmp_path: Path, figure: Figure
