@@ -23,6 +23,9 @@ MAX_GAIN_DB = 80.0
 LEAST_RANGE_DB = 8.0
 """Loudness of speech goes up and down by more than this; that of an empty room, or of a hum, does not."""
 
+NO_OFFSET = 0.1
+"""Share of a second's level up to which its mean is part of the sound."""
+
 SILENCE_DB = -150.0
 """Lower levels, which even a file of floats has no use for, count as none at all."""
 
@@ -38,6 +41,8 @@ class Centre:
         if len(samples) == 0:
             return samples
         mean = samples.mean()
+        if abs(mean) < NO_OFFSET * samples.std():
+            mean = np.float32(0.0)
         before = mean if self._offset is None else self._offset
         self._offset = mean if len(samples) >= SAMPLE_RATE // 2 else before  # less of it tells too little
         change = np.linspace(0.0, 1.0, len(samples), dtype=np.float32) * (self._offset - before)
