@@ -29,7 +29,6 @@ log = get_logger(__name__)
 OOM_SCORE = "500"
 """Makes the kernel take this process, which is replaced, before the worker and Redis."""
 
-
 BEATS, LEAST_BEAT_SECONDS = 4, 1.0
 """How often a process that runs says so, in the time after which a silent one counts as hung; and seconds between."""
 
@@ -57,7 +56,7 @@ def main(pipe: Connection, settings: Settings, hears: bool) -> None:
     teller.tell(Ready(models.versions, round(time.perf_counter() - begun, 3)))
     with contextlib.suppress(EOFError):
         while (job := pipe.recv()) is not None:
-            with bound_contextvars(task_id=job.task_id), teller.beating():
+            with bound_contextvars(task_id=job.task_id), teller.working():
                 answer = _work(job, models, settings, teller)
             teller.tell(answer)
             if isinstance(answer, Failed) and answer.fatal:
@@ -65,12 +64,17 @@ def main(pipe: Connection, settings: Settings, hears: bool) -> None:
 
 
 class _Teller:
-    """The child's end of the pipe, for the thread that works and the one that beats."""
+    """The child's end of the pipe, for the thread that works and the one that says again and again that it does.
+
+    That one is there from the beginning: for a new one there may be no memory when a job begins.
+    """
 
     def __init__(self, pipe: Connection, beat_seconds: float) -> None:
         self._pipe = pipe
         self._beat_seconds = beat_seconds
         self._lock = threading.Lock()
+        self._is_working = False
+        threading.Thread(target=self._beat, name="beat", daemon=True).start()
 
     def tell(self, message: FromChild) -> None:
         """Send a message."""
@@ -78,21 +82,22 @@ class _Teller:
             self._pipe.send(message)
 
     @contextlib.contextmanager
-    def beating(self) -> Iterator[None]:
-        """Say again and again that the process runs."""
-        done = threading.Event()
-
-        def beat() -> None:
-            while not done.wait(self._beat_seconds):
-                self.tell(Alive())
-
-        thread = threading.Thread(target=beat, name="beat", daemon=True)
-        thread.start()
+    def working(self) -> Iterator[None]:
+        """Have it told that the process runs, as long as there is a job."""
+        with self._lock:
+            self._is_working = True
         try:
             yield
         finally:
-            done.set()
-            thread.join()
+            with self._lock:
+                self._is_working = False
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(self._beat_seconds)
+            with self._lock, contextlib.suppress(OSError):  # without a parent this process ends by itself
+                if self._is_working:
+                    self._pipe.send(Alive())
 
 
 def _work(job: EngineJob, models: Models, settings: Settings, teller: _Teller) -> FromChild:
