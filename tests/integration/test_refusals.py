@@ -89,7 +89,7 @@ def test_two_files_at_a_time_are_looked_at_and_the_others_keep_their_places(
     at_work, most, renewals = 0, 0, dict.fromkeys("abcdef", 0)
     lock = threading.Lock()
 
-    def slow_probe(path: Path, _: Settings) -> float:
+    def slow_probe(path: Path, _: Settings, track: int | None) -> float:
         nonlocal at_work, most
         with lock:
             at_work += 1

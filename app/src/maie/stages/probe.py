@@ -68,14 +68,14 @@ def probe(path: Path, settings: Settings, track: int | None = None) -> float | N
         AudioTooLong: The header claims more than ``max_audio_seconds``.
         Unavailable: The child can't be confined on this machine, so it looks at nothing.
     """
-    command = [sys.executable, "-I", "-m", "maie.stages.probe", str(path.resolve())]
+    command = [sys.executable, "-I", "-B", "-m", "maie.stages.probe", str(path.resolve())]
     command += [] if settings.probe_confined else [UNCONFINED]
     command += [] if track is None else [str(track)]
     try:
         child = subprocess.run(  # noqa: S603 - the path is ours, and no shell sees it
             command,
             cwd="/",
-            env={},
+            env={"HOME": "/"},  # without one Python looks its user up, which may mean to ask the network
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=WALL_CLOCK_SECONDS,
