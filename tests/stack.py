@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import json
 import os
+import random
 import signal
 import socket
 import ssl
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ PR_SET_PDEATHSIG = 1
 WITH_LLM = {"llm_backend": "ctranslate2", "llm_model": LLM, "llm_threads": 1}
 """Settings of a service that has the embedded language model too."""
 MIB = 1024**2
+SERVERS_PORTS = 15_000, 32_000
 Speech = Callable[[float], bytes]
 Figure = Callable[[str], None]
 
@@ -139,9 +142,12 @@ class Unit:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that is free, and not one of those that connections are given, which one could take meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(*SERVERS_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("", port))
+            return port
 
 
 class Stack:
