@@ -10,7 +10,7 @@ export PATH := $(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # What runs on virtual hosts, and how much of it at a time.
 SCENARIOS := default tune build docker $(if $(MAIE_TEST_FULL),arm64)
-SERVICE_DEVICE := $(addprefix tests/e2e/device/test_,bad_releases.py plays.py recovery.py strangers.py)
+SERVICE_DEVICE := $(addprefix tests/e2e/device/test_,bad_releases.py plays.py recovery.py attacks.py)
 LANES := 2
 SPREAD := --numprocesses=$(LANES) --dist=loadfile --no-loadscope-reorder
 
