@@ -152,10 +152,10 @@ def _edited(content: bytearray, edit: Case) -> bytearray:
         return content[: round(len(content) * share) if share <= 1 else share]
     if "before_last" in edit:
         return content[: content.rindex(edit["before_last"].encode())]
+    if "append" in edit:
+        return content + bytes.fromhex(edit["append"]) * edit.get("times", 1)
     if "times" in edit:
         return content * int(edit["times"])
-    if "append" in edit:
-        return content + bytes.fromhex(edit["append"])
     if "drop" in edit:
         return content[edit["drop"] :]
     if "rename" in edit:

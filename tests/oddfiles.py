@@ -1,4 +1,4 @@
-"""Writes audio files that FFmpeg reads and has no muxer for."""
+"""Writes audio files that FFmpeg reads and does not write, or not so."""
 
 from __future__ import annotations
 
@@ -76,12 +76,22 @@ def mxf(said: Samples) -> bytes:
     return buffer.getvalue()
 
 
+def odd_wav(said: Samples) -> bytes:
+    """WAV of 8 bits, an odd number of them, with 40 kB of tags behind the sound that nothing aligns."""
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 16_000, 1, 8)
+    sound = np.clip(np.rint(said * 127 + 128), 0, 255).astype(np.uint8).tobytes() + b"\x80"
+    tags = b"LIST" + struct.pack("<I", 40_000) + b"ICMT" + bytes(range(32, 72)) * 1000
+    body = b"WAVE" + form + b"data" + struct.pack("<I", len(sound)) + sound + tags[:40_008]
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
 WRITERS: Mapping[str, Callable[[Samples], bytes]] = {
     "ape": ape,
     "dsdiff": dsdiff,
     "dsf": dsf,
     "dss": dss,
     "mxf": mxf,
+    "odd_wav": odd_wav,
     "sphere": sphere,
 }
 

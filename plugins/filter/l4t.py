@@ -29,8 +29,8 @@ NO_WAY = "The board can't have one of them: JetPack 6 is for Orin modules."
 def l4t_verdict(facts: Mapping[str, Any], supported: Sequence[str], refused: Mapping[str, str]) -> dict[str, Any]:
     """Return ``ok`` (bool), and ``message``: why it is refused or what is to be noted; empty if there is nothing.
 
-    A newer patch of a line that is supported (36.5.3 where 36.5.2 is) will do. Another line (36.6) will not, and
-    neither will what is older than its line's oldest.
+    A newer patch than one of its line that is supported (36.5.3 where 36.5.2 is) will do. Another line (36.6) will not,
+    and neither will what is older than its line's oldest.
 
     Args:
         facts: What the module ``jetson_facts`` says of a Jetson.
@@ -46,11 +46,12 @@ def l4t_verdict(facts: Mapping[str, Any], supported: Sequence[str], refused: Map
     if release in supported:
         return {"ok": True, "message": ""}
     line = [known for known in supported if _line(known) == _line(release)]
-    if line and _numbers(release) > max(map(_numbers, line)):
+    before = [known for known in line if _numbers(known) < _numbers(release)]
+    if before:
         worse = [known for known in refused if _line(known) == _line(release) and _numbers(known) < _numbers(release)]
         doubt = "".join(f" {known} before it is refused: {refused[known]}." for known in worse)
-        newest = max(line, key=_numbers)
-        return {"ok": True, "message": f"{named}, newer than {newest}, the newest of its line that was tried.{doubt}"}
+        latest = max(before, key=_numbers)
+        return {"ok": True, "message": f"{named}, newer than {latest}, which was tried.{doubt}"}
     older = bool(line) or _numbers(release) < min(map(_numbers, supported))
     why = "older than what the toolkit is made for" if older else "of a line that nobody has tried yet"
     name = facts["board"]["name"]

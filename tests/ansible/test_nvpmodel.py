@@ -228,7 +228,6 @@ def test_a_mode_that_waits_for_a_boot_is_taken_back(make_board: MakeBoard, run_m
     assert board.status.read_text() == "pmode:0001\n"
     assert not run_module(nvpmodel, mode="25W")["changed"]
     assert not run_module(nvpmodel, mode="MAXN_SUPER")["reboot_required"]
-    assert not run_module(nvpmodel, mode="MAXN_SUPER")["reboot_required"]
 
 
 def test_a_program_that_hangs_is_given_up(

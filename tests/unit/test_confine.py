@@ -14,7 +14,7 @@ from maie.stages import confine as module
 from maie.stages.confine import ALLOWED, confine
 
 INTRUDER = """
-import ctypes, json, os, resource, socket, sys
+import ctypes, fcntl, json, os, resource, socket, sys
 from maie.stages.confine import confine
 
 key, port, confined = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "confined"
@@ -52,6 +52,7 @@ ATTEMPTS = {
     "parent's environment": lambda: read(f"/proc/{parent}/environ"),
     "parent's memory": lambda: read(f"/proc/{parent}/mem"),
     "signal to parent": lambda: os.kill(parent, 0),
+    "signal through a descriptor": lambda: fcntl.fcntl(1, fcntl.F_SETOWN, parent),
     "parent's descriptors": lambda: os.listdir(f"/proc/{parent}/fd"),
     "parent's limits": lambda: resource.prlimit(parent, 7),
     "folder": lambda: os.listdir("/"),

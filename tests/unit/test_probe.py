@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -136,7 +137,7 @@ def test_the_child_looks_at_a_file_with_nothing_else_within_reach(
     assert "\nSeccomp:\t2\n" in status
     assert "\nNoNewPrivs:\t1\n" in status
     assert b"MAIE_TEST_SECRET" not in secrets
-    assert descriptors == ["audio", "null", "pipe", "pipe"]
+    assert descriptors == ["audio", "null", "null", "pipe"]
 
 
 def test_a_child_that_can_not_confine_itself_looks_at_nothing(tmp_path: Path, settings: Settings) -> None:
@@ -164,3 +165,12 @@ def _process_with(argument: str) -> Path | None:
             if argument in (folder / "cmdline").read_bytes().decode(errors="replace").split("\0"):
                 return folder
     return None
+
+
+@pytest.mark.parametrize("said", ["'x' * 10_000_000", "'no verdict'", "'[]'", '\'{"code": "other", "detail": ""}\''])
+def test_what_is_no_verdict_refuses_the_file(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr(module, "COMMAND", (sys.executable, "-c", f"print({said})"))
+    with pytest.raises(UndecodableAudio):
+        probe(tmp_path / "audio", settings)

@@ -98,7 +98,7 @@ def _worker(_: argparse.Namespace) -> int:
 
 
 def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="audio: wav, mp3, flac, m4a, ogg or webm")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a recording of any format that the API takes")
     parser.add_argument("--language", help="ISO 639-1 code; the model decides when left out")
     parser.add_argument(
         "--track", type=int, metavar="N", help="number of the audio track, from 1, in a file of several"

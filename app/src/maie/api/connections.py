@@ -47,7 +47,8 @@ class Connection(H11Protocol):
         """Begin to wait for the first head."""
         super().connection_made(transport)
         self._visitor.arrived(transport)
-        # Nothing more is sent before the client has taken all, and nothing is read before the last piece is used.
+        # Nothing more is sent before the client has taken all, and nothing is read before the last piece is used. (With
+        # TLS since Python 3.11 the transport below has another 64 KiB, which are not counted.)
         transport.set_write_buffer_limits(1, 0)
         if hasattr(transport, "set_read_buffer_limits"):  # TLS since Python 3.11; before, it reads nothing ahead
             transport.set_read_buffer_limits(1, 0)

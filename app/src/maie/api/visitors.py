@@ -35,7 +35,8 @@ PAUSE_SECONDS = 1.0
 WARNING_SECONDS = 60.0
 """How often it is logged that there are too many."""
 
-# asyncio has a buffer of this size for each connection with TLS. Its own 256 KiB are most of what a connection takes.
+# Since Python 3.11 asyncio has a buffer of this size for each connection with TLS; before, it has none. Its own 256 KiB
+# would be most of what a connection takes.
 sslproto.SSLProtocol.max_size = 64 * 1024  # type: ignore[attr-defined]
 
 log = get_logger(__name__)

@@ -25,6 +25,14 @@ MAX_CHUNKS = 10_000
 TAIL = 8 << 20
 """Bytes at the end of a file in which its last page or cluster is looked for."""
 
+PIECE = 1 << 20
+LEAST_PADDING = 64
+"""Zeros at the end of a file from which on they are no part of what was recorded."""
+
+CLUSTER = b"\x1f\x43\xb6\x75"
+SEEK_ENTRY = b"\x53\xab\x84"
+"""The id of a Matroska cluster, and what stands before an id that only tells where such elements are."""
+
 NOTES = (
     b"LIST",
     b"INFO",
@@ -159,7 +167,11 @@ def _sound(file: BinaryIO, form: Form, end: int, is_rf64: bool) -> Sound | None:
     declared = long_size if in_long and long_size is not None else size
     if not 0 < declared < LEAST_UNKNOWN:
         return None
-    if declared < end - begin and _are_chunks(file, form, _next(form, place, declared), end):
+    # Many a program leaves out the byte that would align what is behind.
+    behind = {begin + declared, _next(form, place, declared)}
+    if declared < end - begin and (
+        any(_are_chunks(file, form, at, end) for at in behind) or _is_zero(file, begin + declared, end)
+    ):
         return Sound(declared, declared, (begin, b""))
     present = end - begin
     written = present + (form.id_bytes + width if form.counts_head else 0)
@@ -187,13 +199,25 @@ def _next(form: Form, place: int, size: int) -> int:
 
 def _are_chunks(file: BinaryIO, form: Form, place: int, end: int) -> bool:
     """Tell whether what follows the sound is chunks, and not more of the sound."""
-    while end - place >= form.id_bytes + struct.calcsize(form.size):
+    for _ in range(MAX_CHUNKS):
+        if end - place < form.id_bytes + struct.calcsize(form.size):
+            break
         name, size = _chunk(file, form, place)
         if name.upper().startswith(NOTES):
             return True
         if size is None or size < 0 or not all(0x20 <= byte < 0x7F for byte in name) or place + size > end:
             return False
         place = _next(form, place, size)
+    return True
+
+
+def _is_zero(file: BinaryIO, place: int, end: int) -> bool:
+    """Tell whether there is nothing but zeros from a place on, as recorders leave it that reserve room ahead."""
+    file.seek(place)
+    while place < end and (piece := file.read(PIECE)):
+        if piece.strip(b"\0"):
+            return False
+        place += len(piece)
     return True
 
 
@@ -245,14 +269,19 @@ def breaks_off(path: Path) -> bool:
 def _ends_in_page(tail: bytes) -> bool:
     """Tell whether the last page of an Ogg file is not all there. Live recordings end without a mark, but not so."""
     start = tail.rfind(b"OggS")
-    segments = tail[start + 26] if 0 <= start < len(tail) - 26 else 0
-    table = tail[start + 27 : start + 27 + segments]
-    return start >= 0 and (segments == 0 or len(table) < segments or len(tail) - start < 27 + segments + sum(table))
+    if start < 0:
+        return False
+    body = start + 27 + (tail[start + 26] if len(tail) > start + 26 else 0)
+    return len(tail) < body or len(tail) < body + sum(tail[start + 27 : body])
 
 
 def _ends_in_cluster(tail: bytes) -> bool:
     """Tell whether the last block of the last cluster of a Matroska file is not all there."""
-    cluster = tail.rfind(b"\x1f\x43\xb6\x75")
+    recorded = tail.rstrip(b"\0")
+    tail = recorded if len(tail) - len(recorded) >= LEAST_PADDING else tail
+    cluster = tail.rfind(CLUSTER)
+    while cluster > 0 and tail[:cluster].endswith(SEEK_ENTRY):
+        cluster = tail.rfind(CLUSTER, 0, cluster)
     if cluster < 0:
         return False
     place = _element(tail, cluster)[0]

@@ -13,6 +13,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -33,6 +34,7 @@ from maie.stages.container import MAX_RATE, MIN_RATE, declared_seconds, open_fil
 if TYPE_CHECKING:
     from maie.settings import Settings
 
+COMMAND = (sys.executable, "-I", "-B", "-m", "maie.stages.probe")
 WALL_CLOCK_SECONDS = 10.0
 CPU_SECONDS = 5
 ADDRESS_SPACE_BYTES = 512 * 1024**2
@@ -42,6 +44,7 @@ NICENESS = 10
 OOM_SCORE_ADJUST = 1000
 """Where memory is short, the kernel shall end this process and not the API."""
 
+MAX_ANSWER_BYTES = 4096
 MAX_PACKETS = 200
 """Packets looked at for the first sound; damage beyond that is found by the decode stage."""
 
@@ -68,30 +71,51 @@ def probe(path: Path, settings: Settings, track: int | None = None) -> float | N
         AudioTooLong: The header claims more than ``max_audio_seconds``.
         Unavailable: The child can't be confined on this machine, so it looks at nothing.
     """
-    command = [sys.executable, "-I", "-B", "-m", "maie.stages.probe", str(path.resolve())]
+    command = [*COMMAND, str(path.resolve())]
     command += [] if settings.probe_confined else [UNCONFINED]
     command += [] if track is None else [str(track)]
-    try:
-        child = subprocess.run(  # noqa: S603 - the path is ours, and no shell sees it
-            command,
-            cwd="/",
-            env={"HOME": "/"},  # without one Python looks its user up, which may mean to ask the network
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=WALL_CLOCK_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UndecodableAudio from error
-    if child.returncode != 0:
-        raise UndecodableAudio
-    answer: dict[str, Any] = json.loads(child.stdout)
-    if "code" in answer:
-        raise VERDICTS[answer["code"]](answer["detail"])
-    declared: float | None = answer["seconds"]
+    verdict = _verdict(_answer(command))
+    if isinstance(verdict, MaieError):
+        raise verdict
+    declared = verdict
     if declared is not None and declared > settings.max_audio_seconds:
         raise AudioTooLong(f"The audio is longer than {settings.max_audio_seconds:.0f} seconds.")
     return declared
+
+
+def _answer(command: list[str]) -> bytes:
+    """Return what the child says; whoever has taken it over says no more than that either."""
+    with subprocess.Popen(  # noqa: S603 - the path is ours, and no shell sees it
+        command,
+        cwd="/",
+        env={"HOME": "/"},  # without one Python looks its user up, which may mean to ask the network
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as child:
+        alarm = threading.Timer(WALL_CLOCK_SECONDS, child.kill)
+        alarm.start()
+        try:
+            said: bytes = child.stdout.read(MAX_ANSWER_BYTES + 1) if child.stdout else b""
+            if len(said) > MAX_ANSWER_BYTES:
+                child.kill()
+            child.wait()
+        finally:
+            alarm.cancel()
+    if child.returncode != 0:
+        raise UndecodableAudio
+    return said
+
+
+def _verdict(answer: bytes) -> float | MaieError | None:
+    """Return the seconds that the child tells, or why the file is refused."""
+    try:
+        told = json.loads(answer)
+        if "code" in told:
+            return VERDICTS[told["code"]](str(told["detail"]))
+        return None if told["seconds"] is None else float(told["seconds"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UndecodableAudio from error
 
 
 def _decode_first_second(file: BinaryIO, track: int | None) -> float | None:
