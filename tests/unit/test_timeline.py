@@ -55,6 +55,12 @@ def test_a_frame_now_and_then_keeps_its_time(tmp_path: Path) -> None:
     assert placed(tmp_path, [0.0, 0.4, 0.8, 1.2])[0] == pytest.approx([0.0, 0.4, 0.8, 1.2])
 
 
+def test_a_stray_time_of_the_last_frame_makes_no_gap(tmp_path: Path) -> None:
+    begins, left_out = placed(tmp_path, [*line(5), 3000.0])
+    assert begins == pytest.approx(line(6))
+    assert left_out == pytest.approx(3000 - 5 * FRAME)
+
+
 @pytest.mark.parametrize("stray", [-5.0, 5.0, 7200.0, 1e6])
 def test_one_stray_time_shifts_nothing(tmp_path: Path, stray: float) -> None:
     begins, left_out = placed(tmp_path, [*line(5), stray, *line(5, 6 * FRAME)])

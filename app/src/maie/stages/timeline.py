@@ -26,6 +26,9 @@ RESET = 1.0
 MAX_GAP = 3600.0
 """Seconds; where nothing is said to have been recorded for longer, a clock was set."""
 
+MAX_LAST_GAP = 60.0
+"""Seconds; nobody records a single frame so long after all others."""
+
 
 class Timeline:
     """Follows one track of a container.
@@ -101,7 +104,8 @@ class Timeline:
             return None  # the time is a stray one: the next frame comes back to where the one before was
         self._told_end = told + seconds
         gap = told - self.end
-        if expected - told > RESET or gap > min(MAX_GAP, self._max_seconds - self.end):
+        is_last = following is None and self.end > 0.0
+        if expected - told > RESET or gap > min(MAX_LAST_GAP if is_last else MAX_GAP, self._max_seconds - self.end):
             self.left_out += max(0.0, gap)
             self._origin += gap
             self._told_end -= gap
