@@ -1,8 +1,9 @@
 """Tracks: which of a file's audio tracks is transcribed.
 
 Video recorders write several, often the computer's sound and the microphone, and films have one a language. What the
-container marks as its default is taken, and where it marks none or all, the loudest; a default that is silent while
-another track is not gives way to that. What was left out is told, so that a client can ask for it by its number.
+container marks as its default is taken, and where it marks none or all, the loudest; a default that is silent, or has
+nothing but a hum, while another track is not gives way to that. What was left out is told, so that a client can ask for
+it by its number.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maie.errors import UndecodableAudio
 from maie.stages.container import open_container, packets, usable_tracks
@@ -30,6 +32,9 @@ SAMPLE_SECONDS = 2.0
 
 SILENT_DB, LOUDER_DB = -60.0, 20.0
 """A default track below this is silent where another one is louder by so much, in dB."""
+
+STANDS_OUT = 2.0
+"""By how many times, as a power, a sound is louder than the quietest tenth of its track where it is no steady one."""
 
 MAX_TOLD = 8
 MAX_TITLE = 60
@@ -65,7 +70,7 @@ def choose(container: av.container.InputContainer, path: Path, wanted: int | Non
     loudest = max(usable, key=lambda track: levels[track.index])
     why = ""
     if levels[taken.index] < SILENT_DB and levels[loudest.index] > levels[taken.index] + LOUDER_DB:
-        taken, why = loudest, ", for the default track is silent"
+        taken, why = loudest, ", for the default track has no more than a steady sound"
     return Choice(taken, _told(tracks, usable, taken, why))
 
 
@@ -74,10 +79,10 @@ def _codec(track: Stream) -> str:
 
 
 def _levels(path: Path, indices: Sequence[int]) -> dict[int, float]:
-    """Return the level of each track in dBFS, from samples of the whole file."""
+    """Return the level in dBFS of what each track has beyond a steady sound, from samples of the whole file."""
     import av
 
-    powers: dict[int, list[float]] = {index: [0.0] for index in indices}
+    powers: dict[int, list[float]] = {index: [] for index in indices}
     with open_container(path) as container:
         streams = [stream for stream in container.streams.audio if stream.index in indices]
         seconds = (container.duration or 0) / av.time_base
@@ -89,7 +94,13 @@ def _levels(path: Path, indices: Sequence[int]) -> dict[int, float]:
                 _listen(container, streams, SAMPLE_SECONDS if parts > 1 else SAMPLES * SAMPLE_SECONDS, powers)
             except av.FFmpegError:
                 continue
-    return {index: float(10 * np.log10(np.mean(found) + 1e-15)) for index, found in powers.items()}
+    return {index: _level(np.asarray(found or [0.0])) for index, found in powers.items()}
+
+
+def _level(powers: NDArray[np.float64]) -> float:
+    """Return the level of a track by the powers of its frames: a hum or a tone, however loud, is as good as silence."""
+    steady = np.percentile(powers, 10)
+    return float(10 * np.log10(np.mean(np.where(powers > STANDS_OUT * steady, powers, 0.0)) + 1e-15))
 
 
 def _listen(
