@@ -244,12 +244,12 @@ def test_damaged_files_of_every_format_end_in_a_verdict(
 ) -> None:
     ends: list[int] = []
 
-    def run(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[bytes]:
-        child = subprocess.run(*arguments, **options)
-        ends.append(child.returncode)
-        return child
+    class Child(subprocess.Popen[bytes]):
+        def __exit__(self, *error: Any) -> None:
+            super().__exit__(*error)
+            ends.append(self.returncode)
 
-    monkeypatch.setattr(module, "subprocess", SimpleNamespace(**{**vars(subprocess), "run": run}))
+    monkeypatch.setattr(module, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": Child}))
     generator = random.Random(4)
     paths = [damaged(original, tmp_path, generator) for original in one_each(made) * ROUNDS]
     assert verdicts(paths, settings) <= {"audio", "not_audio", "undecodable", "empty_audio", "audio_too_long"}

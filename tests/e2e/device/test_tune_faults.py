@@ -90,8 +90,8 @@ def put_back(inventory: Path) -> None:
 
 
 def told(done: Play) -> str:
-    """Return what the play printed as one line, whatever it was wrapped to."""
-    return " ".join(done.stdout.split())
+    """Return what the play printed as one line, whatever it was wrapped to and however coloured."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).split())
 
 
 @pytest.mark.parametrize(
