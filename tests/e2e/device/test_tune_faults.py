@@ -201,6 +201,7 @@ def test_clocks_and_services_are_as_they_were_set_after_each_boot(inventory: Pat
     assert f"The GPU of {BOARD} runs at 625 MHz, although its clocks are pinned and MAXN_SUPER allows 1020" in told(
         again
     )
+    boot({})
     shell(f"systemctl stop {CLOCKS}")
     assert not pinned()
     assert tune(inventory).returncode == 0

@@ -33,21 +33,7 @@ CLUSTER = b"\x1f\x43\xb6\x75"
 SEEK_ENTRY = b"\x53\xab\x84"
 """The id of a Matroska cluster, and what stands before an id that only tells where such elements are."""
 
-NOTES = (
-    b"LIST",
-    b"INFO",
-    b"id3 ",
-    b"ID3 ",
-    b"bext",
-    b"iXML",
-    b"fact",
-    b"cue ",
-    b"smpl",
-    b"PEAK",
-    b"JUNK",
-    b"PAD ",
-    b"TAG",
-)
+NOTES = (b"LIST", b"INFO", b"ID3 ", b"BEXT", b"IXML", b"FACT", b"CUE ", b"SMPL", b"PEAK", b"JUNK", b"PAD ", b"TAG")
 """What editors put behind the sound, whatever length they give it."""
 
 
