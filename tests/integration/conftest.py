@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audiofiles import MODEL
 from maie.database import connect
+from maie.engine import Engine
 from maie.files import Files
 from maie.queue import TaskQueue
+from maie.settings import Settings
 from maie.store import TaskStore
 from queue_steps import idle_worker
 from stack import Stack, free_port
@@ -23,6 +26,15 @@ from swapping import Swapping, Units
 def stack(make_stack: Callable[..., Stack]) -> Stack:
     """A service of which only Redis runs."""
     return make_stack()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """The embedded profile's speech engine, started."""
+    engine = Engine(Settings(profile="embedded", asr_model=MODEL))
+    engine.start()
+    yield engine
+    engine.stop()
 
 
 @pytest.fixture

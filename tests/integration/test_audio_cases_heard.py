@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from audiocases import CASES, cases, make, phrase
-from audiofiles import MODEL, write_wav
+from audiofiles import write_wav
 from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
 from maie.errors import TrackNotFound
-from maie.settings import Settings
 from word_errors import wrong_words
 
 HEARD = {
@@ -22,14 +20,6 @@ HEARD = {
     "lengths": ["WAV whose header tells less than there is"],
 }
 ALL = [pytest.param(kind, name, id=f"{kind}: {name}") for kind, names in HEARD.items() for name in names]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine(Settings(profile="embedded", asr_model=MODEL))
-    engine.start()
-    yield engine
-    engine.stop()
 
 
 def hear(engine: Engine, path: Path, options: TaskOptions | None = None) -> TaskResult:

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soxr
-from audiofiles import CODECS, MODEL, encode, reference_text, sample, write_wav
+from audiofiles import CODECS, encode, reference_text, sample, write_wav
 from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
-from maie.settings import Settings
 from word_errors import wrong_words
 
 MAX_WER = {8_000: 0.25, 16_000: 0.1, 44_100: 0.1, 48_000: 0.1}
 """Telephone speech has lost half of what the model was trained on."""
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine(Settings(profile="embedded", asr_model=MODEL))
-    engine.start()
-    yield engine
-    engine.stop()
 
 
 def transcribe(engine: Engine, path: Path) -> TaskResult:
