@@ -12,7 +12,8 @@ from typing import Any
 import ansible.module_utils
 import httpx
 import pytest
-from stack import MIB, WITH_LLM, Figure, Stack, wait_for
+from support.processes import wait_for
+from support.stack import MIB, WITH_LLM, Figure, Stack
 
 # So that the tests import what modules share as Ansible does.
 ansible.module_utils.__path__.append(str(Path(__file__).parents[1] / "plugins/module_utils"))

@@ -15,12 +15,12 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from llm_server import LlmServer
 from maie.plan import make_plan
 from maie.plan.figures import figures
 from maie.plan.plan import BOARD_MEMORY, Device
 from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings
+from support.llm_server import LlmServer
 from test_units import directives, render
 
 ROLE = Path(__file__).parents[2] / "roles/maie"

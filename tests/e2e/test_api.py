@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 from maie.api.options import FIELDS
-from stack import KEY, MIB, Process, Speech, Stack, assert_problem, wait_for
+from support.processes import Process, wait_for
+from support.stack import KEY, MIB, Speech, Stack, assert_problem
 
 pytestmark = pytest.mark.usefixtures("leaves_the_service_sound")
 

@@ -6,8 +6,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from audiofiles import encode, reference_text, sample, tone
-from stack import MIB, Speech, Stack, assert_problem
+from support.audiofiles import encode, reference_text, sample, tone
+from support.stack import MIB, Speech, Stack, assert_problem
 
 pytestmark = pytest.mark.usefixtures("leaves_the_service_sound")
 

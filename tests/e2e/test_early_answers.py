@@ -16,8 +16,8 @@ import pytest
 import requests
 from maie.database import connect
 from maie.store import TaskStore
-from queue_steps import idle_worker
-from stack import KEY, MIB, Stack
+from support.queue_steps import idle_worker
+from support.stack import KEY, MIB, Stack
 
 FULL = "MAIE_TEST_FULL" in os.environ
 MB = 10**6

@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 import jsonschema
 import pytest
-from audiofiles import MEMO, SAMPLE, WRITTEN
 from maie_training.scores import Matches, action_items
 from maie_training.wer import word_error_rate
-from stack import Stack, assert_problem, wait_for
-from word_errors import wrong_words
+from support.audiofiles import MEMO, SAMPLE, WRITTEN
+from support.processes import wait_for
+from support.stack import Stack, assert_problem
+from support.word_errors import wrong_words
 
 pytestmark = pytest.mark.usefixtures("leaves_the_service_sound")
 

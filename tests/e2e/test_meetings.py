@@ -19,7 +19,7 @@ from maie_training.meetings import MeetingComposer, Wording
 from maie_training.scores import Matches, action_items
 from maie_training.splits import Split
 from maie_training.wer import word_error_rate
-from stack import Figure, Stack
+from support.stack import Figure, Stack
 
 pytestmark = pytest.mark.timeout(3600)
 COUNT = 100 if os.environ.get("MAIE_TEST_FULL") else 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from audiocases import CASES, Case, cases, make
-from stack import Stack
+from support.audiocases import CASES, Case, cases, make
+from support.stack import Stack
 
 ALL = {name: case for path in CASES.glob("*.yml") for name, case in cases(path)}
 M4A: Case = {"file": {"container": "ipod", "tracks": [{"codec": "aac", "rate": 48000}]}}

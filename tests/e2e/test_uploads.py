@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 from maie.api.boundary import DRAIN_BYTES
-from stack import KEY, MIB, Figure, Speech, Stack, assert_problem, wait_for
+from support.processes import wait_for
+from support.stack import KEY, MIB, Figure, Speech, Stack, assert_problem
 
 pytestmark = pytest.mark.usefixtures("leaves_the_service_sound")
 

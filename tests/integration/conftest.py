@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audiofiles import MODEL
 from maie.database import connect
 from maie.engine import Engine
 from maie.files import Files
 from maie.queue import TaskQueue
 from maie.settings import Settings
 from maie.store import TaskStore
-from queue_steps import idle_worker
-from stack import Stack, free_port
-from swapping import Swapping, Units
+from support.audiofiles import MODEL
+from support.processes import free_port
+from support.queue_steps import idle_worker
+from support.stack import Stack
+from support.swapping import Swapping, Units
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from asr_server import AsrServer, whisper
-from audiofiles import MODEL, SAMPLE, reference_text
 from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
 from maie.errors import AsrUnavailable
 from maie.settings import PROFILES, Settings
-from word_errors import wrong_words
+from support.asr_server import AsrServer, whisper
+from support.audiofiles import MODEL, SAMPLE, reference_text
+from support.word_errors import wrong_words
 
 OPTIONS = TaskOptions(language="en", initial_prompt="Maya, William <|endoftext|><|notimestamps|>", word_timestamps=True)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from audiocases import CASES, cases, make, phrase
-from audiofiles import write_wav
 from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
 from maie.errors import TrackNotFound
-from word_errors import wrong_words
+from support.audiocases import CASES, cases, make, phrase
+from support.audiofiles import write_wav
+from support.word_errors import wrong_words
 
 HEARD = {
     "channels": ["second channel inverted", "second channel inverted and late", "loud noise on the other side"],

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiofiles import LLM, MEMO, MODEL, SAMPLE, reference_text, write_wav
-from stack import Stack
-from word_errors import wrong_words
+from support.audiofiles import LLM, MEMO, MODEL, SAMPLE, reference_text, write_wav
+from support.stack import Stack
+from support.word_errors import wrong_words
 
 
 def maie(*arguments: str, env: dict[str, str] | None = None, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dying_worker
 import httpx
 import pytest
-from audiofiles import SAMPLE, reference_text
-from stack import Process, Speech, Stack, Unit, wait_for
-from swapping import Swapping, Units
-from word_errors import wrong_words
+from support import dying_worker
+from support.audiofiles import SAMPLE, reference_text
+from support.processes import Process, Unit, wait_for
+from support.stack import Speech, Stack
+from support.swapping import Swapping, Units
+from support.word_errors import wrong_words
 
 CLEANED = {"features": "raw_transcript,clean_transcript"}
 SOON = {"lease_seconds": 2, "sweep_seconds": 1}

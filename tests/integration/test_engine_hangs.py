@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from audiofiles import MODEL, SAMPLE, sample, write_wav
-from llm_server import LlmServer
 from maie.domain import EngineJob, Progress, Stage, TaskOptions, TaskResult
 from maie.engine import Engine
 from maie.errors import EngineFailed
 from maie.settings import Settings
-from stack import is_running
+from support.audiofiles import MODEL, SAMPLE, sample, write_wav
+from support.llm_server import LlmServer
+from support.processes import is_running
 
 STALL_SECONDS = 3.0
 """The shortest time after which a process may count as hung."""

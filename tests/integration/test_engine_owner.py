@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiofiles import MODEL, sample, write_wav
-from stack import is_running, wait_for
+from support.audiofiles import MODEL, sample, write_wav
+from support.processes import is_running, wait_for
 
 OWNER = """
     import sys

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiofiles import MODEL, SAMPLE, reference_text, sample, write_wav
 from maie.domain import EngineJob, Progress, Stage, TaskOptions, TaskResult
 from maie.engine import Engine, supervisor
 from maie.errors import ConfigurationError, EngineFailed, EngineOutOfMemory, NotAudio
 from maie.settings import Settings
-from stack import is_running, wait_for
-from word_errors import wrong_words
+from support.audiofiles import MODEL, SAMPLE, reference_text, sample, write_wav
+from support.processes import is_running, wait_for
+from support.word_errors import wrong_words
 
 JOB = EngineJob("task", SAMPLE, TaskOptions())
 

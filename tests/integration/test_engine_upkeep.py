@@ -8,12 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from audiofiles import MODEL, SAMPLE, sample, write_wav
 from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
 from maie.engine.upkeep import MIB, Due, Upkeep
 from maie.settings import Settings
-from stack import Stack, engines, wait_for
+from support.audiofiles import MODEL, SAMPLE, sample, write_wav
+from support.processes import wait_for
+from support.stack import Stack, engines
 
 JOB = EngineJob("task", SAMPLE, TaskOptions())
 

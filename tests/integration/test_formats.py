@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-from audiofiles import CODECS, encode, reference_text, sample, write_wav
 from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
-from word_errors import wrong_words
+from support.audiofiles import CODECS, encode, reference_text, sample, write_wav
+from support.word_errors import wrong_words
 
 MAX_WER = {8_000: 0.25, 16_000: 0.1, 44_100: 0.1, 48_000: 0.1}
 """Telephone speech has lost half of what the model was trained on."""

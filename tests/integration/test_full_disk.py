@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from audiofiles import sample
 from maie import keys
-from stack import MIB, Stack, wait_for
+from support.audiofiles import sample
+from support.processes import wait_for
+from support.stack import MIB, Stack
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
 

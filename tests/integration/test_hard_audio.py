@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from audiofiles import MODEL, encode, reference_text, sample, write_wav
 from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
 from maie.errors import AudioTooLong
 from maie.settings import PROFILES, Settings
 from maie.stages import quality
-from sounds import GERMAN, chords, voice
-from stack import Figure
-from word_errors import number_of_words, wrong_words
+from support.audiofiles import MODEL, encode, reference_text, sample, write_wav
+from support.sounds import GERMAN, chords, voice
+from support.stack import Figure
+from support.word_errors import number_of_words, wrong_words
 
 pytestmark = pytest.mark.timeout(3600)
 FULL = "MAIE_TEST_FULL" in os.environ

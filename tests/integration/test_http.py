@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from queue_steps import idle_worker
-from stack import KEY, WITH_LLM, Figure, Stack
+from support.queue_steps import idle_worker
+from support.stack import KEY, WITH_LLM, Figure, Stack
 
 FULL = "MAIE_TEST_FULL" in os.environ
 LEAST_CASES = 5000 if FULL else 500

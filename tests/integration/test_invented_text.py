@@ -7,16 +7,16 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import natural_speech
 import numpy as np
 import pytest
-from audiofiles import BASE, MODEL, SAMPLE, Samples, write_wav
 from maie.domain import EngineJob, Progress, Segment, TaskOptions, TaskResult, Transcript
 from maie.engine import Engine
 from maie.settings import Settings
 from maie.stages import quality
-from sounds import breathing, chords, dial_tone, drums, noise, quiet_room
-from stack import Figure
+from support import natural_speech
+from support.audiofiles import BASE, MODEL, SAMPLE, Samples, write_wav
+from support.sounds import breathing, chords, dial_tone, drums, noise, quiet_room
+from support.stack import Figure
 
 pytestmark = pytest.mark.timeout(3600)
 FULL = "MAIE_TEST_FULL" in os.environ

@@ -16,9 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
-from audiofiles import MEMO, WRITTEN
-from stack import WITH_LLM, Figure, Speech, Stack, engines, wait_for
-from swapping import Swapping
+from support.audiofiles import MEMO, WRITTEN
+from support.processes import wait_for
+from support.stack import WITH_LLM, Figure, Speech, Stack, engines
+from support.swapping import Swapping
 
 pytestmark = pytest.mark.timeout(7200)
 TRIALS = int(os.environ.get("TRIALS", "20"))

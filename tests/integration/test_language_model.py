@@ -28,7 +28,7 @@ from maie_training.meetings import MeetingComposer, Wording
 from maie_training.scores import Kept, Matches, action_items
 from maie_training.splits import Split
 from maie_training.wer import word_error_rate
-from stack import Figure
+from support.stack import Figure
 
 pytestmark = pytest.mark.timeout(3600)
 MODEL = Path(__file__).resolve().parents[2] / "files" / "models" / "maie-llm-en-v1"

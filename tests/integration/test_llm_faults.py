@@ -14,8 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
-from llm_server import LlmServer
-from stack import Speech, Stack, rss, wait_for
+from support.llm_server import LlmServer
+from support.processes import rss, wait_for
+from support.stack import Speech, Stack
 
 ANSWER_SECONDS = 2.0
 TASK_SECONDS = 5.0

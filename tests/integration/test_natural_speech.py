@@ -9,12 +9,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import audioeval
 import jiwer
-import natural_speech
 import numpy as np
 import pytest
-from audiofiles import BASE, MODEL, Samples, encode, reference_text, sample, write_wav
 from maie import asr as engines
 from maie.asr.base import Recogniser
 from maie.domain import EngineJob, Progress, TaskOptions
@@ -22,9 +19,11 @@ from maie.engine import Engine
 from maie.settings import Settings
 from maie.stages import asr, vad
 from maie.stages.decode import decode
-from sounds import GERMAN, voice
-from stack import Figure
-from word_errors import normalised, wrong_words
+from support import audioeval, natural_speech
+from support.audiofiles import BASE, MODEL, Samples, encode, reference_text, sample, write_wav
+from support.sounds import GERMAN, voice
+from support.stack import Figure
+from support.word_errors import normalised, wrong_words
 
 pytestmark = pytest.mark.timeout(3600)
 FULL = "MAIE_TEST_FULL" in os.environ

@@ -10,7 +10,7 @@ from maie.domain import Progress, Stage, TaskResult, TaskStatus, Transcript
 from maie.errors import WorkerLost
 from maie.queue import TaskQueue
 from maie.tasks import Lease, Outcome, Task
-from queue_steps import accepted, lease
+from support.queue_steps import accepted, lease
 
 
 def begun(queue: TaskQueue, task: Task) -> Lease:

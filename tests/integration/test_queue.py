@@ -13,8 +13,8 @@ from maie.domain import Progress, Stage, TaskStatus
 from maie.errors import ConfigurationError, EngineFailed, QueueFull, Unavailable
 from maie.queue import TaskQueue
 from maie.tasks import Outcome
-from queue_steps import DONE, accepted, lease, taken_from_queue
-from stack import Stack
+from support.queue_steps import DONE, accepted, lease, taken_from_queue
+from support.stack import Stack
 
 
 def test_of_many_at_once_only_as_many_as_there_are_places_get_in(queue: TaskQueue) -> None:

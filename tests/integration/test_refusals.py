@@ -18,9 +18,9 @@ from maie.api.service import Service
 from maie.domain import TaskOptions, TaskStatus
 from maie.settings import Settings
 from maie.tasks import Outcome, Task, Upload, now_iso
-from queue_steps import idle_worker
-from stack import KEY, Stack
 from starlette.concurrency import run_in_threadpool
+from support.queue_steps import idle_worker
+from support.stack import KEY, Stack
 
 
 @pytest.fixture

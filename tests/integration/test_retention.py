@@ -12,8 +12,8 @@ from maie import keys
 from maie.domain import TaskStatus
 from maie.errors import TaskNotFound
 from maie.queue import TaskQueue
-from queue_steps import DONE, accepted, taken_from_queue
-from stack import Stack
+from support.queue_steps import DONE, accepted, taken_from_queue
+from support.stack import Stack
 
 
 def test_what_is_past_its_retention_goes(queue: TaskQueue, stack: Stack) -> None:

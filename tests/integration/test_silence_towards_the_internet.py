@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from audiofiles import SAMPLE
-from stack import Stack, wait_for
+from support.audiofiles import SAMPLE
+from support.processes import wait_for
+from support.stack import Stack
 
 TRACER = ["strace", "-f", "-y", "--seccomp-bpf", "--signal=none", "--trace=%network,openat,mkdir", "-o"]
 NO_NETWORK = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from maie.api.visitors import MOST_SILENT
-from stack import MIB, Figure, Stack, rss
-from strangers import Strangers, slowest_health
+from support.processes import rss
+from support.stack import MIB, Figure, Stack
+from support.strangers import Strangers, slowest_health
 
 MOST = 100
 SECONDS = 4.0

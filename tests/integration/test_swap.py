@@ -14,13 +14,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from audiofiles import MODEL, SAMPLE
 from maie.engine import Engine, server_unit
 from maie.engine.server_unit import ServerUnit, is_free, take_lease
 from maie.errors import EngineFailed
 from maie.settings import Settings
-from stack import Stack, engines, wait_for
-from swapping import Swapping
+from support.audiofiles import MODEL, SAMPLE
+from support.processes import wait_for
+from support.stack import Stack, engines
+from support.swapping import Swapping
 
 ASKED = {"features": ["raw_transcript", "clean_transcript", "summary"], "template_id": "generic_summary_v1"}
 

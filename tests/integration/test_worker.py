@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from stack import Stack, Unit, rss, wait_for
+from support.processes import Unit, rss, wait_for
+from support.stack import Stack
 
 Speech = Callable[[float], bytes]
 

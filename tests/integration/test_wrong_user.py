@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from stack import Stack
+from support.stack import Stack
 
 NOBODY = 65534
 AS_NOBODY = f"""

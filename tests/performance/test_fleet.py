@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builds import hosts_for_a_build
-from stack import Figure
-from virtual import PROJECT
+from support.builds import hosts_for_a_build
+from support.stack import Figure
+from support.virtual import PROJECT
 
 pytestmark = [
     pytest.mark.device,

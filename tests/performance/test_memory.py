@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from audiofiles import MODEL, encode, sample
 from maie.domain import EngineJob, Progress, TaskOptions
 from maie.engine import Engine
 from maie.settings import Settings
-from stack import Figure
+from support.audiofiles import MODEL, encode, sample
+from support.stack import Figure
 
 MAX_GROWTH_MIB = 600
 

@@ -10,14 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import natural_speech
 import pytest
-from audiofiles import BASE, write_wav
 from maie.domain import EngineJob, Progress, TaskOptions
 from maie.engine import Engine
 from maie.settings import Settings
-from stack import Figure, Stack
-from word_errors import wrong_words
+from support import natural_speech
+from support.audiofiles import BASE, write_wav
+from support.stack import Figure, Stack
+from support.word_errors import wrong_words
 
 FULL = "MAIE_TEST_FULL" in os.environ or "MAIE_BENCH" in os.environ
 TRIALS = 3 if FULL else 2

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from stack import KEY, Figure, Stack, rss
+from support.processes import rss
+from support.stack import KEY, Figure, Stack
 
 SECONDS = float(os.environ.get("OVERLOAD_SECONDS", "60"))
 CAPACITY = 5

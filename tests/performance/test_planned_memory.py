@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiofiles import sample, write_wav
 from maie.plan import make_plan
 from maie.plan.figures import figures
 from maie.plan.plan import Device
 from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings
-from stack import MIB, WITH_LLM, Figure, Stack
+from support.audiofiles import sample, write_wav
+from support.stack import MIB, WITH_LLM, Figure, Stack
 
 NOT_MEASURED = {"operating system", "Redis"}
 AUDIO_SECONDS = 180

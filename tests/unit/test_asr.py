@@ -7,16 +7,16 @@ from typing import Any
 
 import ctranslate2
 import faster_whisper
-import multilingual_model
 import pytest
-from audiofiles import MODEL
 from maie import asr as engines
 from maie.asr.base import Ask
 from maie.domain import SAMPLE_RATE, Segment, Span, Word
 from maie.errors import ConfigurationError, NotAvailable
 from maie.settings import Settings
 from maie.stages.asr import _append
-from scripted_recogniser import Script, said, segment, transcribe
+from support import multilingual_model
+from support.audiofiles import MODEL
+from support.scripted_recogniser import Script, said, segment, transcribe
 from tokenizers import Tokenizer
 
 

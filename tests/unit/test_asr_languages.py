@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import multilingual_model
 import pytest
-from audiofiles import MODEL, Samples, sample
 from maie.asr import faster_whisper
 from maie.asr.base import Ask
 from maie.asr.faster_whisper import FasterWhisper
 from maie.modelfiles import asr_languages
 from maie.settings import Settings
+from support import multilingual_model
+from support.audiofiles import MODEL, Samples, sample
 
 LONG, SHORT = sample()[: 4 * 16_000], sample()[: 2 * 16_000]
 Scripted = Callable[..., FasterWhisper]

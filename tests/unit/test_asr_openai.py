@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asr_server import AsrServer, Behaviour
-from audiofiles import sample
 from maie import asr, httpclient
 from maie.asr.base import Ask, Heard
 from maie.domain import Word
 from maie.errors import AsrTimeout, AsrUnavailable, ConfigurationError, MaieError
 from maie.settings import Settings
+from support.asr_server import AsrServer, Behaviour
+from support.audiofiles import sample
 
 PIECE = sample()[: 5 * 16_000]
 SEGMENT = {"id": 0, "start": 0.5, "end": 2.0, "text": " Hello  you.", "avg_logprob": -0.3, "no_speech_prob": 0.01}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audiocases import CASES, cases, hear, make, other_phrase, phrase
-from audiofiles import read
 from maie.errors import MaieError
+from support.audiocases import CASES, cases, hear, make, other_phrase, phrase
+from support.audiofiles import read
 
 ALL = [
     pytest.param(case, id=f"{path.stem}: {name}") for path in sorted(CASES.glob("*.yml")) for name, case in cases(path)

@@ -9,10 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from audiofiles import CODECS, encode, pitch, read, tone, write_wav
 from maie.errors import EmptyAudio, NotAudio, UndecodableAudio
 from maie.stages import container, lengths
 from maie.stages.decode import decode
+from support.audiofiles import CODECS, encode, pitch, read, tone, write_wav
 
 SCRIPTS = {
     "hls": b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nsecret.wav\n",

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiocases import make
-from audiofiles import CODECS, encode, pitch, read, tone
 from maie.errors import AudioTooLong, EmptyAudio, MaieError, UndecodableAudio
 from maie.stages.container import packets
+from support.audiocases import make
+from support.audiofiles import CODECS, encode, pitch, read, tone
 
 
 @pytest.mark.parametrize("magic", [b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3", b"\0\0\0\x20ftypM4A ", b"\xff\xfb\x90\x64"])

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from maie.stages.kept import are_kept
-from stack import Figure
+from support.stack import Figure
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "clean"
 CLASSES = {name: words.split() for name, words in json.loads((CASES / "word_classes.json").read_text()).items()}

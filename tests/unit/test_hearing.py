@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from maie.asr.base import Ask, Heard
 from maie.domain import SAMPLE_RATE, Span, Word
-from scripted_recogniser import Script, said, segment, transcribe
+from support.scripted_recogniser import Script, said, segment, transcribe
 
 
 @pytest.mark.parametrize(

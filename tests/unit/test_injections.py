@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from llm_server import LlmServer, model_of, sensible, transcript_of
 from maie.errors import LlmFailed
 from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, SYSTEM, Turn, load_template, task_text
 from maie.stages.clean import clean
 from maie.stages.summary import summarise
+from support.llm_server import LlmServer, model_of, sensible, transcript_of
 
 CLEAN = load_template(BUILT_IN / CLEAN_TRANSCRIPT)
 NOTES = load_template(BUILT_IN / "meeting_notes_v1")

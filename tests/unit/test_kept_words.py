@@ -12,7 +12,7 @@ from maie.prompts import label
 from maie.stages.kept import are_kept, is_english
 from maie.stages.numerals import readings
 from maie_training.evaluate_llm import MATERIAL, held_out
-from stack import Figure
+from support.stack import Figure
 
 LONG = 2_000
 MOST_SECONDS = 5.0

@@ -9,13 +9,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from llm_server import LETTERS_PER_TOKEN, LlmServer, model_of, sensible, transcript_of
 from maie.domain import CleanTranscript, Summary
 from maie.errors import LlmAnswerInvalid, LlmInputTooLong
 from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, Turn, load_template
 from maie.stages.clean import clean
 from maie.stages.summary import summarise
 from maie.stages.wording import words_of
+from support.llm_server import LETTERS_PER_TOKEN, LlmServer, model_of, sensible, transcript_of
 
 CLEAN = load_template(BUILT_IN / CLEAN_TRANSCRIPT)
 NOTES = load_template(BUILT_IN / "meeting_notes_v1")

@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from audiocases import Case, make
 from maie.errors import MaieError
 from maie.stages.lengths import breaks_off, is_chunked, sound_of
+from support.audiocases import Case, make
 
 CONTAINERS: dict[str, Case] = {
     "wav": {"container": "wav"},

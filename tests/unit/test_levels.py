@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiocases import phrase
-from audiofiles import Samples, read, sample, write_wav
 from maie.stages.levels import Levels
-from sounds import breathing, chords, noise, quiet_room
+from support.audiocases import phrase
+from support.audiofiles import Samples, read, sample, write_wav
+from support.sounds import breathing, chords, noise, quiet_room
 
 
 def gain(samples: Samples) -> float:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from llm_server import Behaviour, LlmServer, model_of
 from maie import httpclient
 from maie.errors import (
     ConfigurationError,
@@ -26,6 +25,7 @@ from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, Turn, load_template, messag
 from maie.settings import Settings
 from maie.stages.clean import clean
 from maie.stages.summary import summarise
+from support.llm_server import Behaviour, LlmServer, model_of
 
 CLEAN = load_template(BUILT_IN / CLEAN_TRANSCRIPT)
 NOTES = load_template(BUILT_IN / "meeting_notes_v1")

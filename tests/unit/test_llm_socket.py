@@ -6,11 +6,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from llm_server import LlmServer, model_of
 from maie.api.llm_probe import LlmProbe
 from maie.errors import LlmUnavailable
 from maie.llm.base import Chat
 from maie.settings import Settings
+from support.llm_server import LlmServer, model_of
 
 CHAT = Chat(({"role": "user", "content": "What was said."},), 10)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_server import LlmServer, model_of
 from maie import httpclient
 from maie.errors import LlmTimeout, LlmUnavailable
 from maie.llm import openai
 from maie.llm.base import Chat
 from maie.llm.local_server import why_given_up
 from maie.llm.openai import OpenAiModel
+from support.llm_server import LlmServer, model_of
 
 CHAT = Chat(({"role": "user", "content": "What was said."},), 10)
 AWAY_SECONDS = 1.0

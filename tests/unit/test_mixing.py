@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from audiocases import other_phrase, phrase
-from audiofiles import Samples, tone
 from maie.stages.mixing import Mixer
+from support.audiocases import other_phrase, phrase
+from support.audiofiles import Samples, tone
 
 RATE = 16_000
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from audiofiles import MODEL
 from maie.modelfiles import MULTILINGUAL_TOKENS, asr_languages, model_name, model_sha256
+from support.audiofiles import MODEL
 
 LARGE_V2 = ["<|endoftext|>", "<|en|>", "<|vi|>", "<|haw|>", "<|translate|>", "<|0.00|>"]
 LARGE_V2 += ["word"] * (MULTILINGUAL_TOKENS - len(LARGE_V2))

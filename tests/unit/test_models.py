@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from audiofiles import LLM, MODEL
 from maie.cli import main
 from maie.models.catalogue import CatalogueFile, catalogue
 from maie.plan.command import USUAL_MODELS
+from support.audiofiles import LLM, MODEL
 
 PROJECT = Path(__file__).parents[2]
 SHIPPED = LLM.parent

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from audiofiles import LLM
 from maie.exhaustion import is_out_of_memory
+from support.audiofiles import LLM
 
 LOAD = f"""
 import resource, ctranslate2, tokenizers

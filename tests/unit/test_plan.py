@@ -13,7 +13,6 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from audiofiles import BASE, LLM, MODEL
 from maie.cli import main
 from maie.llm.local_server import is_local
 from maie.plan import make_plan, needs
@@ -21,6 +20,7 @@ from maie.plan.figures import figures
 from maie.plan.plan import BOARD_MEMORY, Device
 from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings
+from support.audiofiles import BASE, LLM, MODEL
 
 MODELS = LLM.parent
 MIB = 1024**2

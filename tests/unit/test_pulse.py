@@ -6,12 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from audiofiles import MODEL
 from maie.domain import Progress, Stage
 from maie.engine import pulse as pulses
 from maie.engine.messages import Alive
 from maie.engine.pulse import Pulse
 from maie.settings import Settings
+from support.audiofiles import MODEL
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from audiocases import make
-from audiofiles import encode, tone
 from maie.errors import EmptyAudio, MaieError
 from maie.stages import container
 from maie.stages.container import open_container, usable_tracks
 from maie.stages.decode import decode
 from maie.stages.sniff import BURIED, MAGIC
+from support.audiocases import make
+from support.audiofiles import encode, tone
 
 SCRIPTS = {
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:{}\n#EXT-X-ENDLIST\n",

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from audiofiles import MODEL
 from maie import settings as module
 from maie.errors import ConfigurationError
 from maie.platform import is_jetson
 from maie.settings import load_settings
+from support.audiofiles import MODEL
 
 RELEASE_36_4_3 = """\
 # R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64, DATE: Wed Jan  8 01:49:37 UTC 2025

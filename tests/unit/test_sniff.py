@@ -20,14 +20,14 @@ from typing import Any
 
 import av
 import pytest
-from audiocases import CASES, cases, make
-from audiofiles import MODEL, ROOT, encode, read, tone
 from maie.errors import MaieError, NotAudio, UndecodableAudio
 from maie.settings import Settings
 from maie.stages import probe as module
 from maie.stages.container import CODECS, open_container, usable_tracks
 from maie.stages.probe import probe
 from maie.stages.sniff import BURIED, MAGIC, WINDOW, sniff
+from support.audiocases import CASES, cases, make
+from support.audiofiles import MODEL, ROOT, encode, read, tone
 
 FORMATS = dict(cases(CASES / "formats.yml"))
 TOLD_OTHERWISE = {"mov", "mp3", "aac", "loas", "ac3", "eac3", "dts"}

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from audiofiles import MODEL
 from maie import watch as watching
 from maie.domain import Progress, Stage, TaskOptions, TaskStatus
 from maie.errors import TaskTimeout
@@ -14,6 +13,7 @@ from maie.limits import DECODE_FACTOR
 from maie.settings import Settings
 from maie.tasks import Task, Upload
 from maie.watch import Watch
+from support.audiofiles import MODEL
 
 HOURS = 3 * 3600.0
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from audiofiles import encode, tone
 from maie.stages.container import open_container
 from maie.stages.timeline import Timeline
+from support.audiofiles import encode, tone
 
 FRAME = 0.02
 

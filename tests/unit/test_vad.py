@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiofiles import Samples, sample, tone, write_wav
 from maie.asr.base import MAX_PIECE_SECONDS
 from maie.domain import SAMPLE_RATE, Span
 from maie.stages.decode import decode
 from maie.stages.vad import WINDOW_SECONDS, coverage, find_sound, find_speech, group
+from support.audiofiles import Samples, sample, tone, write_wav
 
 
 def spans_of(path: Path, samples: Samples) -> list[Span]:

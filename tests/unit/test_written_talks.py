@@ -6,12 +6,12 @@ import re
 from collections import Counter
 
 import pytest
-from audiofiles import ROOT
 from jsonschema import Draft202012Validator
 from maie.prompts import BUILT_IN, load_template
 from maie.stages.kept import are_kept
 from maie_training.written import WrittenTalk, read_talks
-from stack import Figure
+from support.audiofiles import ROOT
+from support.stack import Figure
 
 JUDGING = list(read_talks(ROOT / "tests/cases/talks"))
 TRAINING = list(read_talks())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audiofiles import sample, write_wav
-from virtual import NAME, Device, DryRun, docker, of_the_machine, play
+from support.audiofiles import sample, write_wav
+from support.virtual import NAME, Device, DryRun, docker, of_the_machine, play
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from virtual import PROJECT, Play, docker, play
+from support.virtual import PROJECT, Play, docker, play
 
 INVENTORY = PROJECT / "tests/e2e/device/flashing"
 DOUBLES = PROJECT / "files/virtual-device/flasher"

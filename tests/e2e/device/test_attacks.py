@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
-from stack import MIB, Figure
-from strangers import Strangers
-from virtual import ADDRESS, Device
+from support.stack import MIB, Figure
+from support.strangers import Strangers
+from support.virtual import ADDRESS, Device
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(7200)]
 ASK = f"""

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import broken_models
 import pytest
-from stack import Figure
-from virtual import NAME, PROJECT, Device, docker, play, recap
+from support import broken_models
+from support.stack import Figure
+from support.virtual import NAME, PROJECT, Device, docker, play, recap
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(1200)]
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import built_wheels
 import pytest
-from audiofiles import SAMPLE
-from llm_unit import ENGINE, LlmUnit, Victim
-from stack import wait_for
-from virtual import FINAL, PROJECT, Device, Play, play, recap
+from support import built_wheels
+from support.audiofiles import SAMPLE
+from support.llm_unit import ENGINE, LlmUnit, Victim
+from support.processes import wait_for
+from support.virtual import FINAL, PROJECT, Device, Play, play, recap
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(1200)]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import jsonschema
 import pytest
 from flash_bench import BOARDS, BSP, FLASHER, ROOTFS, Bench
-from virtual import PROJECT
+from support.virtual import PROJECT
 
 pytestmark = pytest.mark.device
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builds import hosts_for_a_build
-from stack import Figure
-from virtual import PROJECT, docker
+from support.builds import hosts_for_a_build
+from support.stack import Figure
+from support.virtual import PROJECT, docker
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(3600)]
 

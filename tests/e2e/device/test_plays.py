@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from audiofiles import SAMPLE
-from virtual import ADDRESS, FINAL, NAME, PROJECT, Device, DryRun, of_the_machine, play, recap
+from support.audiofiles import SAMPLE
+from support.virtual import ADDRESS, FINAL, NAME, PROJECT, Device, DryRun, of_the_machine, play, recap
 
 pytestmark = pytest.mark.device
 

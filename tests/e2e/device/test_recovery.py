@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stack import Figure
-from virtual import FINAL, NAME, Device, docker
+from support.stack import Figure
+from support.virtual import FINAL, NAME, Device, docker
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(7200)]
 TRIALS = max(4, int(os.environ.get("TRIALS", "20")) // 5)

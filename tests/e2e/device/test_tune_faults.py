@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from virtual import PROJECT, Play, docker, play, recap
+from support.virtual import PROJECT, Play, docker, play, recap
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(600)]
 

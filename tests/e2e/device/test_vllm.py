@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-import built_wheels
 import pytest
-from audiofiles import SAMPLE
-from llm_unit import ENGINE, LlmUnit, Victim
-from stack import Figure
-from virtual import FINAL, PROJECT, Device, play
+from support import built_wheels
+from support.audiofiles import SAMPLE
+from support.llm_unit import ENGINE, LlmUnit, Victim
+from support.stack import Figure
+from support.virtual import FINAL, PROJECT, Device, play
 
 pytestmark = [
     pytest.mark.device,

@@ -9,7 +9,8 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from audiofiles import Samples
+
+from support.audiofiles import Samples
 
 DSD_RATE = 64 * 44_100
 

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from llm_server import LlmServer
+from support.llm_server import LlmServer
 
 
 class PathUnits:

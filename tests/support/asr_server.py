@@ -13,11 +13,12 @@ from io import BytesIO
 from typing import Any, Literal
 
 import numpy as np
-from audiofiles import MODEL, Samples
 from maie.asr import faster_whisper
 from maie.asr.base import Ask
 from maie.domain import to_dict
 from maie.settings import Settings
+
+from support.audiofiles import MODEL, Samples
 
 Behaviour = Literal["ok", "error", "busy", "refused", "garbage", "silent", "endless", "trickle", "dies"]
 """What happens to a request:

@@ -6,16 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stack import Stack
+from support import path_units
+from support.stack import Stack
 
 
 class Units:
-    """The double of systemd's part as a process of its own; see :mod:`path_units`."""
+    """The double of systemd's part as a process of its own; see :mod:`support.path_units`."""
 
     def __init__(self, folder: Path, port: int, start_seconds: float) -> None:
         self.folder = folder
-        command = [sys.executable, str(Path(__file__).with_name("path_units.py"))]
-        self.process = subprocess.Popen([*command, str(folder), str(port), str(start_seconds)])
+        command = [sys.executable, "-m", path_units.__name__]
+        self.process = subprocess.Popen(
+            [*command, str(folder), str(port), str(start_seconds)], cwd=Path(__file__).parents[1]
+        )
 
     @property
     def events(self) -> list[str]:

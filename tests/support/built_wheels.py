@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from virtual import PROJECT
+from support.virtual import PROJECT
 
 LOCAL = "built"
 """Marks the version of the CTranslate2 that stands for one that was built: 4.8.5+built."""
@@ -62,7 +62,7 @@ def vllm(folder: Path, version: str) -> Path:
     wheel, about = folder / f"vllm-{version}-py3-none-any.whl", f"vllm-{version}.dist-info"
     files = {
         "vllm/notes.json": NOTES.read_text(encoding="utf-8"),
-        "vllm/llm_server.py": (PROJECT / "tests/llm_server.py").read_text(encoding="utf-8"),
+        "vllm/llm_server.py": (PROJECT / "tests/support/llm_server.py").read_text(encoding="utf-8"),
         f"{about}/METADATA": f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n",
         f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{about}/entry_points.txt": "[console_scripts]\nvllm = vllm.cli:main\n",

@@ -10,8 +10,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from audiofiles import ROOT, Samples
 from maie.stages.decode import decode
+
+from support.audiofiles import ROOT, Samples
 
 RATE = 16_000
 WHEEL = "pytest_audioeval-0.1.3-py3-none-any.whl"

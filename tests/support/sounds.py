@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from audiofiles import Samples
+
+from support.audiofiles import Samples
 
 RATE = 16_000
 GERMAN = (

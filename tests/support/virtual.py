@@ -14,7 +14,7 @@ from typing import Any
 import ansible_runner
 import httpx
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 INVENTORY = PROJECT / "tests/e2e/device/inventory"
 NAME = "jetson-e2e-01"
 ADDRESS = "10.213.91.21"

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import soxr
-from audiofiles import ROOT, Samples
 from maie.stages.decode import decode
+
+from support.audiofiles import ROOT, Samples
 
 RATE = 16_000
 MEETING = ROOT / "files" / "audio" / "natural-meeting-10min.opus"

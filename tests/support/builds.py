@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from virtual import play
+from support.virtual import play
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from maie.stages.decode import Audio, decode
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "faster-whisper-tiny.en"
 BASE = ROOT / "models" / "faster-whisper-base"
 LLM = ROOT / "files" / "models" / "maie-llm-en-v1"

@@ -11,10 +11,11 @@ import av
 import numpy as np
 import soxr
 import yaml
-from audiofiles import MEMO, ROOT, Samples
 from maie.stages.decode import Audio
 from numpy.typing import NDArray
-from oddfiles import WRITERS
+
+from support.audiofiles import MEMO, ROOT, Samples
+from support.oddfiles import WRITERS
 
 RATE = 16_000
 CASES = ROOT / "tests" / "cases" / "audio"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from virtual import Device
+from support.virtual import Device
 
 DROP_IN = "/run/systemd/system/maie-llm.service.d/50-test.conf"
 ENGINE = "VLLM::EngineCor"
