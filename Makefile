@@ -8,13 +8,15 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
-# What runs on virtual hosts, and how much of it at a time.
-SCENARIOS := default tune build docker $(if $(MAIE_TEST_FULL),arm64)
+# What runs on virtual hosts, two at a time, the longest first.
+SCENARIOS := docker build tune default $(if $(MAIE_TEST_FULL),arm64)
 SERVICE_DEVICE := $(addprefix tests/e2e/device/test_,bad_releases.py plays.py recovery.py attacks.py)
-LANES := 2
-SPREAD := --numprocesses=$(LANES) --dist=loadfile --no-loadscope-reorder
+empty :=
+HOSTS := $(subst $(empty) $(empty),+,$(strip device-service device-board $(SCENARIOS:%=molecule-%)))
+SPREAD := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 export ANSIBLE_FORCE_COLOR ?= $(if $(MAKE_TERMOUT),1,0)
+export PY_COLORS ?= $(ANSIBLE_FORCE_COLOR)
 
 .PHONY: help
 help: ## List the targets
@@ -41,12 +43,14 @@ $(MODELS) &: | venv
 	  -e '{"models_fetched": ["faster-whisper-base", "faster-whisper-tiny.en"]}'
 
 .PHONY: test
-test: lint unit integration hosts ## Everything that CI runs
+test: venv ## Everything that CI runs: each part whatever became of the others, and how each ended
+	@scripts/make-each lint unit integration performance engine $(HOSTS) $(if $(MAIE_TEST_FULL),python310)
 
 .PHONY: test-full
 test-full: export TRIALS := 200
 test-full: export MAIE_TEST_FULL := 1
-test-full: test python310 ## The same with more trials and more material, and under JetPack's Python
+test-full: ## The same with more trials and more material, and under JetPack's Python
+	@$(MAKE) --no-print-directory test
 
 .PHONY: lint
 lint: venv ## ruff, mypy, ansible-lint, and the locks against their sources
@@ -74,17 +78,23 @@ python310: venv $(MODELS) ## The tests of the service under Python 3.10, where t
 integration: venv $(MODELS) ## The service with real Redis, real worker and real engine on this machine
 	@scripts/system-packages redis-server espeak-ng curl nodejs:node openssl strace
 	pytest tests/integration tests/e2e -m "not device" $(SPREAD)
-	@# What is measured wants the machine for itself.
+
+.PHONY: performance
+performance: venv $(MODELS) ## What is measured, and wants the machine for itself
+	@scripts/system-packages redis-server espeak-ng
 	pytest tests/performance -m "not device"
 
 # Each scenario and each group of device tests has a network and hosts of its own, and keeps about one processor busy.
 .PHONY: hosts
-hosts: venv $(MODELS) ## The two below, side by side, the longest first: each part's output comes when it has ended
+hosts: venv ## What runs on virtual hosts, two parts at a time; the output of each comes when it has ended
+	@scripts/make-each engine $(HOSTS)
+
+.PHONY: engine
+engine: venv $(MODELS)
 	@scripts/system-packages curl openssh-client:ssh
 	@ansible-playbook playbooks/docker_engine.yml
 	@# All share one certificate authority, which two at once would make twice.
 	@ansible localhost -i inventory/virtual -m ansible.builtin.include_role -a "name=certificate tasks_from=authority"
-	@$(MAKE) --no-print-directory --jobs=$(LANES) --keep-going --output-sync=target device molecule
 
 .PHONY: molecule
 molecule: $(SCENARIOS:%=molecule-%) ## The roles on virtual devices of their own: check, converge, idempotence, verify

@@ -1,0 +1,63 @@
+"""One failing part of `make test` keeps no other from running, and its failure is told and kept to the end."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from support.audiofiles import ROOT
+
+MAKEFILE = r"""
+passes:
+	@printf 'at work\n==== 3 passed in 1.20s ====\n'
+fails:
+	@printf '=== short test summary info ===\nFAILED test_x\n\033[31m== 1 failed, 2 passed in 0.50s ==\033[0m\n'; exit 3
+scenario:
+	@touch here; until [ -e there ]; do sleep 0.05; done
+	@printf 'INFO Molecule executed 1 scenario (1 successful)\n\nscenario : actions=9 failed=0\n'
+tests:
+	@touch there; until [ -e here ]; do sleep 0.05; done
+	@echo 'tests are done'
+"""
+
+
+def made(folder: Path, *groups: str) -> subprocess.CompletedProcess[str]:
+    (folder / "Makefile").write_text(MAKEFILE)
+    return subprocess.run(
+        [ROOT / "scripts/make-each", *groups], cwd=folder, text=True, capture_output=True, timeout=60, check=False
+    )
+
+
+def test_what_fails_is_told_at_the_end_and_all_others_are_made(tmp_path: Path) -> None:
+    done = made(tmp_path, "fails", "missing", "passes")
+    assert done.returncode == 1
+    assert "at work" in done.stdout
+    assert "No rule to make target 'missing'" in done.stdout
+    *_, fails, passes, outcomes = done.stdout.split("\n\n")
+    assert [re.sub(r"\x1b\[\d*m", "", line) for line in fails.splitlines()] == [
+        "fails",
+        "=== short test summary info ===",
+        "FAILED test_x",
+        "== 1 failed, 2 passed in 0.50s ==",
+    ]
+    assert passes == "passes\n==== 3 passed in 1.20s ===="
+    assert [line.split()[:2] for line in outcomes.splitlines()] == [
+        ["fails", "FAILED"],
+        ["missing", "FAILED"],
+        ["passes", "passed"],
+        ["in", "all"],
+    ]
+
+
+def test_where_nothing_fails_the_status_says_so(tmp_path: Path) -> None:
+    assert made(tmp_path, "passes").returncode == 0
+
+
+def test_two_are_made_at_a_time_and_each_is_shown_as_a_whole(tmp_path: Path) -> None:
+    done = made(tmp_path, "tests+scenario+fails")
+    assert done.returncode == 1
+    assert re.search(r"^tests are done\ntests +passed", done.stdout, re.MULTILINE)
+    assert (
+        "scenario\nINFO Molecule executed 1 scenario (1 successful)\n\nscenario : actions=9 failed=0\n" in done.stdout
+    )
