@@ -62,7 +62,7 @@ lint: venv ## ruff, mypy, ansible-lint, and the locks against their sources
 
 .PHONY: unit
 unit: venv $(MODELS) ## Tests that start no service
-	@scripts/system-packages openssl systemd:systemd-analyze
+	@scripts/system-packages openssl redis-server systemd:systemd-analyze
 	pytest tests/unit tests/ansible -m "not device" $(SPREAD)
 
 # What depends on Python and its libraries; kills and queues of tasks do so no more than these.

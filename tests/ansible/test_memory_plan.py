@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 PROJECT = Path(__file__).parents[2]
 BOARD_KB = 7620 * 1024
@@ -104,6 +103,9 @@ def test_nothing_was_changed(told: dict[str, str]) -> None:
     assert all("changed=0" in line for line in told.values())
 
 
-def test_the_deploy_begins_with_it() -> None:
-    first = yaml.safe_load((PROJECT / "playbooks/deploy.yml").read_text())[0]
-    assert first["ansible.builtin.import_playbook"] == "plan.yml"
+def test_the_deploy_begins_with_it(tmp_path: Path) -> None:
+    done = run(tmp_path, "playbooks/deploy.yml")
+    assert done.returncode != 0
+    told = told_of(done.stdout, [*HOSTS, "embedded"])
+    assert "It does not fit" in told["too-long"]
+    assert all("changed=0" in line for line in told.values())

@@ -52,11 +52,6 @@ def test_playbooks_parse(inventory: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: str(path.relative_to(PROJECT)))
-def test_playbook_is_short(playbook: Path) -> None:
-    assert len(playbook.read_text().splitlines()) <= 40
-
-
 @pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
 def test_role_describes_exactly_its_defaults(role: Path) -> None:
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
