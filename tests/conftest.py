@@ -100,8 +100,8 @@ def leaves_the_service_sound(service: Stack) -> Iterator[None]:
     """After every test: healthy, ready, no upload left over."""
     yield
     assert httpx.get(f"{service.url}/health").json() == {"status": "ok"}
-    wait_for(lambda: not service.uploads(), 30, "empty uploads folder")
-    wait_for(lambda: httpx.get(f"{service.url}/ready").status_code == 200, 10, "readiness")
+    wait_for(lambda: not service.uploads(), 60, "empty uploads folder")
+    wait_for(lambda: httpx.get(f"{service.url}/ready").status_code == 200, 60, "readiness")
 
 
 @pytest.fixture(scope="session")

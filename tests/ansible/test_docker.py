@@ -99,7 +99,7 @@ def asked(socket: Path, commands: list[str]) -> list[list[str]]:
         client = ["redis-cli", "-s", str(socket), "--user", "admin", *command.split()]
         return subprocess.run(client, env=environment, text=True, capture_output=True, check=False).stdout
 
-    wait_for(lambda: answer("ping") == "PONG\n", 30, "Redis")
+    wait_for(lambda: answer("ping") == "PONG\n", 60, "Redis")
     return [answer(command).split() for command in commands]
 
 

@@ -238,7 +238,7 @@ def test_beyond_loopback_there_is_tls_or_nothing(own_stack: Callable[..., Stack]
         except httpx.HTTPError:
             return False
 
-    wait_for(answer, 20, "the API over TLS")
+    wait_for(answer, 60, "the API over TLS")
     with pytest.raises(httpx.HTTPError):
         httpx.get(f"http://127.0.0.1:{stack.port}/health")
     started = time.monotonic()

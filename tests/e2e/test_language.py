@@ -169,7 +169,7 @@ def test_templates_are_listed_with_their_schemas(service: Stack) -> None:
 def test_a_task_is_cancelled_within_two_seconds_while_the_language_model_writes(service: Stack) -> None:
     text = "\n".join(turn["verbatim"] for turn in MEETING["turns"] * 3)
     task_id = service.accept_text(text)
-    engine = wait_for(lambda: service.status(task_id)["stage"] == "clean", 30, "start of the stage", 0.02)
+    engine = wait_for(lambda: service.status(task_id)["stage"] == "clean", 60, "start of the stage", 0.02)
     assert engine
     began = time.monotonic()
     with service.client() as client:

@@ -43,7 +43,7 @@ def test_held_out_meetings_come_back_clean_and_with_their_notes(service: Stack, 
     invalid: list[Any] = []
     for view in meetings():
         text = "\n".join(transcript_lines(view.turns))
-        task = service.wait_final(service.accept_text(text, **ASKED), 120)
+        task = service.wait_final(service.accept_text(text, **ASKED))
         assert task["status"] == "COMPLETE", task["error"]
         notes = task["results"]["summary"]
         wanted.append("\n".join(view.clean))

@@ -38,7 +38,7 @@ def test_a_stream_of_2_gb_is_cut_at_the_limit(which: str, request: pytest.Fixtur
         answer = client.post("/v1/process", content=endless(2 * 1024 * MIB, sent), headers=headers)
     assert_problem(answer, 413, "too_large")
     assert limit < sent[0] < limit + DRAIN_BYTES + 40 * MIB
-    assert not stack.uploads()
+    wait_for(lambda: not stack.uploads(), 60, "removal of the upload")
 
 
 def test_an_announced_size_beyond_the_limit_is_refused_at_once(small: Stack) -> None:
@@ -82,9 +82,9 @@ def test_a_client_that_goes_away_leaves_nothing(service: Stack) -> None:
         )
         part = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + "x" * 100_000
         connection.sendall(f"{head}\r\nContent-Length: 10000000\r\n\r\n{part}".encode())
-        wait_for(service.uploads, 5, "the upload's folder")
-    wait_for(lambda: not service.uploads(), 5, "removal of the upload")
-    wait_for(lambda: not service.redis().zcard("maie:reservations"), 5, "the upload's place")
+        wait_for(service.uploads, 60, "the upload's folder")
+    wait_for(lambda: not service.uploads(), 60, "removal of the upload")
+    wait_for(lambda: not service.redis().zcard("maie:reservations"), 60, "the upload's place")
     assert [line["status"] for line in service.log("api") if line.get("route") == "/v1/process"][-1] == 499
 
 
@@ -108,5 +108,5 @@ def test_200_parallel_uploads(service: Stack, speech: Speech, figure: Figure) ->
         assert 1 <= int(answer.headers["retry-after"]) <= 600
     assert httpx.get(f"{service.url}/health").json() == {"status": "ok"}
     assert all(service.wait_final(task_id)["status"] == "COMPLETE" for task_id in accepted)
-    assert not service.uploads()
+    wait_for(lambda: not service.uploads(), 60, "removal of the uploads")
     figure(f"200 uploads at once: {len(accepted)} accepted and complete, {len(refused)} refused with 429")

@@ -46,7 +46,7 @@ def ends(stack: Stack, *tasks: str) -> list[dict[str, Any]]:
         raw, cleaned = state["results"]["raw_transcript"], state["results"]["clean_transcript"]
         assert wrong_words(raw or reference_text(), cleaned) <= 0.05, state  # the double cleans nothing
         assert stack.redis().hget(f"maie:task:{task}", "commits") == "1"
-    wait_for(lambda: not stack.uploads(), 5, "the end of the uploads")
+    wait_for(lambda: not stack.uploads(), 60, "the end of the uploads")
     return states
 
 
@@ -69,33 +69,33 @@ def test_tasks_that_wait_together_share_one_start_of_the_server(
     alone = stack.accept(SAMPLE.read_bytes())
     text = stack.accept_text(reference_text())
     others = [clean(stack), clean(stack, speech(5))]
-    wait_for(lambda: is_parked(stack, first), 30, "the first task to wait", 0.02)
+    wait_for(lambda: is_parked(stack, first), 60, "the first task to wait", 0.02)
     assert stack.wait_final(alone)["status"] == "COMPLETE"
     states = ends(stack, first, text, *others)
-    wait_for(lambda: units.events == ["start", "stop"], 10, "the server's end, with nothing left for it")
+    wait_for(lambda: units.events == ["start", "stop"], 60, "the server's end, with nothing left for it")
     assert in_order(states)
     assert {state["attempt"] for state in states} == {1}
     assert [is_sample(state) for state in (states[0], *states[2:])] == [False, True, False]
     assert all(state["started_at"] < other["completed_at"] for state in states for other in states)
-    wait_for(lambda: httpx.get(f"{stack.url}/ready").status_code == 200, 10, "readiness")
+    wait_for(lambda: httpx.get(f"{stack.url}/ready").status_code == 200, 60, "readiness")
 
 
 def test_audio_that_comes_while_the_server_runs_waits_behind(swapping: Swapping, speech: Speech) -> None:
     """And text, which needs nothing but the server, takes its turn while it runs."""
     stack, units = swapping
     early = [clean(stack, speech(20)), clean(stack)]
-    wait_for(lambda: (units.folder / "llm-wanted").exists(), 30, "the server to be wanted", 0.02)
+    wait_for(lambda: (units.folder / "llm-wanted").exists(), 60, "the server to be wanted", 0.02)
     text = stack.accept_text(reference_text())
     late = clean(stack)
     assert in_order(ends(stack, *early, text, late))
     assert not stack.redis().hexists(f"maie:task:{text}", "parked")
-    wait_for(lambda: units.events == ["start", "stop"] * 2, 10, "the server's end")
+    wait_for(lambda: units.events == ["start", "stop"] * 2, 60, "the server's end")
 
 
 def test_a_task_that_waits_can_be_cancelled(swapping: Swapping, speech: Speech) -> None:
     stack, units = swapping
     tasks = [clean(stack, speech(20)), clean(stack), clean(stack, speech(30))]
-    wait_for(lambda: is_parked(stack, tasks[1]), 30, "the second task to wait", 0.02)
+    wait_for(lambda: is_parked(stack, tasks[1]), 60, "the second task to wait", 0.02)
     with stack.client() as client:
         assert client.delete(f"/v1/tasks/{tasks[1]}").status_code == 204
         assert client.get(f"/v1/status/{tasks[1]}").status_code == 404
@@ -106,7 +106,7 @@ def test_a_task_that_waits_can_be_cancelled(swapping: Swapping, speech: Speech) 
 def test_what_waits_outlives_redis_and_the_loss_of_its_transcript(swapping: Swapping, speech: Speech) -> None:
     stack, _ = swapping
     tasks = [clean(stack), clean(stack, speech(40)), clean(stack)]
-    wait_for(lambda: is_parked(stack, tasks[0]), 30, "the first task to wait", 0.02)
+    wait_for(lambda: is_parked(stack, tasks[0]), 60, "the first task to wait", 0.02)
     stack.restart_redis()
     (stack.data / "uploads" / tasks[0] / "recognised.json").unlink()
     states = ends(stack, *tasks)
@@ -125,7 +125,7 @@ def test_a_kill_while_a_task_is_parked_loses_nothing(
     assert sum(state["attempt"] for state in states) == (2 if point == dying_worker.AFTER else 3)
     assert [is_sample(state) for state in states] == [False, True]
     assert "clash" not in units.events
-    wait_for(lambda: not stack.redis().zcard("rq:wip:maie"), 10, "RQ to hold nothing")
+    wait_for(lambda: not stack.redis().zcard("rq:wip:maie"), 60, "RQ to hold nothing")
 
 
 @pytest.mark.parametrize("attempts", [3, 1])
@@ -137,9 +137,9 @@ def test_a_kill_while_the_server_runs_costs_no_second_recognition(
     stack.start("api", "worker")
     task = clean(stack)
     upload = stack.data / "uploads" / task
-    wait_for(lambda: (upload / "recognised.json").exists(), 30, "the transcript", 0.01)
+    wait_for(lambda: (upload / "recognised.json").exists(), 60, "the transcript", 0.01)
     (upload / "audio").write_bytes(b"no audio")
-    wait_for(lambda: (units.folder / "llm-wanted").exists(), 30, "the server to be wanted", 0.01)
+    wait_for(lambda: (units.folder / "llm-wanted").exists(), 60, "the server to be wanted", 0.01)
     stack.unit("worker").process.kill()
     state = stack.wait_final(task)
     assert (state["status"], state["attempt"], is_sample(state)) == ("COMPLETE", 2, True)

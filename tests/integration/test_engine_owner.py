@@ -55,7 +55,7 @@ def test_the_process_dies_with_its_owner_in_the_middle_of_its_work(owner: list[s
         time.sleep(0.3)
         assert is_running(pid)
         process.kill()
-        wait_for(lambda: not is_running(pid), 2, "the end of the engine process")
+        wait_for(lambda: not is_running(pid), 5, "the end of the engine process")
 
 
 def test_an_owner_that_forgets_to_stop_it_ends_all_the_same_and_stays_light(owner: list[str]) -> None:

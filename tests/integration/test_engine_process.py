@@ -171,7 +171,7 @@ def test_a_process_that_dies_idle_is_replaced_unseen(engine: Engine) -> None:
     pid = engine.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not engine.ready, 5, "the end of the process")
+    wait_for(lambda: not engine.ready, 60, "the end of the process")
     assert isinstance(engine.run(JOB, ignore), TaskResult)
 
 

@@ -96,8 +96,8 @@ def test_for_want_of_memory_once_more_with_half_as_much(tmp_path: Path) -> None:
 def test_memory_without_work_is_given_back_and_the_service_stays_ready(own_stack: Callable[..., Stack]) -> None:
     stack = own_stack(engine_idle_seconds=1, lease_seconds=3)
     stack.start("api", "worker")
-    wait_for(lambda: engines(stack) == 0, 20, "the end of the idle engine")
+    wait_for(lambda: engines(stack) == 0, 60, "the end of the idle engine")
     assert httpx.get(f"{stack.url}/ready").status_code == 200
     assert stack.wait_final(stack.accept(SAMPLE.read_bytes()))["status"] == "COMPLETE"
-    wait_for(lambda: engines(stack) == 0, 20, "the end of the engine after the task")
+    wait_for(lambda: engines(stack) == 0, 60, "the end of the engine after the task")
     assert httpx.get(f"{stack.url}/ready").json()["parts"]["engine"] == "up"

@@ -164,8 +164,8 @@ class Trials:
         assert hit, "no kill met a task at work, so nothing was tested"
         assert max(again) <= LIMIT
         assert max(after) <= LIMIT + 2 * self._work
-        assert not self._stack.uploads()
-        wait_for(lambda: engines(self._stack) == 1, 10, "one engine process, and none of a dead worker")
+        wait_for(lambda: not self._stack.uploads(), 60, "removal of the last upload, after its task's end")
+        wait_for(lambda: engines(self._stack) == 1, 60, "one engine process, and none of a dead worker")
 
     def check_stages(self) -> None:
         assert {"asr", "clean", "summary"} <= set(self._stages), self._stages

@@ -36,7 +36,7 @@ def swapping(make_swapping: Callable[..., Swapping]) -> Swapping:
 def result_of(stack: Stack, **fields: object) -> dict[str, object]:
     answer = stack.post(SAMPLE.read_bytes(), **ASKED, **fields)
     assert answer.status_code == 202, answer.text
-    return stack.wait_final(answer.json()["task_id"], 60)
+    return stack.wait_final(answer.json()["task_id"])
 
 
 def test_they_take_turns_and_the_engine_is_back_afterwards(swapping: Swapping) -> None:
@@ -48,7 +48,7 @@ def test_they_take_turns_and_the_engine_is_back_afterwards(swapping: Swapping) -
         assert task["results"]["summary"]  # type: ignore[index]
         assert {"decode", "vad", "asr", "clean", "summary"} <= set(task["metrics"]["stage_seconds"])  # type: ignore[index]
         assert {"asr_model", "llm"} <= set(task["versions"])  # type: ignore[call-overload]
-    wait_for(lambda: engines(stack) == 1, 20, "the engine")
+    wait_for(lambda: engines(stack) == 1, 60, "the engine")
     assert units.events == ["start", "stop", "start", "stop"]
 
 
@@ -105,12 +105,12 @@ def test_a_server_that_does_not_come_costs_no_transcript(swapping: Swapping) -> 
 def test_a_server_that_a_killed_worker_left_is_stopped_first(swapping: Swapping) -> None:
     stack, units = swapping
     answer = stack.post(SAMPLE.read_bytes(), **ASKED)
-    wait_for(lambda: "start" in units.events, 30, "the server's start", 0.01)
+    wait_for(lambda: "start" in units.events, 60, "the server's start", 0.01)
     stack.unit("worker").process.kill()
-    task = stack.wait_final(answer.json()["task_id"], 90)
+    task = stack.wait_final(answer.json()["task_id"])
     assert task["status"] == "COMPLETE"
     assert "clash" not in units.events
-    wait_for(lambda: units.events[-1] == "stop", 10, "the server's end")
+    wait_for(lambda: units.events[-1] == "stop", 60, "the server's end")
 
 
 @pytest.fixture
@@ -209,6 +209,6 @@ def test_no_engine_loads_while_another_has_the_gpu(tmp_path: Path) -> None:
         assert not is_free(tmp_path)
         assert engine.pid is not None
         os.kill(engine.pid, signal.SIGKILL)
-        wait_for(lambda: is_free(tmp_path), 5, "the end of the lease")
+        wait_for(lambda: is_free(tmp_path), 60, "the end of the lease")
     finally:
         engine.stop()

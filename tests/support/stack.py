@@ -106,7 +106,7 @@ class Stack:
         command += [str(self.folder / "redis"), "--requirepass", REDIS_PASSWORD, "--save", "", "--appendonly", "yes"]
         command += ["--appendfsync", "always", "--maxmemory-policy", "noeviction"]
         process = Process(command, {"PATH": os.environ["PATH"]}, self.folder / "redis.log")
-        wait_for(self._redis_answers, 20, "Redis")
+        wait_for(self._redis_answers, 60, "Redis")
         return process
 
     def _redis_answers(self) -> bool:
@@ -133,7 +133,7 @@ class Stack:
         for command in commands:
             self.units.append(Unit(lambda command=command: self.maie(command)))
         if "api" in commands:
-            wait_for(self.healthy, 30, "the API")
+            wait_for(self.healthy, 60, "the API")
         if "worker" in commands:
             wait_for(lambda: self.redis().keys("maie:worker:*"), 60, "the worker")
 
@@ -173,7 +173,7 @@ class Stack:
             assert answer.status_code in (202, 503), answer.text
             return answer.json().get("task_id")
 
-        return str(wait_for(taken, 30, "acceptance", 0.2))
+        return str(wait_for(taken, 60, "acceptance", 0.2))
 
     def status(self, task_id: str) -> dict[str, Any]:
         with self.client() as client:
@@ -181,7 +181,7 @@ class Stack:
         answer.raise_for_status()
         return dict(answer.json())
 
-    def wait_final(self, task_id: str, seconds: float = 60) -> dict[str, Any]:
+    def wait_final(self, task_id: str, seconds: float = 120) -> dict[str, Any]:
         def final() -> dict[str, Any] | None:
             state = self.status(task_id)
             return state if state["status"] in ("COMPLETE", "FAILED", "CANCELLED") else None
