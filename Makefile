@@ -57,6 +57,7 @@ lint: venv ## ruff, mypy, ansible-lint, and the locks against their sources
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports --no-logo
 	ansible-lint --offline
 	scripts/lock --check
 
@@ -131,4 +132,4 @@ lock: venv ## Make the lock files anew
 clean: ## Remove the virtual devices and all that was made here
 	@if [ -x $(BIN)/ansible-playbook ]; then \
 	  ansible-playbook -i inventory/virtual playbooks/virtual.yml -e virtual_host_state=absent; fi
-	rm -rf $(VENV) .cache .secrets artifacts .mypy_cache .pytest_cache .ruff_cache .ansible
+	rm -rf $(VENV) .cache .secrets artifacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .ansible

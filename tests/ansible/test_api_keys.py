@@ -10,7 +10,7 @@ from pathlib import Path
 import api_keys
 import pytest
 import yaml
-from maie.api.keyring import KeyRing
+from maie.access.keys import KeyRing
 from maie.errors import ConfigurationError
 
 PROJECT = Path(__file__).parents[2]

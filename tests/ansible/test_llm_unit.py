@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from maie.models.figures import figures
 from maie.plan import make_plan
-from maie.plan.figures import figures
 from maie.plan.plan import BOARD_MEMORY, Device
 from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings

@@ -34,7 +34,7 @@ class Host:
     sent = False
 
     def call(self, _: str, path: str, with_key: bool = True) -> speech_api.Answer:
-        schema = PROJECT / "app/src/maie/templates/meeting_notes_v1/schema.json"
+        schema = PROJECT / "app/src/maie/prompting/templates/meeting_notes_v1/schema.json"
         content = {
             "/ready": {"ready": True, "release": "r", "profile": "embedded", "parts": {"llm": "up"}},
             "/v1/models": {"models": [{"kind": "asr", "id": self.asr}, {"kind": "llm", "id": self.llm}]},

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from maie.database import connect
-from maie.store import TaskStore
+from maie.tasks.redis_client import connect
+from maie.tasks.store import TaskStore
 from support.queue_steps import idle_worker
 from support.stack import KEY, MIB, Stack
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from maie.prompts import transcript_lines
+from maie.prompting.prompts import transcript_lines
 from maie_training.llm.views import View, view_meeting
 from maie_training.meetings import MeetingComposer, Wording
 from maie_training.scores import Matches, action_items

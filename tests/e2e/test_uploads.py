@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from maie.api.boundary import DRAIN_BYTES
+from maie.api.http.auth_middleware import DRAIN_BYTES
 from support.processes import wait_for
 from support.stack import KEY, MIB, Figure, Speech, Stack, assert_problem
 

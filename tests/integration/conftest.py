@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from maie.database import connect
 from maie.engine import Engine
-from maie.files import Files
-from maie.queue import TaskQueue
 from maie.settings import Settings
-from maie.store import TaskStore
+from maie.tasks.files import Files
+from maie.tasks.queue import TaskQueue
+from maie.tasks.redis_client import connect
+from maie.tasks.store import TaskStore
 from support.audiofiles import MODEL
 from support.processes import free_port
 from support.queue_steps import idle_worker

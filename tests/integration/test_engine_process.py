@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from maie.domain import EngineJob, Progress, Stage, TaskOptions, TaskResult
-from maie.engine import Engine, supervisor
+from maie.engine import Engine, process
 from maie.errors import ConfigurationError, EngineFailed, EngineOutOfMemory, NotAudio
 from maie.settings import Settings
 from support.audiofiles import MODEL, SAMPLE, reference_text, sample, write_wav
@@ -181,8 +181,8 @@ def test_a_kill_by_the_kernel_for_lack_of_memory_is_named(
     frugal.start()
     pid = frugal.pid
     assert pid is not None
-    counted = supervisor._kernel_oom_kills()
-    monkeypatch.setattr(supervisor, "_kernel_oom_kills", lambda: counted + 1)
+    counted = process._kernel_oom_kills()
+    monkeypatch.setattr(process, "_kernel_oom_kills", lambda: counted + 1)
     with pytest.raises(EngineOutOfMemory):
         frugal.run(long_job, when_recognising(lambda: os.kill(pid, signal.SIGKILL)))
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from maie import keys
+from maie.tasks import redis_keys
 from support.audiofiles import sample
 from support.processes import wait_for
 from support.stack import MIB, Stack
@@ -146,11 +146,11 @@ def test_a_redis_that_is_full_too_is_freed_by_what_is_past_its_retention(place: 
     task_id = place.stack.accept(audio)
     wait_until_it_waits(place.stack, task_id)
     soon = time.time() + 3  # when there is room on the disk, and only Redis is waited for
-    redis.zadd(keys.ENDED, {old: soon - 7 * 86400})
+    redis.zadd(redis_keys.ENDED, {old: soon - 7 * 86400})
     redis.config_set("maxmemory", 1)
     try:
         place.results.make_room()
-        wait_for(lambda: not redis.exists(keys.task(old)), 60, "the end of what is past its retention")
+        wait_for(lambda: not redis.exists(redis_keys.task(old)), 60, "the end of what is past its retention")
     finally:
         redis.config_set("maxmemory", 0)
     assert_done(place.stack, task_id)

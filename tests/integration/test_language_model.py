@@ -17,9 +17,17 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from maie import llm
+from maie.domain import Turn
 from maie.errors import ConfigurationError, LlmInputTooLong
 from maie.llm.base import Chat, LanguageModel
-from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, Turn, label, load_template, messages, transcript_lines
+from maie.prompting.prompts import (
+    BUILT_IN,
+    CLEAN_TRANSCRIPT,
+    label,
+    load_template,
+    messages,
+    transcript_lines,
+)
 from maie.settings import Settings
 from maie.stages.clean import clean
 from maie.stages.summary import summarise

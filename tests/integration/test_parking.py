@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from maie import keys
 from maie.domain import Progress, Stage, TaskResult, TaskStatus, Transcript
 from maie.errors import WorkerLost
-from maie.queue import TaskQueue
-from maie.tasks import Lease, Outcome, Task
+from maie.tasks import redis_keys
+from maie.tasks.model import Lease, Outcome, Task
+from maie.tasks.queue import TaskQueue
 from support.queue_steps import accepted, lease
 
 
@@ -68,7 +68,7 @@ def test_a_parked_task_waits_however_long_it_takes(queue: TaskQueue) -> None:
     task, other = accepted(queue), accepted(queue)
     begun(queue, task)
     queue.park(task)
-    queue.store.connection.zadd(keys.ACTIVE, {one.id: time.time() - 25 * 3600 for one in (task, other)})
+    queue.store.connection.zadd(redis_keys.ACTIVE, {one.id: time.time() - 25 * 3600 for one in (task, other)})
     queue.sweep()
     assert queue.store.get(task.id).status is TaskStatus.PENDING
     assert queue.store.get(other.id).status is TaskStatus.FAILED

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
-from maie import keys
-from maie.database import require_safe_redis
 from maie.domain import Progress, Stage, TaskStatus
 from maie.errors import ConfigurationError, EngineFailed, QueueFull, Unavailable
-from maie.queue import TaskQueue
-from maie.tasks import Outcome
+from maie.tasks import redis_keys
+from maie.tasks.model import Outcome
+from maie.tasks.queue import TaskQueue
+from maie.tasks.redis_client import require_safe_redis
 from support.queue_steps import DONE, accepted, lease, taken_from_queue
 from support.stack import Stack
 
@@ -30,7 +30,7 @@ def test_of_many_at_once_only_as_many_as_there_are_places_get_in(queue: TaskQueu
 
 
 def test_without_a_living_worker_nothing_gets_in(queue: TaskQueue, stack: Stack) -> None:
-    stack.redis().delete(keys.lease("idle"))
+    stack.redis().delete(redis_keys.lease("idle"))
     with pytest.raises(Unavailable) as caught:
         queue.store.reserve("task")
     assert caught.value.retry_after == 10
@@ -63,7 +63,7 @@ def test_retry_after_follows_from_the_time_that_tasks_take(queue: TaskQueue) -> 
 def test_the_place_of_a_dead_upload_comes_back(queue: TaskQueue, stack: Stack) -> None:
     for number in range(5):
         queue.store.reserve(str(number))
-    stack.redis().zadd(keys.RESERVATIONS, {"0": time.time() - 1})
+    stack.redis().zadd(redis_keys.RESERVATIONS, {"0": time.time() - 1})
     queue.store.reserve("one more")
 
 

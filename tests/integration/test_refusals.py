@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
-from maie import keys
-from maie.api import process
 from maie.api.app import create_app
+from maie.api.routes import process
 from maie.api.service import Service
 from maie.domain import TaskOptions, TaskStatus
 from maie.settings import Settings
-from maie.tasks import Outcome, Task, Upload, now_iso
+from maie.tasks import redis_keys
+from maie.tasks.model import Outcome, Task, Upload, now_iso
 from starlette.concurrency import run_in_threadpool
 from support.queue_steps import idle_worker
 from support.stack import KEY, Stack
@@ -68,7 +68,7 @@ def test_an_ended_task_can_be_deleted_from_a_full_redis(settings: Settings, stac
         assert asyncio.run(main()) == [204, 404]
     finally:
         stack.redis().config_set("maxmemory", 0)
-    assert not stack.redis().exists(keys.task("ended"), keys.TASKS, keys.ENDED, "rq:job:ended-1")
+    assert not stack.redis().exists(redis_keys.task("ended"), redis_keys.TASKS, redis_keys.ENDED, "rq:job:ended-1")
 
 
 @pytest.mark.parametrize(

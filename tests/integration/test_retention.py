@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import redis
-from maie import keys
 from maie.domain import TaskStatus
 from maie.errors import TaskNotFound
-from maie.queue import TaskQueue
+from maie.tasks import redis_keys
+from maie.tasks.queue import TaskQueue
 from support.queue_steps import DONE, accepted, taken_from_queue
 from support.stack import Stack
 
@@ -21,8 +21,8 @@ def test_what_is_past_its_retention_goes(queue: TaskQueue, stack: Stack) -> None
     for task in (old, recent):
         queue.files.write_result(task.id, 1, {})
         queue.store.commit(task.id, 1, "t", DONE)
-    stack.redis().zadd(keys.ENDED, {old.id: time.time() - 8 * 86400})
-    stack.redis().zadd(keys.ACTIVE, {waiting.id: time.time() - 25 * 3600})
+    stack.redis().zadd(redis_keys.ENDED, {old.id: time.time() - 8 * 86400})
+    stack.redis().zadd(redis_keys.ACTIVE, {waiting.id: time.time() - 25 * 3600})
     queue.sweep()
     with pytest.raises(TaskNotFound):
         queue.store.get(old.id)
@@ -47,8 +47,8 @@ def test_a_full_redis_is_freed_by_what_is_past_its_retention(
 ) -> None:
     old, expired, lost = accepted(queue), accepted(queue), accepted(queue)
     queue.store.commit(old.id, 1, "t", DONE)
-    stack.redis().zadd(keys.ENDED, {old.id: time.time() - 8 * 86400})
-    stack.redis().zadd(keys.ACTIVE, {expired.id: time.time() - 25 * 3600})
+    stack.redis().zadd(redis_keys.ENDED, {old.id: time.time() - 8 * 86400})
+    stack.redis().zadd(redis_keys.ACTIVE, {expired.id: time.time() - 25 * 3600})
     stack.redis().lrem(queue.rq.key, 0, lost.rq_id)
     full()
     with pytest.raises(redis.exceptions.OutOfMemoryError):
@@ -85,7 +85,7 @@ def test_only_so_many_ended_tasks_are_kept(queue: TaskQueue, stack: Stack) -> No
     for place, task in enumerate(tasks):
         queue.files.write_result(task.id, 1, {})
         queue.store.commit(task.id, 1, "t", DONE)
-        stack.redis().zadd(keys.ENDED, {task.id: time.time() - 10 + place})
+        stack.redis().zadd(redis_keys.ENDED, {task.id: time.time() - 10 + place})
     queue.sweep()
     assert queue.store.known_ids() == {task.id for task in tasks[2:]}
     assert [queue.files.result(task.id, 1).exists() for task in tasks] == [False, False, True, True]
@@ -94,11 +94,11 @@ def test_only_so_many_ended_tasks_are_kept(queue: TaskQueue, stack: Stack) -> No
 def test_a_task_that_was_forgotten_by_half_goes(queue: TaskQueue, stack: Stack) -> None:
     task = accepted(queue)
     queue.store.commit(task.id, 1, "t", DONE)
-    stack.redis().zadd(keys.ENDED, {task.id: time.time() - 8 * 86400})
-    stack.redis().delete(keys.task(task.id))
+    stack.redis().zadd(redis_keys.ENDED, {task.id: time.time() - 8 * 86400})
+    stack.redis().delete(redis_keys.task(task.id))
     queue.sweep()
     assert not queue.store.known_ids()
-    assert not stack.redis().exists(keys.ENDED)
+    assert not stack.redis().exists(redis_keys.ENDED)
 
 
 def test_files_that_belong_to_nothing_go(queue: TaskQueue) -> None:

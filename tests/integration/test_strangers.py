@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from maie.api.visitors import MOST_SILENT
+from maie.api.http.visitors import MOST_SILENT
 from support.processes import rss
 from support.stack import MIB, Figure, Stack
 from support.strangers import Strangers, slowest_health

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from maie.models.figures import figures
 from maie.plan import make_plan
-from maie.plan.figures import figures
 from maie.plan.plan import Device
 from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings

@@ -15,7 +15,7 @@ from support.virtual import PROJECT
 
 LOCAL = "built"
 """Marks the version of the CTranslate2 that stands for one that was built: 4.8.5+built."""
-NOTES = PROJECT / "app/src/maie/templates/meeting_notes_v1/example.json"
+NOTES = PROJECT / "app/src/maie/prompting/templates/meeting_notes_v1/example.json"
 """What the double of vLLM answers when it is asked for notes."""
 PROBE = "import os, pwd; assert pwd.getpwuid(os.getuid()).pw_name == 'maie'\n"
 

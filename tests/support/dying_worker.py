@@ -10,9 +10,9 @@ import signal
 import sys
 from pathlib import Path
 
-from maie import worker
-from maie.queue import TaskQueue
-from maie.tasks import Task
+from maie.tasks.model import Task
+from maie.tasks.queue import TaskQueue
+from maie.worker import main as worker
 
 POINTS = BEFORE, AFTER = "transcript kept, task not parked", "task parked, RQ not told"
 

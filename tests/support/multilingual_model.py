@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from ctranslate2.specs import WhisperSpec
-from maie.modelfiles import MULTILINGUAL_TOKENS
+from maie.models.files import MULTILINGUAL_TOKENS
 from tokenizers import AddedToken, Tokenizer, models
 
 LANGUAGES = ("en", "vi", "de")

@@ -8,10 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 import redis
-from maie import keys
 from maie.domain import TaskOptions, TaskStatus
-from maie.queue import TaskQueue
-from maie.tasks import Lease, Outcome, Task, Upload, now_iso
+from maie.tasks import redis_keys
+from maie.tasks.model import Lease, Outcome, Task, Upload, now_iso
+from maie.tasks.queue import TaskQueue
 
 DONE = Outcome(
     TaskStatus.COMPLETE,
@@ -31,8 +31,8 @@ def lease(task: Task | None = None, worker: str = "w") -> Lease:
 
 def idle_worker(connection: redis.Redis) -> None:
     """Let a worker named ``idle`` seem to live; without one the API takes nothing."""
-    connection.set(keys.lease("idle"), json.dumps(asdict(lease(worker="idle"))))
-    connection.sadd(keys.WORKERS, "idle")
+    connection.set(redis_keys.lease("idle"), json.dumps(asdict(lease(worker="idle"))))
+    connection.sadd(redis_keys.WORKERS, "idle")
 
 
 def accepted(queue: TaskQueue) -> Task:

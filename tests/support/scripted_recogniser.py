@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from maie.asr.base import Ask, Heard, Samples
+from maie.audio.levels import Levels
 from maie.domain import SAMPLE_RATE, Segment, Span, TaskOptions
 from maie.stages import asr
 from maie.stages.decode import SAMPLE_BYTES, Audio
-from maie.stages.levels import Levels
 
 
 def segment(start: float, end: float, **changes: Any) -> Segment:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import uvicorn
-from maie.api.boundary import PIECE_BYTES
+from maie.api.http.auth_middleware import PIECE_BYTES
 from maie.api.main import HEADERS, Server, listen
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

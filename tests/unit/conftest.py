@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from maie.api import visitors
-from maie.api.connections import Connection
+from maie.api.http import visitors
+from maie.api.http.connections import Connection
 
 
 @pytest.fixture

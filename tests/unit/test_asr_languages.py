@@ -9,7 +9,7 @@ import pytest
 from maie.asr import faster_whisper
 from maie.asr.base import Ask
 from maie.asr.faster_whisper import FasterWhisper
-from maie.modelfiles import asr_languages
+from maie.models.files import asr_languages
 from maie.settings import Settings
 from support import multilingual_model
 from support.audiofiles import MODEL, Samples, sample

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from maie.audio import confine as module
+from maie.audio.confine import ALLOWED, confine
 from maie.errors import Unavailable
-from maie.stages import confine as module
-from maie.stages.confine import ALLOWED, confine
 
 INTRUDER = """
 import ctypes, fcntl, json, os, resource, socket, sys
-from maie.stages.confine import confine
+from maie.audio.confine import confine
 
 key, port, confined = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "confined"
 libc = ctypes.CDLL(None, use_errno=True)

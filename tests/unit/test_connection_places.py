@@ -7,8 +7,8 @@ import socket
 from contextlib import suppress
 
 import pytest
-from maie.api import visitors
-from maie.api.visitors import group_of
+from maie.api.http import visitors
+from maie.api.http.visitors import group_of
 from support.served import KEYED, REQUEST, answers, served
 
 pytestmark = pytest.mark.usefixtures("hasty")

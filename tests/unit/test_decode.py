@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from maie.audio import container, lengths
 from maie.errors import EmptyAudio, NotAudio, UndecodableAudio
-from maie.stages import container, lengths
 from maie.stages.decode import decode
 from support.audiofiles import CODECS, encode, pitch, read, tone, write_wav
 

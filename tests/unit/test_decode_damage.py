@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from maie.audio.container import packets
 from maie.errors import AudioTooLong, EmptyAudio, MaieError, UndecodableAudio
-from maie.stages.container import packets
 from support.audiocases import make
 from support.audiofiles import CODECS, encode, pitch, read, tone
 

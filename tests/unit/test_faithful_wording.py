@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from maie.stages.kept import are_kept
+from maie.wording.faithful import are_kept
 from support.stack import Figure
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "clean"

@@ -9,12 +9,16 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from maie.domain import CleanTranscript, Summary
+from maie.domain import CleanTranscript, Summary, Turn
 from maie.errors import LlmAnswerInvalid, LlmInputTooLong
-from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, Turn, load_template
+from maie.prompting.prompts import (
+    BUILT_IN,
+    CLEAN_TRANSCRIPT,
+    load_template,
+)
 from maie.stages.clean import clean
 from maie.stages.summary import summarise
-from maie.stages.wording import words_of
+from maie.wording.words import words_of
 from support.llm_server import LETTERS_PER_TOKEN, LlmServer, model_of, sensible, transcript_of
 
 CLEAN = load_template(BUILT_IN / CLEAN_TRANSCRIPT)

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from maie.audio.lengths import breaks_off, is_chunked, sound_of
 from maie.errors import MaieError
-from maie.stages.lengths import breaks_off, is_chunked, sound_of
 from support.audiocases import Case, make
 
 CONTAINERS: dict[str, Case] = {

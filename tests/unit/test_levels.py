@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from maie.stages.levels import Levels
+from maie.audio.levels import Levels
 from support.audiocases import phrase
 from support.audiofiles import Samples, read, sample, write_wav
 from support.sounds import breathing, chords, noise, quiet_room

@@ -6,7 +6,7 @@ import random
 from datetime import date
 
 import pytest
-from maie.prompts import BUILT_IN, load_template, transcript_lines
+from maie.prompting.prompts import BUILT_IN, load_template, transcript_lines
 from maie_training import wide_patterns
 from maie_training.evaluate_llm import MATERIAL
 from maie_training.llm.samples import TASKS, SampleWriter, part_borders, senseless_view

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from maie import httpclient
+from maie.domain import Turn
 from maie.errors import (
     ConfigurationError,
     LlmAnswerInvalid,
@@ -21,7 +22,12 @@ from maie.errors import (
 from maie.llm import load, openai, transport
 from maie.llm.base import Chat
 from maie.llm.breaker import Breaker
-from maie.prompts import BUILT_IN, CLEAN_TRANSCRIPT, Turn, load_template, messages
+from maie.prompting.prompts import (
+    BUILT_IN,
+    CLEAN_TRANSCRIPT,
+    load_template,
+    messages,
+)
 from maie.settings import Settings
 from maie.stages.clean import clean
 from maie.stages.summary import summarise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from maie.stages.mixing import Mixer
+from maie.audio.mixing import Mixer
 from support.audiocases import other_phrase, phrase
 from support.audiofiles import Samples, tone
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from maie.api.offer import Offer
+from maie.access.offer import Offer
 from maie.api.options import FEATURES, MAX_INITIAL_PROMPT, parse_options, require_language, text_options
 from maie.domain import Stage, TaskOptions, to_dict
 from maie.errors import InvalidRequest, NotAvailable, UnknownTemplate
+from maie.prompting.template_set import load_templates
 from maie.settings import Settings
-from maie.template_set import load_templates
 from support.audiofiles import MODEL
 
 NO_LLM = Offer()

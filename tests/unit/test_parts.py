@@ -7,11 +7,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from maie.domain import Turn
 from maie.errors import LlmInputTooLong
-from maie.prompts import BUILT_IN, Turn, load_template
+from maie.prompting.prompts import (
+    BUILT_IN,
+    load_template,
+)
 from maie.stages.merge import Merger
 from maie.stages.parts import split
-from maie.stages.wording import edits, words_of
+from maie.wording.words import edits, words_of
 
 SCHEMA = load_template(BUILT_IN / "meeting_notes_v1").schema
 AROUND = 10

@@ -15,8 +15,8 @@ from unittest import mock
 import pytest
 from maie.cli import main
 from maie.llm.local_server import is_local
+from maie.models.figures import figures
 from maie.plan import make_plan, needs
-from maie.plan.figures import figures
 from maie.plan.plan import BOARD_MEMORY, Device
 from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings

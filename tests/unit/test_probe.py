@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from maie.audio import probe as module
+from maie.audio.probe import ADDRESS_SPACE_BYTES, CPU_SECONDS, probe
 from maie.errors import AudioTooLong, EmptyAudio, NotAudio, TrackNotFound, Unavailable, UndecodableAudio
 from maie.settings import Settings
-from maie.stages import probe as module
-from maie.stages.probe import ADDRESS_SPACE_BYTES, CPU_SECONDS, probe
 from support.audiocases import make
 from support.audiofiles import CODECS, MODEL, encode, tone, write_wav
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from maie.prompts import (
+from maie.domain import Turn
+from maie.prompting.prompts import (
     BUILT_IN,
     CLEAN_TRANSCRIPT,
     SYSTEM,
     TemplateInvalid,
-    Turn,
     load_template,
     messages,
     task_text,

@@ -9,11 +9,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from maie.audio import container
+from maie.audio.container import open_container, usable_tracks
+from maie.audio.sniff import BURIED, MAGIC
 from maie.errors import EmptyAudio, MaieError
-from maie.stages import container
-from maie.stages.container import open_container, usable_tracks
 from maie.stages.decode import decode
-from maie.stages.sniff import BURIED, MAGIC
 from support.audiocases import make
 from support.audiofiles import encode, tone
 

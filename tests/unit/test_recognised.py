@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from maie.domain import Segment, TaskResult, Transcript, Word
-from maie.files import Files
+from maie.tasks.files import Files
 
 SEGMENT = Segment(0.0, 1.25, "Hello.", -0.1, 1.1, None, (Word(0.0, 0.5, "Hello.", 0.9),))
 FOUND = TaskResult(Transcript("en", (SEGMENT,)), {"rtf": 0.1}, {"asr_model": "m"}, ("It ends early.",))

@@ -22,7 +22,7 @@ from maie_training.talk import Speaker, Talk, Turn, read_talk
 
 PROJECT = Path(__file__).parents[2]
 FOLDER = PROJECT / "files/audio"
-SCHEMA = json.loads((PROJECT / "app/src/maie/templates/meeting_notes_v1/schema.json").read_text())
+SCHEMA = json.loads((PROJECT / "app/src/maie/prompting/templates/meeting_notes_v1/schema.json").read_text())
 MOST_BYTES = 8_000_000
 MONTHS = "January February March April May June July August September October November December".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()

@@ -20,12 +20,12 @@ from typing import Any
 
 import av
 import pytest
+from maie.audio import probe as module
+from maie.audio.container import CODECS, open_container, usable_tracks
+from maie.audio.probe import probe
+from maie.audio.sniff import BURIED, MAGIC, WINDOW, sniff
 from maie.errors import MaieError, NotAudio, UndecodableAudio
 from maie.settings import Settings
-from maie.stages import probe as module
-from maie.stages.container import CODECS, open_container, usable_tracks
-from maie.stages.probe import probe
-from maie.stages.sniff import BURIED, MAGIC, WINDOW, sniff
 from support.audiocases import CASES, cases, make
 from support.audiofiles import MODEL, ROOT, encode, read, tone
 

@@ -6,13 +6,12 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from maie.api.text import _count, _parse
-from maie.domain import TaskOptions, TaskStatus
+from maie.api.routes.process_text import _count, _parse
+from maie.domain import TaskOptions, TaskStatus, Turn
 from maie.errors import InvalidRequest, UploadTooLarge
-from maie.limits import llm_seconds, most_words
-from maie.prompts import Turn
 from maie.settings import Settings
-from maie.tasks import Task, Upload
+from maie.tasks.limits import llm_seconds, most_words
+from maie.tasks.model import Task, Upload
 
 LARGEST = 512 * 1024
 MOST_MEMORY = 32 * LARGEST

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from maie import watch as watching
 from maie.domain import Progress, Stage, TaskOptions, TaskStatus
 from maie.errors import TaskTimeout
-from maie.limits import DECODE_FACTOR
 from maie.settings import Settings
-from maie.tasks import Task, Upload
-from maie.watch import Watch
+from maie.tasks.limits import DECODE_FACTOR
+from maie.tasks.model import Task, Upload
+from maie.worker import watch as watching
+from maie.worker.watch import Watch
 from support.audiofiles import MODEL
 
 HOURS = 3 * 3600.0

@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from maie.stages.container import open_container
-from maie.stages.timeline import Timeline
+from maie.audio.container import open_container
+from maie.audio.timeline import Timeline
 from support.audiofiles import encode, tone
 
 FRAME = 0.02

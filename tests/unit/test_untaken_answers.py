@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from maie.api.boundary import PIECE_BYTES
+from maie.api.http.auth_middleware import PIECE_BYTES
 from maie.api.main import tls_context
 from support.served import LARGE, LARGE_BYTES, PIECE, REQUEST, served
 

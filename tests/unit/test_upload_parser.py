@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from maie.api.upload import FormParser, shown_name
+from maie.api.http.upload import FormParser, shown_name
 from maie.errors import InvalidRequest, UploadTooLarge
 
 BOUNDARY = b"frontier"

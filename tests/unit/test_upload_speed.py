@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from maie.api.upload import receive_form
+from maie.api.http.upload import receive_form
 from maie.errors import UploadStalled
-from maie.files import Files
 from maie.settings import Settings
+from maie.tasks.files import Files
 from starlette.requests import Request
 
 BEGIN = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 from jsonschema import Draft202012Validator
-from maie.prompts import BUILT_IN, load_template
-from maie.stages.kept import are_kept
+from maie.prompting.prompts import BUILT_IN, load_template
+from maie.wording.faithful import are_kept
 from maie_training.written import WrittenTalk, read_talks
 from support.audiofiles import ROOT
 from support.stack import Figure

@@ -92,7 +92,7 @@ def _api(_: argparse.Namespace) -> int:
 
 
 def _worker(_: argparse.Namespace) -> int:
-    from maie.worker import main as work
+    from maie.worker.main import main as work
 
     return work()
 
@@ -114,8 +114,7 @@ def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _transcribe(arguments: argparse.Namespace) -> int:
     """Transcribe one file with the engine process, without API, queue or Redis."""
-    from maie.api.offer import Offer
-    from maie.api.options import require_offer
+    from maie.access.offer import Offer, require_offer
     from maie.engine import Engine
     from maie.logs import configure_logging
     from maie.settings import load_settings
@@ -220,8 +219,8 @@ def _templates_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _templates(arguments: argparse.Namespace) -> int:
     """Say of each template, the built-in ones too, whether it can be used."""
+    from maie.prompting.template_set import check_templates
     from maie.settings import load_settings
-    from maie.template_set import check_templates
 
     checked = check_templates(arguments.folder or load_settings().templates_dir)
     for folder, problems in checked.items():

@@ -76,8 +76,8 @@ def _platform(settings: Settings) -> Finding:
 
 
 def _credentials(settings: Settings) -> Finding:
-    from maie.api.keyring import KeyRing
-    from maie.api.main import tls_files
+    from maie.access.keys import KeyRing
+    from maie.access.tls import tls_files
 
     if _closed_to_us(settings):
         return Finding("credentials", None, f"{settings.credentials_dir} is only open to the service and to root.")
@@ -103,7 +103,7 @@ def _closed_to_us(settings: Settings) -> bool:
 def _redis(settings: Settings) -> Finding:
     import redis
 
-    from maie.database import connect, require_safe_redis
+    from maie.tasks.redis_client import connect, require_safe_redis
 
     if _closed_to_us(settings):
         return Finding("redis", None, "Its password is only open to the service and to root.")
@@ -127,7 +127,7 @@ def _disk(settings: Settings) -> Finding:
 
 def _probe(settings: Settings) -> Finding:
     """Have a moment of silence looked at as an upload is."""
-    from maie.stages.probe import probe
+    from maie.audio.probe import probe
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "silence.wav"
@@ -175,7 +175,7 @@ def _hear_silence(recogniser: Recogniser) -> str:
 
 
 def _templates(settings: Settings) -> Finding:
-    from maie.template_set import load_templates
+    from maie.prompting.template_set import load_templates
 
     try:
         return Finding("templates", True, ", ".join(load_templates(settings.templates_dir)))

@@ -101,6 +101,14 @@ class TaskOptions:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What one person says before another speaks; ``speaker`` is None where nobody knows who it is."""
+
+    speaker: str | None
+    text: str
+
+
+@dataclass(frozen=True)
 class Span:
     """A stretch of the audio, in seconds; ``end`` is exclusive."""
 
@@ -203,7 +211,7 @@ class EngineJob:
     """One piece of work for the engine process.
 
     Attributes:
-        source: The audio, or the turns as :func:`maie.files.read_turns` reads them.
+        source: The audio, or the turns as :func:`maie.tasks.files.read_turns` reads them.
         begun: What the audio has come to in another process: only the stages of the language model are left.
     """
 

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.device, pytest.mark.timeout(1200)]
 DOWNLOADS = PROJECT / "models"
 MEETING = PROJECT / "files/audio/natural-meeting"
 WHOLE_MEETING = ("-e", f"smoke_audio={MEETING}.wav", "-e", f"smoke_reference={MEETING}.json")
-TEMPLATE = PROJECT / "app/src/maie/templates/generic_summary_v1"
+TEMPLATE = PROJECT / "app/src/maie/prompting/templates/generic_summary_v1"
 
 SAMPLER = """
 import json, os, time

@@ -14,13 +14,14 @@ from fastapi.security import APIKeyHeader
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
-from maie.api import catalogue, health, problems, process, tasks, text
-from maie.api.boundary import Boundary
-from maie.api.keyring import KeyRing
+from maie.access.keys import KeyRing
+from maie.api.http import problems
+from maie.api.http.auth_middleware import Boundary
+from maie.api.metrics import ApiMetrics
+from maie.api.routes import catalogue, health, process, process_text, tasks
 from maie.api.service import Service
 from maie.api.service import problems as possible_problems
 from maie.logs import get_logger
-from maie.metrics import ApiMetrics
 from maie.notify import notify
 from maie.settings import Settings
 
@@ -53,7 +54,7 @@ def create_app(settings: Settings) -> ASGIApp:
     problems.install(app)
     # The boundary checks keys, before anything else is done; this only tells of them.
     key = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", auto_error=False)
-    for part in (process, text, tasks, catalogue):
+    for part in (process, process_text, tasks, catalogue):
         app.include_router(part.router, dependencies=[Security(key)])
     app.include_router(health.router)
     description = JSONResponse(_describe(app))

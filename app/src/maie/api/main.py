@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import socket
 import ssl
-from pathlib import Path
 
 import uvicorn
 
+from maie.access.tls import tls_context, tls_files
 from maie.api.app import create_app
-from maie.api.connections import Connection
-from maie.api.visitors import BACKLOG, Visitor, Visitors
-from maie.database import connect, wait_for_redis
+from maie.api.http.connections import Connection
+from maie.api.http.visitors import BACKLOG, Visitor, Visitors
 from maie.errors import ConfigurationError
-from maie.files import Files
 from maie.logs import configure_logging
 from maie.notify import notify
-from maie.settings import Settings, load_settings
+from maie.settings import load_settings
+from maie.tasks.files import Files
+from maie.tasks.redis_client import connect, wait_for_redis
 
 GRACEFUL_SECONDS = 20
 """How long requests that are under way may take at a shutdown."""
@@ -49,51 +48,6 @@ class Server(uvicorn.Server):
         """Say so, then stop."""
         notify("STOPPING=1")
         await super().shutdown(sockets)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def tls_files(settings: Settings) -> tuple[Path, Path] | None:
-    """Return certificate and key where TLS is to be used, None where not.
-
-    Raises:
-        PermissionError: One of them is not open to this user.
-        ConfigurationError: TLS is to be used and one of them is missing.
-    """
-    if is_loopback(settings.host) or not settings.tls:
-        return None
-    certificate, key = (settings.credentials_dir / name for name in ("tls_cert.pem", "tls_key.pem"))
-    for path in (certificate, key):
-        try:
-            path.open("rb").close()
-        except FileNotFoundError:
-            raise ConfigurationError(
-                f"The API listens on {settings.host}, beyond this machine, and {path} is missing. Give a certificate, "
-                "or set MAIE_TLS=false behind a proxy that has one."
-            ) from None
-    return certificate, key
-
-
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return what serves TLS 1.3, and of 1.2 what encrypts and authenticates in one.
-
-    Raises:
-        ConfigurationError: They are none.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
-    try:
-        context.load_cert_chain(certificate, key)
-    except ssl.SSLError as error:
-        raise ConfigurationError(f"{certificate} and {key} are no certificate and its key: {error.strerror}.") from None
-    return context
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from maie.api.offer import Offer
+from maie.access.offer import Offer, require_offer
 from maie.domain import LLM_FEATURES, TaskOptions
-from maie.errors import InvalidRequest, NotAvailable, UnknownTemplate
-from maie.modelfiles import asr_languages
+from maie.errors import InvalidRequest, NotAvailable
+from maie.models.files import asr_languages
 from maie.settings import Settings
 
 FEATURES = ("raw_transcript", "clean_transcript", "summary", "enhancement_metrics")
@@ -93,27 +93,6 @@ def text_options(features: list[str], template_id: str | None, llm_required: boo
     asked = _features(features, TEXT_FEATURES) or ("clean_transcript",)
     require_offer(asked, template_id, offer)
     return TaskOptions(features=asked, template_id=template_id, llm_required=llm_required)
-
-
-def require_offer(features: tuple[str, ...], template_id: str | None, offer: Offer) -> None:
-    """Check what is asked of the language model, so that no task fails for it later.
-
-    Raises:
-        InvalidRequest: A summary without a template, or a template without a summary.
-        NotAvailable: The deployment has no language model.
-        UnknownTemplate: There is no such template.
-    """
-    needy = next((name for name in features if name in LLM_FEATURES), None)
-    if needy and not offer.llm:
-        raise NotAvailable(f"The feature {needy} is not available in this deployment.")
-    if template_id and not offer.llm:
-        raise NotAvailable("Templates (template_id) are not available in this deployment.")
-    if "summary" in features and not template_id:
-        raise InvalidRequest("A summary needs a template_id: the id of one of this deployment's templates.")
-    if template_id and "summary" not in features:
-        raise InvalidRequest("template_id is the template of a summary, and the feature summary is not asked for.")
-    if template_id and template_id not in offer.summaries():
-        raise UnknownTemplate(f"There is no template {template_id[:64]!r} for summaries in this deployment.")
 
 
 def _features(values: list[str], known: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from maie.domain import TaskKind, TaskStatus
-from maie.tasks import Task
+from maie.tasks.model import Task
 
 
 class Accepted(BaseModel):

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from maie.access.offer import Offer
+from maie.api.http.problems import Problem
 from maie.api.llm_probe import LlmProbe
-from maie.api.offer import Offer
-from maie.api.problems import Problem
-from maie.database import connect
-from maie.files import Files
-from maie.queue import TaskQueue
 from maie.settings import Settings
-from maie.store import TaskStore
+from maie.tasks.files import Files
+from maie.tasks.queue import TaskQueue
+from maie.tasks.redis_client import connect
+from maie.tasks.store import TaskStore
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from maie.asr.timing import Timed, in_segments, plausible
 from maie.domain import SAMPLE_RATE, Segment, Word
 from maie.errors import ConfigurationError
 from maie.logs import get_logger
-from maie.modelfiles import asr_languages, model_name, model_sha256
+from maie.models.files import asr_languages, model_name, model_sha256
 from maie.settings import Settings
 
 FRAMES = 100

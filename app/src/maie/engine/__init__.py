@@ -1,6 +1,6 @@
 """The engine process: a child that holds the models and runs the stages, and the supervisor that owns it."""
 
-from maie.engine.supervisor import Engine, Tick
+from maie.engine.process import Engine, Tick
 from maie.engine.swap import engine_for
 
 __all__ = ["Engine", "Tick", "engine_for"]

@@ -21,7 +21,7 @@ from maie.engine.server_unit import take_lease
 from maie.errors import EngineFailed, EngineOutOfMemory, MaieError
 from maie.exhaustion import is_out_of_memory
 from maie.logs import configure_logging, get_logger
-from maie.pipeline import Models, load_models, run
+from maie.pipeline.run import Models, load_models, run
 from maie.settings import Settings
 
 log = get_logger(__name__)

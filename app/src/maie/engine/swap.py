@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from maie.domain import EngineJob, Progress, TaskResult
+from maie.engine.process import Engine, Keep, Tick
 from maie.engine.server_unit import ServerUnit
-from maie.engine.supervisor import Engine, Keep, Tick
 from maie.logs import get_logger
 from maie.settings import Settings
 

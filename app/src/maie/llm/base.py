@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from maie.prompts import Message
+from maie.prompting.prompts import Message
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from maie.errors import ConfigurationError, LlmInputTooLong
 from maie.exhaustion import is_out_of_memory
 from maie.llm.base import Chat, Reply
-from maie.modelfiles import model_name, model_sha256
-from maie.prompts import Message
+from maie.models.files import model_name, model_sha256
+from maie.prompting.prompts import Message
 from maie.settings import Settings
 
 

@@ -20,7 +20,7 @@ from maie.llm.breaker import Breaker
 from maie.llm.local_server import has_unit, wait_until_up
 from maie.llm.transport import PassingFailure, Refused, post
 from maie.logs import get_logger
-from maie.prompts import Message
+from maie.prompting.prompts import Message
 from maie.settings import Settings
 
 BREAKER_FAILURES = 2

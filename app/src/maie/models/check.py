@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maie.errors import ConfigurationError
-from maie.modelfiles import model_name
 from maie.models.catalogue import CatalogueFile, catalogue
+from maie.models.files import model_name
 
 SUMS = "SHA256SUMS"
 PIECE_BYTES = 1 << 20

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from maie.errors import ConfigurationError
-from maie.modelfiles import model_name
 from maie.models.catalogue import catalogue
 from maie.models.check import Verdict, models_in, verify
+from maie.models.files import model_name
 from maie.settings import load_settings
 
 MARKS: Mapping[bool | None, str] = {True: "ok", False: "NO", None: "??"}

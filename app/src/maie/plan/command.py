@@ -11,7 +11,7 @@ from pathlib import Path
 
 from maie.errors import ConfigurationError
 from maie.llm.local_server import is_local
-from maie.plan.figures import figures
+from maie.models.figures import figures
 from maie.plan.needs import MIB
 from maie.plan.plan import BOARD_MEMORY, Device, Plan, make_plan
 from maie.plan.report import as_json, table

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from maie.plan.figures import ModelFigures
+from maie.models.figures import ModelFigures
 from maie.settings import Settings
 from maie.stages.summary import PROMPT_SHARE
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from maie.llm.local_server import is_local
+from maie.models.figures import ModelFigures
 from maie.plan import needs
-from maie.plan.figures import ModelFigures
 from maie.plan.levers import Lacks, Move, levers, missing, move
 from maie.plan.needs import MIB, Part, Pool
 from maie.plan.stages import Models, Residency, Stages, stages

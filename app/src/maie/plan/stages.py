@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from maie.models.figures import ModelFigures
 from maie.plan import needs
-from maie.plan.figures import ModelFigures
 from maie.plan.needs import Part, Pool, part
 from maie.settings import Settings
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from maie.asr.base import MAX_PIECE_SECONDS, Ask, Recogniser, Samples
 from maie.domain import SAMPLE_RATE, Segment, Span, TaskOptions, Transcript, Word
 from maie.errors import NotAvailable
-from maie.prompts import without_marks
+from maie.prompting.prompts import without_marks
 from maie.stages import quality, vad
 from maie.stages.decode import Audio
 from maie.stages.hearing import Hearing, hear

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from maie.domain import CleanTranscript
+from maie.domain import CleanTranscript, Turn
 from maie.llm.base import Chat, LanguageModel
 from maie.logs import get_logger
-from maie.prompts import Message, Template, Turn, label, messages, without_marks
-from maie.stages.kept import are_kept, is_english
+from maie.prompting.prompts import (
+    Message,
+    Template,
+    label,
+    messages,
+    without_marks,
+)
 from maie.stages.parts import lines_of, split
-from maie.stages.wording import edits, without_new_capitals, words_of
+from maie.wording.faithful import are_kept, is_english
+from maie.wording.words import edits, without_new_capitals, words_of
 
 GROWTH = 1.25
 SPARE_TOKENS = 64
@@ -42,14 +48,14 @@ def clean(
 ) -> CleanTranscript:
     """Return the turns as the model cleans them, line for line.
 
-    A line that doesn't keep what was said (:mod:`maie.stages.kept`) stays as it was recognised. A part of the
+    A line that doesn't keep what was said (:mod:`maie.wording.faithful`) stays as it was recognised. A part of the
     transcript that comes back truncated, or with other lines or speakers, is tried once more in two halves; a half
     that does so again stays as it was recognised.
 
     Args:
         turns: What was said, in order; they may end within sentences.
         model: What cleans.
-        template: Asks for the clean transcript (:data:`maie.prompts.CLEAN_TRANSCRIPT`).
+        template: Asks for the clean transcript (:data:`maie.prompting.prompts.CLEAN_TRANSCRIPT`).
         on_progress: Told the fraction done.
         language: What was said is in, as the recogniser tells it; None where only the words can.
 

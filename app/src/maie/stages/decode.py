@@ -1,9 +1,9 @@
 """Decode: an untrusted audio file becomes 16 kHz mono samples, with flat memory however long the audio is.
 
-Nothing of the recording is lost on the way, and no time shifted: :mod:`maie.stages.tracks` chooses the track,
-:mod:`maie.stages.frames` decodes it, :mod:`maie.stages.timeline` puts each frame at its time,
-:mod:`maie.stages.mixing` makes one channel of many, :mod:`maie.stages.levels` raises what is quiet, and
-:mod:`maie.stages.lengths` tells where there is more or less than the header says.
+Nothing of the recording is lost on the way, and no time shifted: :mod:`maie.audio.tracks` chooses the track,
+:mod:`maie.audio.frames` decodes it, :mod:`maie.audio.timeline` puts each frame at its time,
+:mod:`maie.audio.mixing` makes one channel of many, :mod:`maie.audio.levels` raises what is quiet, and
+:mod:`maie.audio.lengths` tells where there is more or less than the header says.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from maie.audio import lengths, tracks
+from maie.audio.container import declared_seconds, open_container
+from maie.audio.frames import Mono, Trouble, decoded, mixed
+from maie.audio.levels import Centre, Levels
+from maie.audio.timeline import Timeline
 from maie.domain import SAMPLE_RATE
 from maie.errors import AudioTooLong, EmptyAudio, UndecodableAudio
 from maie.exhaustion import telling_a_full_disk
-from maie.stages import lengths, tracks
-from maie.stages.container import declared_seconds, open_container
-from maie.stages.frames import Mono, Trouble, decoded, mixed
-from maie.stages.levels import Centre, Levels
-from maie.stages.timeline import Timeline
 
 Samples = NDArray[np.float32]
 
@@ -91,7 +91,7 @@ def decode(path: Path, max_seconds: float, on_progress: Callable[[float], None],
         path: The file, of any supported format.
         max_seconds: Longest audio that is taken, gaps included.
         on_progress: Told the fraction done, as far as the header's length lets it be known.
-        track: Number of the audio track, from 1; the one that :func:`maie.stages.tracks.choose` chooses if None.
+        track: Number of the audio track, from 1; the one that :func:`maie.audio.tracks.choose` chooses if None.
 
     Raises:
         NotAudio: The file is of no supported format.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from maie.stages.wording import words_of
+from maie.wording.words import words_of
 
 PROSE_LETTERS = 500
 """Text that may be as long as this is prose, not a title."""

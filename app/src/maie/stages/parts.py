@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from maie.domain import Turn
 from maie.errors import LlmInputTooLong
-from maie.prompts import Turn, whole_sentences, without_marks
+from maie.prompting.prompts import (
+    whole_sentences,
+    without_marks,
+)
 
 _SENTENCES = re.compile(r"(?<=[.?!…])\s+")
 

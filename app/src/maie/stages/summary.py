@@ -10,11 +10,16 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from maie.domain import Summary
+from maie.domain import Summary, Turn
 from maie.errors import LlmAnswerInvalid
 from maie.llm.base import Chat, LanguageModel
 from maie.logs import get_logger
-from maie.prompts import Message, Template, Turn, messages, without_marks
+from maie.prompting.prompts import (
+    Message,
+    Template,
+    messages,
+    without_marks,
+)
 from maie.stages.merge import Merger
 from maie.stages.parts import lines_of, split
 

@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from maie import llm
 from maie.errors import MaieError
 from maie.llm.base import Chat, LanguageModel, Reply
-from maie.prompts import (
+from maie.prompting.prompts import (
     BUILT_IN,
     CLEAN_TRANSCRIPT,
     Message,

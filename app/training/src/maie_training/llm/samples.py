@@ -7,7 +7,14 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from maie.prompts import BUILT_IN, Message, Template, Turn, load_template, messages
+from maie.domain import Turn
+from maie.prompting.prompts import (
+    BUILT_IN,
+    Message,
+    Template,
+    load_template,
+    messages,
+)
 
 from maie_training import vocabulary
 from maie_training.disfluency import wide_habits

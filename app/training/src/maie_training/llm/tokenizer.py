@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maie.prompts import Message
+from maie.prompting.prompts import Message
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from maie_training.llm.samples import SampleWriter

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal, get_args
 
-from maie.prompts import Turn
+from maie.domain import Turn
 
 from maie_training.meetings import Meeting
 from maie_training.notes import Exchange, Fact, Introduction, Notes, Task, Today, main_points, take_notes

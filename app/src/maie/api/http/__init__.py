@@ -1,0 +1,1 @@
+"""HTTP itself: connections, authentication, request bodies, uploads, and answers that tell of a problem."""

@@ -1,0 +1,1 @@
+"""The pipeline: which stages there are, and how a task runs through them."""

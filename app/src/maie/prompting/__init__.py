@@ -1,0 +1,1 @@
+"""Templates, and the messages that a language model gets."""
