@@ -9,8 +9,8 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # What runs on virtual hosts, two at a time, the longest first.
-SCENARIOS := docker build tune default $(if $(MAIE_TEST_FULL),arm64)
-SERVICE_DEVICE := $(addprefix tests/e2e/device/test_,bad_releases.py plays.py recovery.py attacks.py)
+SCENARIOS := docker build tune $(if $(MAIE_TEST_FULL),arm64)
+SERVICE_DEVICE := $(addprefix tests/e2e/device/test_,plays.py bad_releases.py recovery.py attacks.py)
 empty :=
 HOSTS := $(subst $(empty) $(empty),+,$(strip device-service device-board $(SCENARIOS:%=molecule-%)))
 SPREAD := --numprocesses=2 --dist=loadfile --no-loadscope-reorder

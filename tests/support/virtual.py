@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
 import subprocess
@@ -18,6 +19,12 @@ PROJECT = Path(__file__).parents[2]
 INVENTORY = PROJECT / "tests/e2e/device/inventory"
 NAME = "jetson-e2e-01"
 ADDRESS = "10.213.91.21"
+MEETING = PROJECT / "files/audio/natural-meeting"
+SHIPPED_SMOKE_TEST = (
+    "-e",
+    json.dumps({"smoke_audio": f"{MEETING}.wav", "smoke_reference": f"{MEETING}.json", "smoke_max_rtf": 1.0}),
+)
+"""The smoke test as the project ships it: the whole meeting, and a bound on the time that it takes."""
 FINAL = {"COMPLETE", "FAILED", "CANCELLED"}
 
 

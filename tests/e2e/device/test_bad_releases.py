@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 from support import broken_models
 from support.stack import Figure
-from support.virtual import NAME, PROJECT, Device, docker, play, recap
+from support.virtual import NAME, PROJECT, SHIPPED_SMOKE_TEST, Device, docker, play, recap
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(1200)]
 
 DOWNLOADS = PROJECT / "models"
-MEETING = PROJECT / "files/audio/natural-meeting"
-WHOLE_MEETING = ("-e", f"smoke_audio={MEETING}.wav", "-e", f"smoke_reference={MEETING}.json")
 TEMPLATE = PROJECT / "app/src/maie/prompting/templates/generic_summary_v1"
 
 SAMPLER = """
@@ -119,7 +117,7 @@ def test_a_model_that_takes_english_for_german_goes_back(device: Device, useless
 @pytest.mark.skipif(not os.environ.get("MAIE_TEST_FULL"), reason="more of the same: make test-full")
 @pytest.mark.parametrize("name", ["zero-weights", "hears-german", "shuffled-weights"])
 def test_what_goes_back_by_the_sample_of_a_fleet(device: Device, useless: Path, name: str, figure: Figure) -> None:
-    failed, _ = refused(device, useless, name, *WHOLE_MEETING)
+    failed, _ = refused(device, useless, name, *SHIPPED_SMOKE_TEST)
     figure(f"{name}: WER {failed['wer']:.0%}, {failed['transcript'][:60]!r}")
 
 
@@ -132,7 +130,7 @@ def test_rollback_on_request_and_a_staging_that_was_interrupted(device: Device, 
     shutil.copytree(TEMPLATE, tmp_path / "our_summary_v1")
     more = {"maie_settings": {"queue_capacity": 6}, "maie_templates": str(tmp_path)}
     more |= {"maie_asr_model_name": "faster-whisper-tiny.en"}
-    changed = ("playbooks/deploy.yml", "-e", json.dumps(more), *WHOLE_MEETING)
+    changed = ("playbooks/deploy.yml", "-e", json.dumps(more), *SHIPPED_SMOKE_TEST)
     deployed = play(*changed)
     assert deployed.returncode == 0, deployed.stdout
     second = live(device)
