@@ -54,11 +54,21 @@ test-full: ## The same with more trials and more material, and under JetPack's P
 
 .PHONY: lint
 lint: venv ## ruff, mypy, ansible-lint, and the locks against their sources
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target lint-ansible lint-python lint-locks
+
+.PHONY: lint-ansible
+lint-ansible: venv
+	ansible-lint --offline
+
+.PHONY: lint-python
+lint-python: venv
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports --no-logo
-	ansible-lint --offline
+
+.PHONY: lint-locks
+lint-locks: venv
 	scripts/lock --check
 
 .PHONY: unit

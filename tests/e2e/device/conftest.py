@@ -44,5 +44,5 @@ def device(dry_run: DryRun) -> Device:
 
 @pytest.fixture(scope="session")
 def long_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some minutes of speech, so that a task lasts long enough to be hit in its middle."""
-    return write_wav(tmp_path_factory.mktemp("audio") / "long.wav", np.tile(sample(), 4))
+    """Two minutes of speech, so that a task lasts long enough to be hit in its middle."""
+    return write_wav(tmp_path_factory.mktemp("audio") / "long.wav", np.tile(sample(), 2))

@@ -127,7 +127,7 @@ def test_the_tree_is_whole(bench: Bench) -> None:
 
 
 def test_an_interrupted_play_does_not_interrupt_its_program(bench: Bench) -> None:
-    program = "echo ran >>/root/ran; sleep 30; echo 30%"
+    program = "echo ran >>/root/ran; echo 10%; until [ -e /root/go ]; do sleep 0.2; done; echo 30%"
     first = bench.start_program("try", program)
     while bench.shell("cat /root/ran 2>/dev/null || true") != "ran":
         assert first.poll() is None
@@ -137,6 +137,9 @@ def test_an_interrupted_play_does_not_interrupt_its_program(bench: Bench) -> Non
     assert refused.returncode != 0
     assert "jetson-flash-try.service on flasher-01 is still at work from an interrupted run" in plain(refused.stdout)
     second = bench.start_program("try", program)
+    assert second.stdout is not None
+    assert any("try: 10 %" in line for line in second.stdout)  # it follows the program
+    bench.shell("touch /root/go")
     told, _ = second.communicate(timeout=60)
     assert second.returncode == 0
     assert "try: 30 %" in told

@@ -88,8 +88,10 @@ class Stream:
                 self._device.wait(left[0], {"PROCESSING_ASR"} | FINAL, RECOVERY_SECONDS)
             time.sleep(self._random.uniform(0, (0.6 if surely_at_work else 1.2) * self.own_seconds))
             self.harms_at_work += any(at_work(self._device.status(task_id)) for task_id in left)
-            harmed = time.monotonic()
+            began = time.monotonic()
             self._harm(self._device)
+            # Without power nothing is promised: the minute begins when it is back.
+            harmed = time.monotonic() if self._harm is cut_power else began
             self._follow(left.pop(0), harmed, position=1)
         for position, task_id in enumerate(left, start=2):
             self._follow(task_id, harmed, position)
