@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.audiofiles import LLM, MEMO, MODEL, SAMPLE, reference_text, write_wav
+from support.audiofiles import LLM, MEMO, MODEL, reference_text, write_wav
 from support.stack import Stack
 from support.word_errors import wrong_words
 
@@ -32,15 +32,15 @@ def test_version() -> None:
 
 
 def test_transcribe_writes_words_to_output_and_the_rest_to_error() -> None:
-    run = transcribe(str(SAMPLE))
+    run = transcribe(str(MEMO))
     assert run.returncode == 0
-    assert wrong_words(reference_text(), run.stdout) <= 0.05
+    assert wrong_words(reference_text(MEMO), run.stdout) <= 0.05
     assert [line for line in run.stderr.splitlines() if line.endswith("…")] == ["decode …", "vad …", "asr …"]
     assert "RTF 0." in run.stderr.splitlines()[-1]
 
 
 def test_transcribe_to_json() -> None:
-    run = transcribe("--json", str(SAMPLE))
+    run = transcribe("--json", str(MEMO))
     result = json.loads(run.stdout)
     assert set(result) == {"transcript", "clean", "summary", "metrics", "versions", "warnings", "error"}
     assert result["metrics"]["rtf"] > 0
@@ -64,12 +64,12 @@ def test_transcribe_cleans_and_summarises() -> None:
     ],
 )
 def test_transcribe_says_what_the_deployment_lacks(arguments: tuple[str, ...], said: str) -> None:
-    run = transcribe(*arguments, str(SAMPLE))
+    run = transcribe(*arguments, str(MEMO))
     assert (run.returncode, run.stdout, run.stderr) == (1, "", f"maie: {said}\n")
 
 
 def test_there_are_no_subtitles_of_a_summary() -> None:
-    run = transcribe("--srt", "--summary", "meeting_notes_v1", str(SAMPLE))
+    run = transcribe("--srt", "--summary", "meeting_notes_v1", str(MEMO))
     assert (run.returncode, run.stdout) == (2, "")
 
 
@@ -86,7 +86,7 @@ def test_templates_check_names_each_template_and_what_is_wrong_with_it(tmp_path:
 
 @pytest.mark.parametrize(("form", "first"), [("--srt", "1\n00:00:0"), ("--vtt", "WEBVTT\n\n00:00:0")])
 def test_transcribe_to_subtitles(form: str, first: str) -> None:
-    run = transcribe(form, str(SAMPLE))
+    run = transcribe(form, str(MEMO))
     assert run.stdout.startswith(first)
     assert " --> " in run.stdout
 
@@ -109,7 +109,7 @@ def test_transcribe_says_in_one_sentence_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_without_a_model_the_answer_is_2() -> None:
-    run = maie("transcribe", str(SAMPLE), profile="embedded")
+    run = maie("transcribe", str(MEMO), profile="embedded")
     assert run.returncode == 2
     assert run.stderr == "maie: The settings can't be used: MAIE_ASR_MODEL: Field required\n"
 

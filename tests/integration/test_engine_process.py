@@ -59,8 +59,12 @@ def engine(settings: Settings) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def long_job(tmp_path_factory: pytest.TempPathFactory) -> EngineJob:
     """Ten minutes of speech: work enough to be interrupted in."""
-    speech = np.tile(sample(), 1 + 600 * 16_000 // len(sample()))[: 600 * 16_000]
-    return EngineJob("long", write_wav(tmp_path_factory.mktemp("long") / "audio", speech), TaskOptions())
+    return job_of(600, tmp_path_factory.mktemp("long"))
+
+
+def job_of(seconds: int, folder: Path) -> EngineJob:
+    """So many seconds of speech to transcribe."""
+    return EngineJob("long", write_wav(folder / "audio", np.resize(sample(), seconds * 16_000)), TaskOptions())
 
 
 def test_the_sample_is_transcribed(engine: Engine) -> None:
@@ -89,7 +93,7 @@ def test_what_a_result_says_of_itself(engine: Engine) -> None:
     assert engine.versions == result.versions
 
 
-def test_ticks_come_often_and_progress_goes_forward(engine: Engine, long_job: EngineJob) -> None:
+def test_ticks_come_often_and_progress_goes_forward(engine: Engine, tmp_path: Path) -> None:
     times, seen = [time.monotonic()], []
 
     def tick(progress: Progress | None) -> None:
@@ -97,7 +101,7 @@ def test_ticks_come_often_and_progress_goes_forward(engine: Engine, long_job: En
         if progress:
             seen.append(progress)
 
-    engine.run(long_job, tick)
+    engine.run(job_of(200, tmp_path), tick)
     assert max(b - a for a, b in pairwise(times)) < 0.8
     order = [(list(Stage).index(p.stage), p.fraction) for p in seen]
     assert order == sorted(order)

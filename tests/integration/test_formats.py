@@ -11,7 +11,7 @@ import pytest
 import soxr
 from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
-from support.audiofiles import CODECS, encode, reference_text, sample, write_wav
+from support.audiofiles import CODECS, MEMO, encode, reference_text, sample, write_wav
 from support.word_errors import wrong_words
 
 MAX_WER = {8_000: 0.25, 16_000: 0.1, 44_100: 0.1, 48_000: 0.1}
@@ -29,10 +29,10 @@ def transcribe(engine: Engine, path: Path) -> TaskResult:
 @pytest.mark.parametrize("rate", MAX_WER)
 @pytest.mark.parametrize("kind", CODECS)
 def test_words_survive_every_format(engine: Engine, tmp_path: Path, kind: str, rate: int, channels: int) -> None:
-    samples = soxr.resample(sample(), 16_000, rate)
-    result = transcribe(engine, encode(tmp_path / "audio", samples, rate, kind, channels))
-    assert wrong_words(reference_text(), result.transcript.text) <= MAX_WER[rate]
-    assert result.metrics["input_duration_seconds"] == pytest.approx(len(sample()) / 16_000, abs=0.3)
+    spoken = sample(MEMO)
+    result = transcribe(engine, encode(tmp_path / "audio", soxr.resample(spoken, 16_000, rate), rate, kind, channels))
+    assert wrong_words(reference_text(MEMO), result.transcript.text) <= MAX_WER[rate]
+    assert result.metrics["input_duration_seconds"] == pytest.approx(len(spoken) / 16_000, abs=0.3)
     assert result.warnings == ()
 
 

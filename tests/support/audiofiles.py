@@ -17,8 +17,8 @@ MODEL = ROOT / "models" / "faster-whisper-tiny.en"
 BASE = ROOT / "models" / "faster-whisper-base"
 LLM = ROOT / "files" / "models" / "maie-llm-en-v1"
 SAMPLE = ROOT / "files" / "audio" / "natural-meeting.wav"
-REFERENCE = ROOT / "files" / "audio" / "natural-meeting.json"
 MEMO = ROOT / "files" / "audio" / "natural-short.wav"
+"""Twelve seconds, where a minute of the sample would show no more."""
 WRITTEN = ROOT / "tests" / "cases" / "notes" / "meeting.json"
 """A meeting in the words that the language model was trained on, with its notes; nobody speaks it."""
 
@@ -36,15 +36,15 @@ CODECS = {
 Samples = NDArray[np.float32]
 
 
-def reference_text() -> str:
-    """What is said in the sample."""
-    text: str = json.loads(REFERENCE.read_text(encoding="utf-8"))["verbatim"]
+def reference_text(path: Path = SAMPLE) -> str:
+    """What is said in the sample, or in the memo."""
+    text: str = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["verbatim"]
     return text
 
 
-def sample() -> Samples:
-    """The sample's samples: 16 kHz, mono."""
-    with wave.open(str(SAMPLE)) as file:
+def sample(path: Path = SAMPLE) -> Samples:
+    """The samples of the sample, or of the memo: 16 kHz, mono."""
+    with wave.open(str(path)) as file:
         return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float32) / 32768
 
 
