@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from support import dying_worker
-from support.audiofiles import SAMPLE, reference_text
+from support.audiofiles import MEMO, reference_text
 from support.processes import Process, Unit, wait_for
 from support.stack import Speech, Stack
 from support.swapping import Swapping, Units
@@ -29,8 +29,8 @@ def swapping(make_swapping: Callable[..., Swapping]) -> Swapping:
 
 
 def clean(stack: Stack, audio: bytes | None = None) -> str:
-    """Have the sample, or other audio, transcribed and cleaned."""
-    return stack.accept(audio or SAMPLE.read_bytes(), **CLEANED)
+    """Have the memo, or other audio, transcribed and cleaned."""
+    return stack.accept(audio or MEMO.read_bytes(), **CLEANED)
 
 
 def is_parked(stack: Stack, task: str) -> bool:
@@ -44,7 +44,7 @@ def ends(stack: Stack, *tasks: str) -> list[dict[str, Any]]:
     for task, state in zip(tasks, states, strict=True):
         assert (state["status"], state["error"]) == ("COMPLETE", None), state
         raw, cleaned = state["results"]["raw_transcript"], state["results"]["clean_transcript"]
-        assert wrong_words(raw or reference_text(), cleaned) <= 0.05, state  # the double cleans nothing
+        assert wrong_words(raw or reference_text(MEMO), cleaned) <= 0.05, state  # the double cleans nothing
         assert stack.redis().hget(f"maie:task:{task}", "commits") == "1"
     wait_for(lambda: not stack.uploads(), 60, "the end of the uploads")
     return states
@@ -55,8 +55,8 @@ def in_order(states: list[dict[str, Any]]) -> bool:
     return ended == sorted(ended)
 
 
-def is_sample(state: dict[str, Any]) -> bool:
-    return wrong_words(reference_text(), state["results"]["raw_transcript"]) <= 0.05
+def is_memo(state: dict[str, Any]) -> bool:
+    return wrong_words(reference_text(MEMO), state["results"]["raw_transcript"]) <= 0.05
 
 
 def test_tasks_that_wait_together_share_one_start_of_the_server(
@@ -66,8 +66,8 @@ def test_tasks_that_wait_together_share_one_start_of_the_server(
     stack, units = make_swapping(task_attempts=1)
     stack.start("api", "worker")
     first = clean(stack, speech(30))
-    alone = stack.accept(SAMPLE.read_bytes())
-    text = stack.accept_text(reference_text())
+    alone = stack.accept(MEMO.read_bytes())
+    text = stack.accept_text(reference_text(MEMO))
     others = [clean(stack), clean(stack, speech(5))]
     wait_for(lambda: is_parked(stack, first), 60, "the first task to wait", 0.02)
     assert stack.wait_final(alone)["status"] == "COMPLETE"
@@ -75,7 +75,7 @@ def test_tasks_that_wait_together_share_one_start_of_the_server(
     wait_for(lambda: units.events == ["start", "stop"], 60, "the server's end, with nothing left for it")
     assert in_order(states)
     assert {state["attempt"] for state in states} == {1}
-    assert [is_sample(state) for state in (states[0], *states[2:])] == [False, True, False]
+    assert [is_memo(state) for state in (states[0], *states[2:])] == [False, True, False]
     assert all(state["started_at"] < other["completed_at"] for state in states for other in states)
     wait_for(lambda: httpx.get(f"{stack.url}/ready").status_code == 200, 60, "readiness")
 
@@ -85,7 +85,7 @@ def test_audio_that_comes_while_the_server_runs_waits_behind(swapping: Swapping,
     stack, units = swapping
     early = [clean(stack, speech(20)), clean(stack)]
     wait_for(lambda: (units.folder / "llm-wanted").exists(), 60, "the server to be wanted", 0.02)
-    text = stack.accept_text(reference_text())
+    text = stack.accept_text(reference_text(MEMO))
     late = clean(stack)
     assert in_order(ends(stack, *early, text, late))
     assert not stack.redis().hexists(f"maie:task:{text}", "parked")
@@ -110,7 +110,7 @@ def test_what_waits_outlives_redis_and_the_loss_of_its_transcript(swapping: Swap
     stack.restart_redis()
     (stack.data / "uploads" / tasks[0] / "recognised.json").unlink()
     states = ends(stack, *tasks)
-    assert [is_sample(state) for state in states] == [True, False, True]
+    assert [is_memo(state) for state in states] == [True, False, True]
 
 
 @pytest.mark.parametrize("point", dying_worker.POINTS)
@@ -123,7 +123,7 @@ def test_a_kill_while_a_task_is_parked_loses_nothing(
     states = ends(stack, *tasks)
     assert (units.folder / "happened").exists()
     assert sum(state["attempt"] for state in states) == (2 if point == dying_worker.AFTER else 3)
-    assert [is_sample(state) for state in states] == [False, True]
+    assert [is_memo(state) for state in states] == [False, True]
     assert "clash" not in units.events
     wait_for(lambda: not stack.redis().zcard("rq:wip:maie"), 60, "RQ to hold nothing")
 
@@ -142,7 +142,7 @@ def test_a_kill_while_the_server_runs_costs_no_second_recognition(
     wait_for(lambda: (units.folder / "llm-wanted").exists(), 60, "the server to be wanted", 0.01)
     stack.unit("worker").process.kill()
     state = stack.wait_final(task)
-    assert (state["status"], state["attempt"], is_sample(state)) == ("COMPLETE", 2, True)
+    assert (state["status"], state["attempt"], is_memo(state)) == ("COMPLETE", 2, True)
     assert bool(state["results"]["clean_transcript"]) is (attempts > 1)
     lost = "The clean transcript is missing: The worker was lost while it worked on the task"
     assert state["warnings"] == ([] if attempts > 1 else [lost])

@@ -18,7 +18,7 @@ from maie.engine import Engine, server_unit
 from maie.engine.server_unit import ServerUnit, is_free, take_lease
 from maie.errors import EngineFailed
 from maie.settings import Settings
-from support.audiofiles import MODEL, SAMPLE
+from support.audiofiles import MEMO, MODEL
 from support.processes import wait_for
 from support.stack import Stack, engines
 from support.swapping import Swapping
@@ -34,7 +34,7 @@ def swapping(make_swapping: Callable[..., Swapping]) -> Swapping:
 
 
 def result_of(stack: Stack, **fields: object) -> dict[str, object]:
-    answer = stack.post(SAMPLE.read_bytes(), **ASKED, **fields)
+    answer = stack.post(MEMO.read_bytes(), **ASKED, **fields)
     assert answer.status_code == 202, answer.text
     return stack.wait_final(answer.json()["task_id"])
 
@@ -54,7 +54,7 @@ def test_they_take_turns_and_the_engine_is_back_afterwards(swapping: Swapping) -
 
 def test_a_task_without_language_model_swaps_nothing(swapping: Swapping) -> None:
     stack, units = swapping
-    assert stack.wait_final(stack.accept(SAMPLE.read_bytes()))["status"] == "COMPLETE"
+    assert stack.wait_final(stack.accept(MEMO.read_bytes()))["status"] == "COMPLETE"
     assert units.events == []
 
 
@@ -84,7 +84,7 @@ def test_where_nobody_takes_up_the_wish_nobody_is_waited_for(tmp_path: Path) -> 
 def test_the_service_is_ready_whoever_has_the_turn(swapping: Swapping) -> None:
     stack, units = swapping
     answers = [httpx.get(f"{stack.url}/ready")]
-    task_id = stack.post(SAMPLE.read_bytes(), **ASKED).json()["task_id"]
+    task_id = stack.post(MEMO.read_bytes(), **ASKED).json()["task_id"]
     while stack.status(task_id)["status"] not in ("COMPLETE", "FAILED"):
         answers.append(httpx.get(f"{stack.url}/ready"))
     assert "start" in units.events
@@ -104,7 +104,7 @@ def test_a_server_that_does_not_come_costs_no_transcript(swapping: Swapping) -> 
 
 def test_a_server_that_a_killed_worker_left_is_stopped_first(swapping: Swapping) -> None:
     stack, units = swapping
-    answer = stack.post(SAMPLE.read_bytes(), **ASKED)
+    answer = stack.post(MEMO.read_bytes(), **ASKED)
     wait_for(lambda: "start" in units.events, 60, "the server's start", 0.01)
     stack.unit("worker").process.kill()
     task = stack.wait_final(answer.json()["task_id"])
@@ -199,10 +199,10 @@ def test_whoever_waits_for_a_silent_server_shows_life(tmp_path: Path) -> None:
 def test_no_engine_loads_while_another_has_the_gpu(tmp_path: Path) -> None:
     """And while it lives, nobody else gets it; its end gives it back, whatever the end was."""
     settings = Settings(profile="embedded", asr_model=MODEL, llm_residency="swap", run_dir=tmp_path)
-    engine = Engine(settings.model_copy(update={"engine_start_seconds": 3}))
+    engine = Engine(settings)
     other = take_lease(tmp_path)
     with pytest.raises(EngineFailed):
-        engine.start()
+        Engine(settings.model_copy(update={"engine_start_seconds": 3})).start()
     os.close(other)
     try:
         engine.start()
