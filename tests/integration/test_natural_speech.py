@@ -94,11 +94,19 @@ def test_ten_languages_are_told_apart(tmp_path: Path, figure: Figure) -> None:
     assert right >= 9
 
 
+@pytest.fixture(scope="module")
+def heard_plainly(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], asr.Recognition]:
+    """What each model hears of the sample, without a prompt."""
+    return cache(lambda model: hear(sample(), tmp_path_factory.mktemp("plain"), model))
+
+
 @pytest.mark.parametrize("script", ["Latin", "Cyrillic", "Chinese"])
 @pytest.mark.parametrize("model", [MODEL, BASE] if FULL else [MODEL], ids=lambda folder: folder.name)
-def test_prompts_cost_no_words(model: Path, script: str, tmp_path: Path, figure: Figure) -> None:
+def test_prompts_cost_no_words(
+    model: Path, script: str, heard_plainly: Callable[[Path], asr.Recognition], tmp_path: Path, figure: Figure
+) -> None:
     words = json.loads(PROMPTS.read_text(encoding="utf-8"))[script]
-    plain = hear(sample(), tmp_path, model)
+    plain = heard_plainly(model)
     assert plain.warnings == ()
     spoken = normalised(plain.transcript.text)
     for length in LENGTHS if FULL else (200, 500):
