@@ -141,6 +141,15 @@ def test_a_task_that_costs_every_worker_its_life_fails_in_the_end(queue: TaskQue
     queue.store.reserve("the place is free again")
 
 
+def test_a_task_is_forgotten_although_its_job_is_half_gone(queue: TaskQueue, stack: Stack) -> None:
+    """As while its worker ends: RQ reads a job twice, and removes it by what it reads then."""
+    task = accepted(queue)
+    job = f"rq:job:{task.rq_id}"
+    assert stack.redis().hdel(job, "status")
+    queue.forget(task)
+    assert not stack.redis().exists(job)
+
+
 def test_a_redis_that_would_evict_tasks_is_refused(queue: TaskQueue, stack: Stack) -> None:
     require_safe_redis(queue.store.connection)
     stack.redis().config_set("maxmemory-policy", "allkeys-lru")

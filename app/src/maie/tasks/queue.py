@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import redis
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
@@ -219,3 +219,5 @@ class TaskQueue:
             Job.fetch(rq_id, connection=connection, serializer=JSONSerializer).delete()
         except NoSuchJobError:
             return
+        except InvalidJobOperation:  # its worker is removing it at the same moment, or has written a part of it anew
+            connection.delete(Job.key_for(rq_id))
