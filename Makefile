@@ -13,7 +13,7 @@ SCENARIOS := docker build tune $(if $(MAIE_TEST_FULL),arm64)
 SERVICE_DEVICE := $(addprefix tests/e2e/device/test_,plays.py bad_releases.py recovery.py attacks.py)
 empty :=
 HOSTS := $(subst $(empty) $(empty),+,$(strip device-service device-board $(SCENARIOS:%=molecule-%)))
-SPREAD := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+SPREAD := --dist=loadfile --no-loadscope-reorder --numprocesses
 
 export ANSIBLE_FORCE_COLOR ?= $(if $(MAKE_TERMOUT),1,0)
 export PY_COLORS ?= $(ANSIBLE_FORCE_COLOR)
@@ -74,7 +74,7 @@ lint-locks: venv
 .PHONY: unit
 unit: venv $(MODELS) ## Tests that start no service
 	@scripts/system-packages openssl redis-server systemd:systemd-analyze
-	pytest tests/unit tests/ansible -m "not device" $(SPREAD)
+	pytest tests/unit tests/ansible -m "not device" $(SPREAD)=2
 
 # What depends on Python and its libraries; kills and queues of tasks do so no more than these.
 PYTHON310 := tests/unit $(addprefix tests/integration/test_,asr_backends.py cli.py engine_process.py formats.py \
@@ -88,7 +88,8 @@ python310: venv $(MODELS) ## The tests of the service under Python 3.10, where t
 .PHONY: integration
 integration: venv $(MODELS) ## The service with real Redis, real worker and real engine on this machine
 	@scripts/system-packages redis-server espeak-ng curl nodejs:node openssl strace
-	pytest tests/integration tests/e2e -m "not device" $(SPREAD)
+	@# Half of the time these wait, so three keep two processors busy.
+	pytest tests/integration tests/e2e -m "not device" $(SPREAD)=3
 
 .PHONY: performance
 performance: venv $(MODELS) ## What is measured, and wants the machine for itself

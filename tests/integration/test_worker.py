@@ -28,8 +28,8 @@ def stack(make_stack: Callable[..., Stack]) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def long_audio(stack: Stack, speech: Speech) -> bytes:
-    """Speech that takes this machine about four seconds."""
-    return speech(seconds_for(stack, speech, 4.0))
+    """Speech that takes this machine about three seconds."""
+    return speech(seconds_for(stack, speech, 3.0))
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.stack import Stack
@@ -24,14 +26,14 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can run some
 
 
 @pytest.fixture
-def open_to_all(own_stack: Callable[..., Stack]) -> Stack:
-    """A service that any user can run."""
-    stack = own_stack(certified=True)
-    for folder in (*stack.folder.parents, stack.credentials, stack.data, stack.folder):
-        folder.chmod(folder.stat().st_mode | 0o055)
-    for path in (*stack.credentials.iterdir(), stack.data, stack.redis_socket):
-        path.chmod(0o777)
-    return stack
+def open_to_all() -> Iterator[Stack]:
+    """A service that any user can run. pytest closes its own folders, even beneath a test, when it is started again."""
+    with tempfile.TemporaryDirectory() as folder:
+        stack = Stack(Path(folder), certified=True)
+        for path in (stack.folder, *stack.credentials.iterdir(), stack.credentials, stack.data, stack.redis_socket):
+            path.chmod(0o777)
+        yield stack
+        stack.stop()
 
 
 @pytest.mark.parametrize(
