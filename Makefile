@@ -8,11 +8,18 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
-# What runs on virtual hosts, two at a time, the longest first.
+# What runs on virtual hosts, the longest first. Each part has a network and hosts of its own.
 SCENARIOS := docker build tune $(if $(MAIE_TEST_FULL),arm64)
-SERVICE_DEVICE := $(addprefix tests/e2e/device/test_,plays.py bad_releases.py recovery.py attacks.py)
+DEVICES := service bundle tune_faults flashing killed_builds virtual_host $(if $(MAIE_TEST_FULL),vllm fleet)
+HOSTS := $(DEVICES:%=device-%) $(SCENARIOS:%=molecule-%)
+# Files of tests that share a device, or lie elsewhere; every other part is one of tests/e2e/device.
+device_service := $(addprefix tests/e2e/device/test_,plays.py bad_releases.py recovery.py attacks.py)
+device_virtual_host := tests/ansible/virtual_device/test_virtual_device_host.py
+device_fleet := tests/performance/test_fleet.py
+
+# Joined by this, parts run at the same time.
 empty :=
-HOSTS := $(subst $(empty) $(empty),+,$(strip device-service device-board $(SCENARIOS:%=molecule-%)))
+together = $(subst $(empty) $(empty),+,$(strip $1))
 SPREAD := --dist=loadfile --no-loadscope-reorder --numprocesses
 
 export ANSIBLE_FORCE_COLOR ?= $(if $(MAKE_TERMOUT),1,0)
@@ -44,7 +51,7 @@ $(MODELS) &: | venv
 
 .PHONY: test
 test: venv ## Everything that CI runs: each part whatever became of the others, and how each ended
-	@scripts/make-each lint unit integration performance engine $(HOSTS) $(if $(MAIE_TEST_FULL),python310)
+	@scripts/make-each lint unit integration performance engine $(call together,$(HOSTS)) $(if $(MAIE_TEST_FULL),python310)
 
 .PHONY: test-full
 test-full: export TRIALS := 200
@@ -96,10 +103,9 @@ performance: venv $(MODELS) ## What is measured, and wants the machine for itsel
 	@scripts/system-packages redis-server espeak-ng
 	pytest tests/performance -m "not device"
 
-# Each scenario and each group of device tests has a network and hosts of its own, and keeps about one processor busy.
 .PHONY: hosts
 hosts: venv ## What runs on virtual hosts, two parts at a time; the output of each comes when it has ended
-	@scripts/make-each engine $(HOSTS)
+	@scripts/make-each engine $(call together,$(HOSTS))
 
 .PHONY: engine
 engine: venv $(MODELS)
@@ -117,17 +123,12 @@ $(SCENARIOS:%=molecule-%): molecule-%: venv $(MODELS)
 	molecule test --scenario-name $*
 
 .PHONY: device
-device: device-service device-board ## What only a whole virtual device can show: kills, bad releases, faults, flashing
+device: $(DEVICES:%=device-%) ## What only a whole virtual device can show: kills, bad releases, faults, flashing
 
-.PHONY: device-service
-device-service: venv $(MODELS)
-	@scripts/system-packages curl
-	pytest $(SERVICE_DEVICE)
-
-.PHONY: device-board
-device-board: venv $(MODELS)
-	@scripts/system-packages openssh-client:ssh
-	pytest tests -m device $(SERVICE_DEVICE:%=--ignore=%)
+.PHONY: $(DEVICES:%=device-%)
+$(DEVICES:%=device-%): device-%: venv $(MODELS)
+	@scripts/system-packages curl openssh-client:ssh
+	pytest -m device $(or $(device_$*),tests/e2e/device/test_$*.py)
 
 .PHONY: bench
 bench: export MAIE_BENCH := 1

@@ -1,7 +1,8 @@
-"""One failing part of `make test` keeps no other from running, and its failure is told and kept to the end."""
+"""The parts of `make test`: one that fails keeps no other from running, and is told at the end."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -61,3 +62,13 @@ def test_two_are_made_at_a_time_and_each_is_shown_as_a_whole(tmp_path: Path) -> 
     assert (
         "scenario\nINFO Molecule executed 1 scenario (1 successful)\n\nscenario : actions=9 failed=0\n" in done.stdout
     )
+
+
+def test_each_test_on_virtual_devices_has_its_part() -> None:
+    told = subprocess.run(
+        ["make", "-n", "device"], cwd=ROOT, env={**os.environ, "MAIE_TEST_FULL": "1"}, text=True, capture_output=True
+    ).stdout
+    mark = re.compile(r"^(pytestmark = \[?|    )pytest\.mark\.device", re.MULTILINE)
+    marked = {path for path in (ROOT / "tests").rglob("test_*.py") if mark.search(path.read_text())}
+    assert len(marked) > 10
+    assert {str(path.relative_to(ROOT)) for path in marked} <= set(told.split())
