@@ -76,7 +76,8 @@ def boot(faults: dict[str, Any]) -> None:
     """Script the board's faults, everything else as it should be, and start it anew."""
     text = json.dumps({"l4t_release": "36.4.3", **faults})
     shell(f"cat >/etc/maie-virtual/faults.yml <<<'{text}'")
-    docker("restart", BOARD)
+    docker("kill", BOARD)  # nothing here needs an orderly end, which takes longer
+    docker("start", BOARD)
     docker("exec", BOARD, "/usr/lib/maie-virtual/up", "60")
 
 
