@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ def bundle_debs(printed: str) -> list[dict[str, Any]]:
     return [{"name": name, "bytes": int(size)} for name, size in DEB.findall(printed)]
 
 
-def bundle_head(asked: dict[str, Any]) -> dict[str, Any]:
-    """Return name and bytes of a file whose server was asked for its head; null where it tells nothing."""
-    known = asked.get("status") == 200 and asked.get("content_length")
-    return {"name": asked["__jetson_flash_asked"].rpartition("/")[2], "bytes": int(known) if known else None}
+def bundle_heads(answers: Sequence[dict[str, Any]], urls: Sequence[str]) -> list[dict[str, Any]]:
+    """Return name and bytes of the files at some URLs; null bytes where the answer to ``HEAD`` does not tell."""
+    told = [answer.get("content_length") if answer.get("status") == 200 else None for answer in answers]
+    sizes = [int(size) if size else None for size in told]
+    return [{"name": url.rpartition("/")[2], "bytes": size} for url, size in zip(urls, sizes, strict=True)]
 
 
 def bundle_folder(name: str, parent: str) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class FilterModule:
         return {
             "bundle_debs": bundle_debs,
             "bundle_folder": bundle_folder,
-            "bundle_head": bundle_head,
+            "bundle_heads": bundle_heads,
             "bundle_list": bundle_list,
             "bundle_model": bundle_model,
             "bundle_part": bundle_part,

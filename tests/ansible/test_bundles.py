@@ -59,10 +59,10 @@ def test_a_model_is_as_big_as_its_folder_or_as_it_is_known_to_be(tmp_path: Path)
 
 
 def test_a_server_that_tells_no_size() -> None:
-    asked = {"__jetson_flash_asked": "https://example.org/bsp.tbz2", "status": -1}
-    assert bundles.bundle_head(asked) == {"name": "bsp.tbz2", "bytes": None}
-    told = {**asked, "status": 200, "content_length": "740000000"}
-    assert bundles.bundle_head(told)["bytes"] == 740_000_000
+    url = "https://example.org/bsp.tbz2"
+    silent, told = {"status": -1}, {"status": 200, "content_length": "740000000"}
+    files = bundles.bundle_heads([silent, told], [url, url])
+    assert files == [{"name": "bsp.tbz2", "bytes": None}, {"name": "bsp.tbz2", "bytes": 740_000_000}]
 
 
 @pytest.mark.parametrize(
