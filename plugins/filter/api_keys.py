@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -30,9 +31,14 @@ def api_key_faults(keys: Sequence[Mapping[str, object]]) -> list[str]:
     return faults
 
 
+def api_key_digests(keys: Sequence[Mapping[str, object]]) -> str:
+    """Return a line for each API key: its id and the SHA-256 of the key, in hexadecimal."""
+    return "".join(f"{key['id']}:{hashlib.sha256(str(key['key']).encode()).hexdigest()}\n" for key in keys)
+
+
 class FilterModule:
     """Tells Ansible the filters."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by name."""
-        return {"api_key_faults": api_key_faults}
+        return {"api_key_faults": api_key_faults, "api_key_digests": api_key_digests}

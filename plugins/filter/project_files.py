@@ -49,22 +49,6 @@ def model_files(folder: str) -> list[str]:
     return names
 
 
-def folder_digest(folder: str) -> str:
-    """Return 12 hexadecimal digits that stand for the names and contents of all files below a folder.
-
-    Raises:
-        AnsibleFilterError: There is no such folder.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise AnsibleFilterError(f"There is no folder {folder}.")
-    digest = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{content}  {path.relative_to(root)}\n".encode())
-    return digest.hexdigest()[:12]
-
-
 def model_folder(name: str, folders: list[str]) -> str:
     """Return the folder on the control node that holds a model: the first of ``folders`` that has it, else the last."""
     found = [Path(folder) / name for folder in folders if (Path(folder) / name / "SHA256SUMS").is_file()]
@@ -99,7 +83,6 @@ class FilterModule:
             "project_path": project_path,
             "model_id": model_id,
             "model_files": model_files,
-            "folder_digest": folder_digest,
             "model_folder": model_folder,
             "model_path": model_path,
             "model_bytes": model_bytes,

@@ -1,4 +1,4 @@
-"""Filters of the role wheelhouse."""
+"""Filters of what wheels and releases are made of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def sha256(path: Path) -> str:
     return str(secure_hash(str(path), hashlib.sha256))
 
 
-def digest(path: str) -> str:
+def content_digest(path: str) -> str:
     """Return the SHA-256 of a file, or of a folder's files by name and content.
 
     Raises:
@@ -27,7 +27,7 @@ def digest(path: str) -> str:
     if root.is_file():
         return sha256(root)
     if not root.is_dir():
-        raise AnsibleFilterError(f"The recipe names {path}, which does not exist on the control node.")
+        raise AnsibleFilterError(f"{path} does not exist on the control node.")
     total = hashlib.sha256()
     for file in sorted(root.rglob("*")):
         if file.is_file():
@@ -39,12 +39,13 @@ def wheel_inputs(recipe: dict[str, Any]) -> dict[str, Any]:
     """Return what of a recipe decides on the wheel: its files by their digests, not by their paths."""
     source = dict(recipe["source"])
     if source.get("folder"):
-        source["folder"] = digest(source["folder"])
-    proof = {**recipe["proof"], "files": {name: digest(path) for name, path in recipe["proof"]["files"].items()}}
-    patches = [digest(path) for path in recipe["patches"]]
+        source["folder"] = content_digest(source["folder"])
+    files = {name: content_digest(path) for name, path in recipe["proof"]["files"].items()}
+    proof = {**recipe["proof"], "files": files}
+    patches = [content_digest(path) for path in recipe["patches"]]
     install = dict(recipe["install"])
     if install.get("script"):
-        install["script"] = digest(install["script"])
+        install["script"] = content_digest(install["script"])
     inputs = {**recipe, "source": source, "patches": patches, "proof": proof, "install": install}
     return {name: value for name, value in inputs.items() if name != "memory_per_job_mb"}
 
@@ -89,6 +90,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by name."""
         return {
+            "content_digest": content_digest,
             "wheel_inputs": wheel_inputs,
             "wheel_fingerprint": wheel_fingerprint,
             "wheel_jobs": wheel_jobs,

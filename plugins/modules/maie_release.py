@@ -1,8 +1,7 @@
-"""Ansible module: choose the live release of MAIE on a host."""
+"""Ansible module: change which release of MAIE is live on a host, and what is kept of the others."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,44 +10,38 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: maie_release
-short_description: Moves a host between its releases of MAIE, and removes old ones
+short_description: Moves a host between its releases of MAIE, records their outcome and removes old ones
 description:
-  - C(read) says which releases are live, remembered and complete.
-  - C(wanted) finds the release to go back to on request, and fails if it is not complete.
-  - C(retreat) finds the release to go back to after a failed deploy.
-  - C(proven) marks the live one as one that has passed its smoke test.
-  - C(noted) appends to C(history.jsonl) what became of a release; C(proven) does so too.
-  - C(active) makes one live by replacing one link, after all of it is on the disk.
-  - C(absent) takes the link to the live release away, for a first installation that failed.
-  - C(pruned) removes all but the newest releases, and never the live or the remembered one; then the environments of
-    language models' servers that no release names any more.
+  - M(maie_release_info) tells without changing anything.
 options:
   root:
     description: Folder with C(releases), C(current), C(previous) and C(history.jsonl).
     type: path
     default: /opt/maie
   state:
-    description: What to do.
+    description:
+      - C(active) makes a release live by replacing one link, after all of it is on the disk.
+      - C(absent) removes the link to the live release, for a first installation that failed.
+      - C(proven) marks the live one as having passed its smoke test and appends that to C(history.jsonl).
+      - C(noted) appends to C(history.jsonl) what else became of a release.
+      - C(pruned) removes all but the newest releases, and never the live or the remembered one; then the environments
+        of language models' servers that no release names any more.
     type: str
-    choices: [read, wanted, retreat, active, absent, pruned, proven, noted]
+    choices: [active, absent, proven, noted, pruned]
     required: true
   release:
-    description: The release, for C(wanted), C(active) and C(noted). For the first two, empty means the remembered one.
+    description: The release, for C(active) and C(noted). For C(active), empty means the remembered one.
     type: str
     default: ""
   previous:
-    description: The release to remember, for C(state=active). By default the one that was live until now.
+    description: The release to remember, for C(active). By default the one that was live until now.
     type: str
-  begun:
-    description: What C(read) returned before the deploy began, for C(state=retreat); empty if it did not get so far.
-    type: dict
-    default: {}
   outcome:
-    description: What became of the release, for C(state=noted).
+    description: What became of the release, for C(noted).
     type: str
     default: ""
   keep:
-    description: How many releases remain, the linked ones counted, for C(state=pruned).
+    description: How many releases remain, the linked ones counted, for C(pruned).
     type: int
     default: 3
 """
@@ -68,24 +61,6 @@ previous:
   description: The remembered release, empty if there is none.
   returned: always
   type: str
-whole:
-  description: All complete releases, the most recently staged first.
-  returned: always
-  type: list
-proven:
-  description: Those of them that have passed their smoke test.
-  returned: always
-  type: list
-wanted:
-  description: The release to go back to on request.
-  returned: for state=wanted
-  type: str
-retreat:
-  description:
-    - Where a failed deploy goes back to. C(stays) if what is live is left alone, else C(release) to make live again and
-      C(previous) to remember, empty if there is none; C(told) is the outcome as a sentence.
-  returned: for state=retreat
-  type: dict
 removed:
   description: The releases that were removed, or would be.
   returned: for state=pruned
@@ -134,8 +109,6 @@ def apply(root: Path, params: dict[str, Any], check_mode: bool) -> dict[str, Any
         "changed": after != before or bool(removed or environments),
         "current": after.current,
         "previous": after.previous,
-        "whole": releases.whole_releases(root),
-        "proven": releases.proven_releases(root),
         "removed": removed,
         "removed_environments": environments,
         "diff": {
@@ -143,20 +116,6 @@ def apply(root: Path, params: dict[str, Any], check_mode: bool) -> dict[str, Any
             "after": f"current: {after.current}\nprevious: {after.previous}\n",
         },
     }
-
-
-def found(root: Path, params: dict[str, Any]) -> dict[str, Any]:
-    """Return what is asked for: the release to go back to on request, or after a failed deploy.
-
-    Raises:
-        ReleaseError: What is wanted is not there, or not complete.
-    """
-    if params["state"] == "wanted":
-        return {"wanted": releases.wanted(root, params["release"])}
-    if params["state"] == "retreat":
-        begun = releases.Links(*(params["begun"].get(name, "") for name in ("current", "previous")))
-        return {"retreat": asdict(releases.retreat(root, begun))}
-    return {}
 
 
 def record(root: Path, params: dict[str, Any], check_mode: bool) -> bool:
@@ -176,19 +135,18 @@ def run(root: Path, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Do all that ``state`` says and return the module's result."""
     recorded = record(root, params, check_mode)
     result = apply(root, params, check_mode)
-    return {**result, **found(root, params), "changed": result["changed"] or recorded}
+    return {**result, "changed": result["changed"] or recorded}
 
 
 def main() -> None:
     """Run as an Ansible module."""
-    states = ["read", "wanted", "retreat", "active", "absent", "pruned", "proven", "noted"]
+    states = ["active", "absent", "proven", "noted", "pruned"]
     module = AnsibleModule(
         argument_spec={
             "root": {"type": "path", "default": "/opt/maie"},
             "state": {"type": "str", "choices": states, "required": True},
             "release": {"type": "str", "default": ""},
             "previous": {"type": "str"},
-            "begun": {"type": "dict", "default": {}},
             "outcome": {"type": "str", "default": ""},
             "keep": {"type": "int", "default": 3},
         },

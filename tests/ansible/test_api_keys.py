@@ -1,4 +1,4 @@
-"""Which API keys are refused, by both of the roles that bring them to a host."""
+"""Which API keys are refused, and what a host gets of the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from maie.errors import ConfigurationError
 
 PROJECT = Path(__file__).parents[2]
 KEY = "k" * 24
-ROLES = {"maie": "maie_api_keys", "maie_docker": "maie_docker_api_keys"}
 
 
 def entry(identity: str, key: str = KEY) -> dict[str, str]:
@@ -50,13 +49,19 @@ def test_an_id_is_good_when_the_service_takes_it(identity: str, tmp_path: Path) 
     assert (api_keys.api_key_faults([entry(identity)]) == []) == taken
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_a_role_refuses_them(role: str, tmp_path: Path) -> None:
-    tasks = yaml.safe_load((PROJECT / "roles" / role / "tasks/validate.yml").read_text())
+def test_a_host_gets_what_the_service_reads(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(api_keys.api_key_digests([entry("a"), entry("b", "q" * 24)]))
+    ring = KeyRing.read(tmp_path / "keys")
+    assert [ring.identify(key) for key in (KEY.encode(), b"q" * 24, b"z" * 24)] == ["a", "b", None]
+
+
+def test_the_role_refuses_them(tmp_path: Path) -> None:
+    """For both ways to run the service."""
+    tasks = yaml.safe_load((PROJECT / "roles/maie/tasks/check.yml").read_text())
     (check,) = (task for task in tasks if task["name"] == "Check the API keys")
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [check]}
     (tmp_path / "play.yml").write_text(json.dumps([play]))
-    variables = {ROLES[role]: [entry("not an id")]}
+    variables = {"maie_api_keys": [entry("not an id")]}
     done = subprocess.run(
         ["ansible-playbook", "-i", "localhost,", "-c", "local", tmp_path / "play.yml", "-e", json.dumps(variables)],
         env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")},
@@ -67,5 +72,5 @@ def test_a_role_refuses_them(role: str, tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     said = " ".join(done.stdout.split())
-    assert f"{ROLES[role]} can't be used. The id of number 1 must be" in said
+    assert "maie_api_keys can't be used. The id of number 1 must be" in said
     assert KEY not in said

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import project_files
 import pytest
+import wheel_recipes
 from ansible.errors import AnsibleFilterError
 
 
@@ -50,12 +51,12 @@ def test_a_folders_digest_is_of_names_and_contents(tmp_path: Path) -> None:
     for folder, name, text in ((first, "schema.json", "{}"), (same, "schema.json", "{}"), (other, "schema", "{}")):
         (folder / "poem_v1").mkdir(parents=True)
         (folder / "poem_v1" / name).write_text(text)
-    digests = [project_files.folder_digest(str(folder)) for folder in (first, same, other)]
+    digests = [wheel_recipes.content_digest(str(folder)) for folder in (first, same, other)]
     assert digests[0] == digests[1] != digests[2]
     (same / "poem_v1" / "schema.json").write_text("{ }")
-    assert project_files.folder_digest(str(same)) != digests[0]
-    with pytest.raises(AnsibleFilterError, match="There is no folder"):
-        project_files.folder_digest(str(tmp_path / "nowhere"))
+    assert wheel_recipes.content_digest(str(same)) != digests[0]
+    with pytest.raises(AnsibleFilterError, match="does not exist on the control node"):
+        wheel_recipes.content_digest(str(tmp_path / "nowhere"))
 
 
 def test_files_of_the_project() -> None:

@@ -15,7 +15,7 @@ PROJECT = Path(__file__).parents[2]
 PLAY = """
 - hosts: localhost
   gather_facts: false
-  tasks: [{ansible.builtin.include_role: {name: maie, tasks_from: forget_keys}}]
+  tasks: [{ansible.builtin.include_role: {name: maie, tasks_from: prune}}]
 """
 
 
@@ -34,7 +34,7 @@ def host(tmp_path: Path) -> Path:
 def forget(host: Path) -> set[str]:
     """Run the role's tasks; return the secrets that are left."""
     (host / "play.yml").write_text(PLAY)
-    variables = {"maie_root": str(host), "maie_credentials_dir": str(host)}
+    variables = {"release_root": str(host), "maie_credentials_dir": str(host)}
     variables["ansible_python_interpreter"] = sys.executable
     subprocess.run(
         ["ansible-playbook", "-i", "localhost,", "-c", "local", host / "play.yml", "-e", json.dumps(variables)],

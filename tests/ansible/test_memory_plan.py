@@ -103,6 +103,15 @@ def test_nothing_was_changed(told: dict[str, str]) -> None:
     assert all("changed=0" in line for line in told.values())
 
 
+def test_a_host_without_a_plan_is_refused(tmp_path: Path) -> None:
+    """Its settings would be other ones, and so its release."""
+    done = run(tmp_path, "playbooks/wheels.yml")
+    assert done.returncode != 0
+    told = told_of(done.stdout, ["embedded"])["embedded"]
+    assert "changed=0" in told
+    assert "The memory of embedded was not planned: run playbooks/deploy.yml" in " ".join(told.split())
+
+
 def test_the_deploy_begins_with_it(tmp_path: Path) -> None:
     done = run(tmp_path, "playbooks/deploy.yml")
     assert done.returncode != 0

@@ -66,7 +66,8 @@ def test_role_describes_exactly_its_defaults(role: Path) -> None:
 def test_role_tells_the_defaults_that_it_has(role: Path) -> None:
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
     defaults = yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
-    told = {name: option["default"] for name, option in specs["main"]["options"].items() if "default" in option}
+    options = {name: option for spec in specs.values() for name, option in spec.get("options", {}).items()}
+    told = {name: option["default"] for name, option in options.items() if "default" in option}
     assert {name: defaults[name] for name in told} == told
 
 

@@ -24,7 +24,7 @@ PLAY = """
     - ansible.builtin.set_fact: {__maie_built_wheel: {}}
     - ansible.builtin.include_role: {name: maie, tasks_from: "{{ checks }}"}
 """
-SERVER = {"checks": "wheels", "__maie_plan": {"residency": "resident", "server": {"context_tokens": 4096}}}
+SERVER = {"checks": "wheels", "maie_plan": {"residency": "resident", "server": {"context_tokens": 4096}}}
 """The plan of a host with a language model's server of its own."""
 
 

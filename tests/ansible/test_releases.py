@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import maie_release
+import maie_release_info
 import pytest
 from ansible.module_utils import releases
 from plugin_runner import RunModule
@@ -110,7 +111,7 @@ def test_the_live_release_proves_itself_once(tmp_path: Path, run_module: RunModu
     assert releases.proven_releases(tmp_path) == []
     results = [run_module(maie_release, root=str(tmp_path), state="proven") for _ in range(2)]
     assert [result["changed"] for result in results] == [True, False]
-    assert results[0]["proven"] == [A]
+    assert run_module(maie_release_info, root=str(tmp_path))["proven"] == [A]
     assert record(tmp_path) == [(A, "proven")]
     run_module(maie_release, root=str(tmp_path), state="noted", release=B, outcome="failed")
     assert record(tmp_path) == [(A, "proven"), (B, "failed")]
@@ -145,7 +146,7 @@ def test_only_whole_releases_count_as_proven(tmp_path: Path, run_module: RunModu
     stage(tmp_path, A)
     stage(tmp_path, B, whole=False)
     stage(tmp_path, C, proven=False)
-    result = run_module(maie_release, root=str(tmp_path), state="read")
+    result = run_module(maie_release_info, root=str(tmp_path))
     assert (set(result["whole"]), result["proven"]) == ({A, C}, [A])
 
 
@@ -169,7 +170,7 @@ def test_a_failed_deploy_goes_back_to_what_has_proven_itself(
         stage(tmp_path, release, proven=release in (A, B))
     for name, release in (("current", live), ("previous", remembered)):
         releases.point(tmp_path, name, release)
-    retreat = run_module(maie_release, root=str(tmp_path), state="retreat", begun=begun)["retreat"]
+    retreat = run_module(maie_release_info, root=str(tmp_path), begun=begun)["retreat"]
     assert (retreat["stays"], retreat["release"], retreat["previous"]) == (stays, back, previous)
     assert (back or ("no release" if not stays else "not touched")) in retreat["told"]
 
@@ -189,7 +190,7 @@ def test_on_request_a_host_goes_back_to_any_whole_release(
     for release in (A, B, C, D):
         stage(tmp_path, release, whole=release != D)
     releases.activate(tmp_path, A, B)
-    result = run_module(maie_release, root=str(tmp_path), state="wanted", release=asked)
+    result = run_module(maie_release_info, root=str(tmp_path), wanted=asked)
     assert (result.get("wanted", ""), result.get("msg", "")[: len(refusal)]) == (found, refusal)
     releases.point(tmp_path, "previous", "")
-    assert "no previous release" in run_module(maie_release, root=str(tmp_path), state="wanted")["msg"]
+    assert "no previous release" in run_module(maie_release_info, root=str(tmp_path), wanted="")["msg"]

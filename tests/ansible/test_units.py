@@ -52,7 +52,9 @@ EXPOSED = ["maie-api.service", "maie-worker.service", "maie-llm.service", "maie-
 def render(unit: str, gpu: bool, **others: Any) -> str:
     """Return the unit's text with its role's defaults, but for the other values."""
     role = PROJECT / "roles" / UNITS[unit].split("/")[0]
-    values: dict[str, Any] = yaml.safe_load((role / "defaults/main.yml").read_text())
+    values: dict[str, Any] = {}
+    for defaults in (PROJECT / "roles/release/defaults/main.yml", role / "defaults/main.yml"):
+        values |= yaml.safe_load(defaults.read_text())
     values |= {
         "ansible_managed": "Ansible managed",
         "ansible_facts": {"getent_group": {"video": [], "render": []}},
