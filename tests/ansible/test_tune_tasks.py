@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+import units as unit_filters
 from host_plays import Told, play
 
 SWAP = {
@@ -83,3 +84,23 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
 def test_a_unit_that_is_older_than_its_file_is_outdated(units: dict[str, Told], unit: str) -> None:
     assert not units[unit].failed, units[unit].said
     assert f"it is {UNITS[unit][2]}" in units[unit].said
+
+
+OFF = "LoadState={}\nActiveState={}\nUnitFileState={}\nFragmentPath={}\n"
+SERVICES = {
+    "masked": (("masked", "inactive", "masked", "/etc/systemd/system/a.service"), None),
+    "masked-until-the-next-boot": (("masked", "inactive", "masked-runtime", "/run/systemd/system/a.service"), False),
+    "masked-and-still-up": (("masked", "active", "masked", "/etc/systemd/system/a.service"), False),
+    "disabled": (("loaded", "inactive", "disabled", "/lib/systemd/system/a.service"), False),
+    "its-own-and-disabled": (("loaded", "failed", "disabled", "/etc/systemd/system/a.service"), None),
+    "its-own-and-enabled": (("loaded", "inactive", "enabled", "/etc/systemd/system/a.service"), False),
+    "static": (("loaded", "inactive", "static", "/lib/systemd/system/a.service"), True),
+    "not-there": (("not-found", "inactive", "", ""), None),
+}
+"""By service: what systemd says of it, and whether it is static; None where nothing is to be done."""
+
+
+def test_only_services_that_are_not_off_are_touched() -> None:
+    shown = "\n".join(OFF.format(*said) for said, _ in SERVICES.values())
+    told = {unit["name"]: unit["static"] for unit in unit_filters.units_not_off(shown, list(SERVICES))}
+    assert told == {name: static for name, (_, static) in SERVICES.items() if static is not None}
