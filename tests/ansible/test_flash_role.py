@@ -129,7 +129,7 @@ def test_a_board_is_not_named_in_an_image_that_is_being_made(flasher: Flasher) -
     flasher.units.write_text(f"{AT_WORK}\n")
     status, told = flasher.run("board", __jetson_flash_item=BOARD)
     assert status == 0, told
-    assert "Remember why the board was not flashed" in told
+    assert "Record why the board was not flashed" in told
     assert hostname.read_text() == "jetson-002\n"
 
 
@@ -139,7 +139,7 @@ def test_an_earlier_flash_s_log_is_not_taken_for_this_one_s(flasher: Flasher) ->
     earlier = {"log": f"{flasher.folder}/log/jetson-000.log", "seconds": 600}
     status, told = flasher.run("board", __jetson_flash_item=BOARD, __jetson_flash_done=earlier)
     assert status == 0, told
-    assert "Name the board in its image" in told
+    assert "Write the board's name into its image" in told
     assert not (flasher.folder / "artifacts/jetson-001.log").exists()
 
 

@@ -219,14 +219,14 @@ def test_a_dry_run_tells_of_everything(inventory: Path) -> None:
     assert dry.returncode == 0, dry.stdout
     plain = re.sub(r"\x1b\[[0-9;]*m", "", dry.stdout)
     for task in (
-        "Say that the clocks would be pinned",
-        "Give it its name",
-        "Swap to it now",
-        "Use it no more",
+        "Report that the clocks would be pinned",
+        "Rename it to its final name",
+        "Enable it now",
+        "Disable it now",
         "Set the kernel's memory settings",
-        "Let the journal take the bound",
-        "Say what would be installed",
-        "Say that jtop's service would be started",
+        "Restart the journal, so that the limit takes effect",
+        "Report what would be installed",
+        "Report that jtop's service would be started",
     ):
         results = plain.partition(f"TASK [jetson_tune : {task}]")[2].partition("TASK [")[0]
         assert f"changed: [{BOARD}]" in results, task
