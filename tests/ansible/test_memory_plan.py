@@ -19,6 +19,7 @@ HOSTS = {
     "too-long": {"maie_settings": LONG},
     "too-long-but-wanted": {"maie_settings": LONG, "maie_memory_plan_enforced": False},
     "unknown": {"maie_settings": {"llm_model": "unknown-7b"}},
+    "no-setting": {"maie_settings": {"llm_model": LLM, "queue_capacity": "many"}},
 }
 """Boards of the profile jetson, each with other settings."""
 
@@ -92,6 +93,10 @@ def test_a_context_that_is_too_long_is_refused_with_the_table(told: dict[str, st
 
 def test_a_model_that_nobody_knows_is_no_guess(told: dict[str, str]) -> None:
     assert "unknown-7b" in told["unknown"]
+
+
+def test_a_setting_that_the_service_would_not_take_is_refused(told: dict[str, str]) -> None:
+    assert "MAIE_QUEUE_CAPACITY: Input should be a valid integer" in " ".join(told["no-setting"].split())
 
 
 @pytest.mark.parametrize("host", ["shipped", "embedded", "too-long-but-wanted"])
