@@ -35,9 +35,9 @@ def bundle_model(name: str, folders: list[str], known: dict[str, int]) -> dict[s
     return found[0] if found else {"name": name, "bytes": known.get(name)}
 
 
-def bundle_part(fetched: dict[str, Any]) -> dict[str, Any]:
+def bundle_part(fetched: dict[str, Any], kind: str = "wheels of") -> dict[str, Any]:
     """Return what a lock adds to the list."""
-    return {"what": f"wheels of {fetched['__bundle_one']}", "files": fetched["files"]}
+    return {"what": f"{kind} {fetched['__bundle_one']}", "files": fetched["files"]}
 
 
 def bundle_list(parts: list[dict[str, Any]]) -> list[str]:

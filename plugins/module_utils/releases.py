@@ -5,8 +5,8 @@ passed its smoke test and ``.proven`` is there. ``<root>/current`` and
 ``<root>/previous`` are relative links to two of them. A link is replaced by renaming a new one over it, and its folder
 is synced, so that after a power cut it points at the old release or at the new one and never at nothing.
 
-``<root>/environments/<id>/`` holds what the language model's server runs in. Releases share it: each names the one that
-it starts in its ``manifest.json``.
+``<root>/environments/<id>/`` holds what a release runs in, its language model's server too. Releases share them: each
+names those that it needs in its ``manifest.json``, and is not made live when one of them is not what was made.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ansible.module_utils import durable  # type: ignore[attr-defined]
+from ansible.module_utils import durable, environments  # type: ignore[attr-defined]
 
 COMPLETE = ".complete"
 PROVEN = ".proven"
@@ -93,12 +92,13 @@ def wanted(root: Path, release: str) -> str:
     """Return the release that is asked for, or the previous one where none is.
 
     Raises:
-        ReleaseError: It is not there, or not complete.
+        ReleaseError: It is not there or not complete, or an environment of it is not what was made.
     """
     found, whole = release or read_links(root).previous, whole_releases(root)
     if found not in whole:
         trouble = f"Release {found} is missing or incomplete" if found else "There is no previous release"
         raise ReleaseError(f"{trouble} on this host; whole ones: {', '.join(whole) or 'none'}.")
+    check_environments(root, found)
     return found
 
 
@@ -114,7 +114,7 @@ def retreat(root: Path, begun: Links) -> Retreat:
     if not now.current or (now.current in proven and not moved):
         return Retreat(True, "", "", "What was live before was not touched.")
     before = dict.fromkeys((begun.current, begun.previous, now.previous))
-    back = [release for release in before if release in proven and release != now.current]
+    back = [release for release in before if release in proven and release != now.current and not fault(root, release)]
     if not back:
         return Retreat(False, "", "", "There was no release to go back to: the service is stopped.")
     return Retreat(False, back[0], "".join(back[1:2]), f"Release {back[0]} is live again.")
@@ -158,9 +158,11 @@ def activate(root: Path, release: str, previous: str) -> None:
     """Make a release the live one and remember another as the one to go back to.
 
     Raises:
-        ReleaseError: The release, or the one to remember, is missing or incomplete.
+        ReleaseError: The release, or the one to remember, is missing or incomplete, or an environment of the release is
+            not what was made.
     """
     check_whole(root, release)
+    check_environments(root, release)
     if previous:
         check_whole(root, previous)
     # All of the release first, then the links: a link must never outlive what it names.
@@ -181,21 +183,28 @@ def removable(root: Path, keep: int) -> list[str]:
     return others[room:]
 
 
-def environment_of(root: Path, release: str) -> str:
-    """Return the id of the environment that a release's language model's server runs in; empty where it has none."""
-    manifest = root / "releases" / release / MANIFEST
-    named = json.loads(manifest.read_text(encoding="utf-8")).get("llm_environment") if manifest.is_file() else None
-    return str(named["id"]) if named else ""
+def environments_of(root: Path, release: str) -> list[str]:
+    """Return the ids of the environments that a release names; one of before they were shared has its own."""
+    path = root / "releases" / release / MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    named = [manifest.get("environment"), (manifest.get("llm_environment") or {}).get("id")]
+    return [str(name) for name in named if name]
+
+
+def fault(root: Path, release: str) -> str:
+    """Return what is wrong with the environments of a release; empty if they are what was made."""
+    faults = {name: environments.fault(root / "environments" / name) for name in environments_of(root, release)}
+    return ", ".join(f"environment {name}: {told}" for name, told in faults.items() if told)
+
+
+def check_environments(root: Path, release: str) -> None:
+    """Raise ReleaseError unless all environments of a release are what was made."""
+    if told := fault(root, release):
+        raise ReleaseError(f"Release {release} can't be used, {told}. A deployment of it makes its environments again.")
 
 
 def unused_environments(root: Path, gone: list[str]) -> list[str]:
-    """Return the environments that no complete release names but those that are ``gone``."""
-    named = {environment_of(root, release) for release in whole_releases(root) if release not in gone}
-    return sorted(path.name for path in (root / "environments").glob("*") if path.name not in named)
-
-
-def remove(folder: Path) -> None:
-    """Remove a release or an environment: first the marker, so that half of one never looks whole."""
-    (folder / COMPLETE).unlink(missing_ok=True)
-    durable.sync(folder)
-    shutil.rmtree(folder)
+    """Return what no release names but those that are ``gone``; one that is being staged names its environments too."""
+    staying = [path.name for path in (root / "releases").glob("*") if path.name not in gone]
+    named = {name for release in staying for name in environments_of(root, release)}
+    return sorted(path.name for path in (root / "environments").glob("*") if path.name.partition(".")[0] not in named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import subprocess
 import sys
@@ -82,7 +83,6 @@ def fetch(module: AnsibleModule, folder: Path) -> None:
 
 def pack(folder: Path, archive: Path) -> None:
     """Pack the folder's files; the archive appears whole."""
-    archive.parent.mkdir(parents=True, exist_ok=True)
     part = archive.with_suffix(".part")
     with tarfile.open(part, "w") as tar:
         for path in sorted(folder.iterdir()):
@@ -144,16 +144,20 @@ def main() -> None:
         supports_check_mode=True,
     )
     archive = Path(module.params["archive"])
-    changed = not archive.exists()
-    if changed and module.check_mode:
+    if module.check_mode and not archive.exists():
         try:
             module.exit_json(changed=True, files=told_by_index(module))
         except subprocess.CalledProcessError as error:
             module.fail_json(msg=f"The index can't be asked: {error.stderr.decode(errors='replace').strip()}")
-    if changed:
-        with tempfile.TemporaryDirectory() as folder:
-            fetch(module, Path(folder))
-            pack(Path(folder), archive)
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    # Hosts of one batch ask at the same time: the first fetches, the others find it.
+    with (archive.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        changed = not archive.exists()
+        if changed:
+            with tempfile.TemporaryDirectory() as folder:
+                fetch(module, Path(folder))
+                pack(Path(folder), archive)
     with tarfile.open(archive) as tar:
         files = [{"name": member.name, "bytes": member.size} for member in tar]
     module.exit_json(changed=changed, files=files)

@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.sums import sha256
@@ -21,7 +22,8 @@ DOCUMENTATION = r"""
 module: maie_image
 short_description: Builds the image of the MAIE service and packs it for hosts without a registry
 description:
-  - Stages a build context with all wheels that a lock names, lets Docker build it, and saves the image as an archive.
+  - Lets Docker build an image of all that a lock names, and on top of it one of the service, which it saves as an
+    archive. The first stays in the engine as C(maie-environment) and is built again only when its lock has changed.
   - All of it lies under 12 hexadecimal digits of what the image is made from; what is there is not built again.
 options:
   files:
@@ -42,6 +44,10 @@ options:
     required: true
   dashboard_lock:
     description: The lock of the dashboard, which has an environment of its own.
+    type: path
+    required: true
+  uv_lock:
+    description: The lock of uv, which installs what the others name.
     type: path
     required: true
   wheel:
@@ -74,6 +80,7 @@ EXAMPLES = r"""
     platform: x86_64-cp311
     lock: requirements/x86_64-cp311.txt
     dashboard_lock: requirements/dashboard.txt
+    uv_lock: requirements/bootstrap.txt
     wheel: .cache/wheels/0123456789ab/maie-0.1.0-py3-none-any.whl
     cache: .cache/images
   delegate_to: localhost
@@ -88,8 +95,9 @@ image:
   type: dict
 """
 
-COPIED = ("Dockerfile.jetson", "dashboard", "healthcheck", "redis")
-PATHS = ("files", "lock", "dashboard_lock", "wheel", "cache")
+ENVIRONMENT = "Dockerfile.environment"
+SERVICE = ("Dockerfile.jetson", "dashboard", "healthcheck", "maie", "redis")
+PATHS = ("files", "lock", "dashboard_lock", "uv_lock", "wheel", "cache")
 OLDEST_GLIBC, NEWEST_GLIBC = 17, 35
 """Of manylinux_2_*: pip takes the tags that it is given for another platform literally. JetPack 6 has glibc 2.35."""
 
@@ -107,18 +115,34 @@ class Recipe:
     platform: str
     lock: Path
     dashboard_lock: Path
+    uv_lock: Path
     wheel: Path
     revision: str
     replacements: tuple[Path, ...]
 
     @property
-    def key(self) -> str:
-        """12 hexadecimal digits of all of it. The base counts by its content, once the engine has it."""
+    def locks(self) -> tuple[Path, ...]:
+        """All of them."""
+        return (self.lock, self.dashboard_lock, self.uv_lock)
+
+    @property
+    def environment_key(self) -> str:
+        """12 hexadecimal digits of what the environment's image is made from: the locks and no code.
+
+        The base counts by its content, once the engine has it.
+        """
         base = docker("image", "inspect", "--format", "{{.Id}}", self.base, fails=True)
-        copied = [self.files / name for name in COPIED]
-        paths = [*copied, self.lock, self.dashboard_lock, self.wheel, *self.replacements]
-        whole = "\n".join([base, self.platform, *(f"{path.name} {sha256(path)}" for path in paths)])
-        return hashlib.sha256(whole.encode()).hexdigest()[:12]
+        return self._hash(base, self.platform, self.files / ENVIRONMENT, *self.locks, *self.replacements)
+
+    @property
+    def key(self) -> str:
+        """12 hexadecimal digits of all of it."""
+        return self._hash(self.environment_key, *(self.files / name for name in SERVICE), self.wheel)
+
+    @staticmethod
+    def _hash(*parts: str | Path) -> str:
+        lines = [f"{part.name} {sha256(part)}" if isinstance(part, Path) else part for part in parts]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
 def run(*command: str, fails: bool = False) -> str:
@@ -144,9 +168,8 @@ def download(recipe: Recipe, folder: Path) -> Path:
     """Bring the locks' wheels, verified by their hashes, into a folder of these locks' own; return that."""
     architecture, python = recipe.platform.split("-cp")
     tags = [f"manylinux_2_{minor}" for minor in range(OLDEST_GLIBC, NEWEST_GLIBC + 1)] + ["manylinux2014", "linux"]
-    locks = (recipe.lock, recipe.dashboard_lock)
-    wheels = folder / hashlib.sha256("".join([recipe.platform, *map(sha256, locks)]).encode()).hexdigest()[:12]
-    for lock in locks:
+    wheels = folder / hashlib.sha256("".join([recipe.platform, *map(sha256, recipe.locks)]).encode()).hexdigest()[:12]
+    for lock in recipe.locks:
         run(
             *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"),
             *("--no-deps", "--require-hashes", "--only-binary", ":all:"),
@@ -157,30 +180,41 @@ def download(recipe: Recipe, folder: Path) -> Path:
     return wheels
 
 
-def stage(recipe: Recipe, wheels: Path, context: Path) -> None:
-    """Lay out the build context. Its requirements name every wheel by its hash."""
-    for name in COPIED:
-        shutil.copy2(recipe.files / name, context / name)
+def stage_environment(recipe: Recipe, wheels: Path, context: Path) -> None:
+    """Lay out the context of the environment's image. Its requirements name every wheel by its hash."""
+    shutil.copy2(recipe.files / ENVIRONMENT, context / ENVIRONMENT)
     shutil.copyfile(recipe.lock, context / "requirements.txt")
     shutil.copyfile(recipe.dashboard_lock, context / "dashboard.txt")
     shutil.copytree(wheels, context / "wheels", copy_function=os.link)
-    for name, paths in {"replacements": recipe.replacements, "service": (recipe.wheel,)}.items():
-        lines = []
-        for path in paths:
-            shutil.copyfile(path, context / "wheels" / path.name)
-            lines.append(f"./wheels/{path.name} --hash=sha256:{sha256(path)}\n")
-        (context / f"{name}.txt").write_text("".join(lines))
+    lines = []
+    for path in recipe.replacements:
+        shutil.copyfile(path, context / "wheels" / path.name)
+        lines.append(f"./wheels/{path.name} --hash=sha256:{sha256(path)}\n")
+    (context / "replacements.txt").write_text("".join(lines))
+    uv = next(wheels.glob("uv-*.whl"))
+    with ZipFile(uv) as archive:
+        program = next(name for name in archive.namelist() if name.endswith(".data/scripts/uv"))
+        (context / "uv").write_bytes(archive.read(program))
+    (context / "uv").chmod(0o755)
 
 
-def build(recipe: Recipe, tag: str, context: Path) -> None:
-    """Let Docker build the image."""
+def stage_service(recipe: Recipe, context: Path) -> None:
+    """Lay out the context of the service's image: its code, and the programs that start it."""
+    for name in SERVICE:
+        shutil.copy2(recipe.files / name, context / name)
+    with ZipFile(recipe.wheel) as archive:
+        archive.extractall(context / "service")
+
+
+def build(recipe: Recipe, file: str, tag: str, context: Path, **arguments: str) -> None:
+    """Let Docker build an image for the recipe's platform."""
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}[recipe.platform.split("-cp", maxsplit=1)[0]]
     foreign = docker("version", "--format", "{{.Server.Arch}}") != architecture
     docker(
-        *("build", "--quiet", "--tag", tag, "--file", str(context / "Dockerfile.jetson")),
+        *("build", "--quiet", "--tag", tag, "--file", str(context / file)),
         *(["--platform", f"linux/{architecture}"] if foreign else []),
-        *("--build-arg", f"BASE={recipe.base}", "--build-arg", f"REVISION={recipe.revision}"),
-        *("--build-arg", f"VERSION={recipe.wheel.name.split('-')[1]}", str(context)),
+        *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
+        str(context),
     )
 
 
@@ -213,15 +247,20 @@ def make(recipe: Recipe, wheels: Path | None, cache: Path, check_mode: bool) -> 
         return {"changed": False, "image": {**json.loads((made / "manifest.json").read_text()), **archive}}
     if check_mode:
         return {"changed": True, "image": {"tag": tag, **archive}}
+    environment = f"maie-environment:{recipe.environment_key}"
     with tempfile.TemporaryDirectory(dir=cache) as folder:
-        context, packed = Path(folder, "context"), Path(folder, "packed")
-        context.mkdir()
-        packed.mkdir()
-        stage(recipe, wheels or download(recipe, cache / "wheels"), context)
-        build(recipe, tag, context)
+        locked, service, packed = (Path(folder, name) for name in ("locked", "service", "packed"))
+        for path in (locked, service, packed):
+            path.mkdir()
+        if not docker("image", "inspect", "--format", "{{.Id}}", environment, fails=True):
+            stage_environment(recipe, wheels or download(recipe, cache / "wheels"), locked)
+            build(recipe, ENVIRONMENT, environment, locked, BASE=recipe.base)
+        stage_service(recipe, service)
+        about = {"BASE": recipe.base, "REVISION": recipe.revision, "VERSION": recipe.wheel.name.split("-")[1]}
+        build(recipe, SERVICE[0], tag, service, ENVIRONMENT=environment, **about)
         manifest = pack(tag, packed)
         packed.rename(made)
-    # The archive is what counts; neither the image nor its first stage stays in this engine.
+    # The archive is what counts: neither the service's image nor the environment's first stage stays in this engine.
     docker("image", "rm", tag)
     docker("image", "prune", "--force", "--filter", "label=maie.stage")
     return {"changed": True, "image": {**manifest, **archive}}
@@ -236,6 +275,7 @@ def main() -> None:
             "platform": {"type": "str", "required": True},
             "lock": {"type": "path", "required": True},
             "dashboard_lock": {"type": "path", "required": True},
+            "uv_lock": {"type": "path", "required": True},
             "wheel": {"type": "path", "required": True},
             "revision": {"type": "str", "default": ""},
             "replacements": {"type": "list", "elements": "path", "default": []},
@@ -251,6 +291,7 @@ def main() -> None:
         given["platform"],
         given["lock"],
         given["dashboard_lock"],
+        given["uv_lock"],
         given["wheel"],
         given["revision"],
         tuple(Path(path) for path in given["replacements"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import releases  # type: ignore[attr-defined]
+from ansible.module_utils import environments, releases  # type: ignore[attr-defined]
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
@@ -25,7 +25,7 @@ options:
       - C(proven) marks the live one as having passed its smoke test and appends that to C(history.jsonl).
       - C(noted) appends to C(history.jsonl) what else became of a release.
       - C(pruned) removes all but the newest releases, and never the live or the remembered one; then the environments
-        of language models' servers that no release names any more.
+        that no release names any more, one that is being staged included.
     type: str
     choices: [active, absent, proven, noted, pruned]
     required: true
@@ -90,7 +90,7 @@ def wanted_links(params: dict[str, Any], before: releases.Links) -> releases.Lin
 def apply(root: Path, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Move the links or remove releases, as ``state`` says, and return what is so then."""
     before = releases.read_links(root)
-    after, removed, environments = before, [], []
+    after, removed, unused = before, [], []
     if params["state"] == "active":
         after = wanted_links(params, before)
         if not check_mode and after != before:
@@ -101,16 +101,16 @@ def apply(root: Path, params: dict[str, Any], check_mode: bool) -> dict[str, Any
             releases.point(root, "current", "")
     elif params["state"] == "pruned":
         removed = releases.removable(root, params["keep"])
-        environments = releases.unused_environments(root, removed)
-        folders = [f"releases/{release}" for release in removed] + [f"environments/{name}" for name in environments]
+        unused = releases.unused_environments(root, removed)
+        folders = [f"releases/{release}" for release in removed] + [f"environments/{name}" for name in unused]
         for folder in folders if not check_mode else []:
-            releases.remove(root / folder)
+            environments.remove(root / folder)
     return {
-        "changed": after != before or bool(removed or environments),
+        "changed": after != before or bool(removed or unused),
         "current": after.current,
         "previous": after.previous,
         "removed": removed,
-        "removed_environments": environments,
+        "removed_environments": unused,
         "diff": {
             "before": f"current: {before.current}\nprevious: {before.previous}\n",
             "after": f"current: {after.current}\nprevious: {after.previous}\n",

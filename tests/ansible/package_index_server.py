@@ -19,10 +19,14 @@ from urllib.parse import unquote
 PAGE = b"<!DOCTYPE html><title>Sign in</title>"
 
 
-def wheel(name: str, version: str, members: Mapping[str, bytes], tag: str = "py3-none-any") -> tuple[str, bytes]:
-    """Return file name and content of a wheel, as a build tool makes it."""
+def wheel(
+    name: str, version: str, members: Mapping[str, bytes], tag: str = "py3-none-any", python: str = "<3"
+) -> tuple[str, bytes]:
+    """Return file name and content of a wheel, as a build tool makes it; by default one that no Python 3 may have."""
     about = f"{name.replace('-', '_')}-{version}.dist-info"
-    meta = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: <3\nRequires-Dist: nobody\n"
+    meta = (
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: {python}\nRequires-Dist: nobody\n"
+    )
     whole = {
         **members,
         f"{about}/METADATA": meta.encode(),

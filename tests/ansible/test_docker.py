@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import maie_image
 import pytest
@@ -147,41 +148,74 @@ def test_redis_is_the_one_that_systemd_runs(tmp_path: Path) -> None:
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> maie_image.Recipe:
     """What an image is made from, with an engine that has one base."""
     monkeypatch.setattr(maie_image, "docker", lambda *words, **_: "sha256:1" if words[-1] == "base:1" else "")
-    for name in ("lock.txt", "dashboard.txt", "maie-1.0-py3-none-any.whl", "other-2.0-py3-none-any.whl"):
+    for name in ("lock.txt", "dashboard.txt", "uv.txt", "other-2.0-py3-none-any.whl"):
         (tmp_path / name).write_text(name)
     wheel, other = tmp_path / "maie-1.0-py3-none-any.whl", tmp_path / "other-2.0-py3-none-any.whl"
-    lock, dashboard = tmp_path / "lock.txt", tmp_path / "dashboard.txt"
-    return maie_image.Recipe(FILES, "base:1", "aarch64-cp310", lock, dashboard, wheel, "abc", (other,))
+    with ZipFile(wheel, "w") as archive:
+        archive.writestr("maie/cli.py", "")
+    locks = (tmp_path / name for name in ("lock.txt", "dashboard.txt", "uv.txt"))
+    return maie_image.Recipe(FILES, "base:1", "aarch64-cp310", *locks, wheel, "abc", (other,))
 
 
 def test_another_input_is_another_image(recipe: maie_image.Recipe) -> None:
-    others = [
+    dependencies = [
         replace(recipe, base="base:2"),
         replace(recipe, platform="aarch64-cp311"),
         replace(recipe, lock=recipe.wheel),
         replace(recipe, dashboard_lock=recipe.wheel),
-        replace(recipe, wheel=recipe.replacements[0]),
+        replace(recipe, uv_lock=recipe.wheel),
         replace(recipe, replacements=()),
     ]
-    assert len({one.key for one in [recipe, *others]}) == len(others) + 1
+    code = replace(recipe, wheel=recipe.replacements[0])
+    every = [recipe, code, *dependencies]
+    assert len({one.key for one in every}) == len(every)
+    assert len({one.environment_key for one in [recipe, *dependencies]}) == len(dependencies) + 1
+    assert code.environment_key == recipe.environment_key
     assert replace(recipe, revision="def").key == recipe.key
 
 
-def test_the_context_names_every_wheel_by_its_hash(recipe: maie_image.Recipe, tmp_path: Path) -> None:
-    context, wheels = tmp_path / "context", tmp_path / "wheels"
-    context.mkdir()
-    wheels.mkdir()
+def test_the_contexts_name_every_wheel_by_its_hash_and_keep_code_apart(
+    recipe: maie_image.Recipe, tmp_path: Path
+) -> None:
+    locked, service, wheels = (tmp_path / name for name in ("locked", "service", "wheels"))
+    for folder in (locked, service, wheels):
+        folder.mkdir()
     (wheels / "locked-1.0-py3-none-any.whl").write_text("locked")
-    maie_image.stage(recipe, wheels, context)
-    for name, wheel in (("service", recipe.wheel), ("replacements", recipe.replacements[0])):
-        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        assert (context / f"{name}.txt").read_text() == f"./wheels/{wheel.name} --hash=sha256:{digest}\n"
-    assert {path.name for path in (context / "wheels").iterdir()} == {
-        "locked-1.0-py3-none-any.whl",
-        recipe.wheel.name,
-        recipe.replacements[0].name,
-    }
-    assert (context / "requirements.txt").read_text() == "lock.txt"
+    with ZipFile(wheels / "uv-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("uv-1.0.data/scripts/uv", "#!/bin/sh\n")
+    maie_image.stage_environment(recipe, wheels, locked)
+    other = recipe.replacements[0]
+    digest = hashlib.sha256(other.read_bytes()).hexdigest()
+    assert (locked / "replacements.txt").read_text() == f"./wheels/{other.name} --hash=sha256:{digest}\n"
+    names = {path.name for path in (locked / "wheels").iterdir()}
+    assert names == {"locked-1.0-py3-none-any.whl", "uv-1.0-py3-none-any.whl", other.name}
+    assert (locked / "requirements.txt").read_text() == "lock.txt"
+    assert os.access(locked / "uv", os.X_OK)
+    maie_image.stage_service(recipe, service)
+    assert (service / "service/maie/cli.py").is_file()
+
+
+def test_another_revision_builds_no_environment_and_another_lock_does(
+    recipe: maie_image.Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, built = {"base:1"}, []
+
+    def engine(*words: str, **_: object) -> str:
+        if words[:2] == ("image", "inspect"):
+            return "sha256:1" if words[-1] in images else ""
+        if words[0] == "build":
+            tag = words[words.index("--tag") + 1]
+            images.add(tag)
+            built.append(tag.partition(":")[0])
+        return "amd64"
+
+    monkeypatch.setattr(maie_image, "docker", engine)
+    monkeypatch.setattr(maie_image, "pack", lambda tag, _: {"tag": tag})
+    monkeypatch.setattr(maie_image, "stage_environment", lambda *_: None)
+    monkeypatch.setattr(maie_image, "stage_service", lambda *_: None)
+    for one in (recipe, replace(recipe, wheel=recipe.replacements[0]), replace(recipe, lock=recipe.wheel)):
+        maie_image.make(one, tmp_path, tmp_path, check_mode=False)
+    assert built == ["maie-environment", "maie", "maie", "maie-environment", "maie"]
 
 
 ANSWERS = """

@@ -7,14 +7,15 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import maie_release
 import maie_release_info
 import pytest
-from ansible.module_utils import releases
+from ansible.module_utils import environments, releases
 from plugin_runner import RunModule
 
-A, B, C, D, E = (digit * 12 for digit in "abcde")
+A, B, C, D, E, F = (digit * 12 for digit in "abcdef")
 
 
 def stage(root: Path, release: str, age: int = 0, proven: bool = True, whole: bool = True) -> None:
@@ -23,6 +24,18 @@ def stage(root: Path, release: str, age: int = 0, proven: bool = True, whole: bo
     for name in [releases.COMPLETE] * whole + [releases.PROVEN] * proven:
         (folder / name).touch()
         os.utime(folder / name, (time.time() - age,) * 2)
+
+
+def names(root: Path, release: str, manifest: dict[str, Any]) -> None:
+    (root / "releases" / release / releases.MANIFEST).write_text(json.dumps(manifest))
+
+
+def make_environment(root: Path, name: str) -> None:
+    made = root / "made"
+    (made / "lib").mkdir(parents=True, exist_ok=True)
+    (made / "lib/code.py").write_text("x = 1\n")
+    (root / "environments").mkdir(exist_ok=True)
+    environments.complete(made, root / "environments" / name)
 
 
 def record(root: Path) -> list[tuple[str, str]]:
@@ -128,18 +141,43 @@ def test_pruning_takes_the_environments_that_no_release_names(tmp_path: Path, ru
     """Releases share environments: one goes with the last release that names it, and what is half there goes too."""
     for age, (release, environment) in enumerate({A: "1" * 12, B: "1" * 12, C: "2" * 12, D: "3" * 12}.items()):
         stage(tmp_path, release, age=age * 100)
-        manifest = {"llm_environment": {"id": environment}}
-        (tmp_path / "releases" / release / releases.MANIFEST).write_text(json.dumps(manifest))
-        (tmp_path / "environments" / environment).mkdir(parents=True, exist_ok=True)
+        names(tmp_path, release, {"environment": "5" * 12, "llm_environment": {"id": environment}})
+        make_environment(tmp_path, environment)
     stage(tmp_path, E)
-    (tmp_path / "releases" / E / releases.MANIFEST).write_text('{"llm_environment": null}')
+    names(tmp_path, E, {"llm_environment": None})
+    stage(tmp_path, F, whole=False)
+    names(tmp_path, F, {"environment": "4" * 12})
+    make_environment(tmp_path, "5" * 12)
     (tmp_path / "environments/half").mkdir()
+    (tmp_path / "environments" / f"{'4' * 12}.new").mkdir()
     releases.activate(tmp_path, D, E)
     for check in (True, False):
         result = run_module(maie_release, check=check, root=str(tmp_path), state="pruned", keep=3)
         assert (set(result["removed"]), set(result["removed_environments"])) == ({B, C}, {"2" * 12, "half"})
-    assert {path.name for path in (tmp_path / "environments").iterdir()} == {"1" * 12, "3" * 12}
+    left = {path.name for path in (tmp_path / "environments").iterdir()}
+    assert left == {"1" * 12, "3" * 12, "5" * 12, f"{'4' * 12}.new"}
     assert not run_module(maie_release, root=str(tmp_path), state="pruned", keep=3)["changed"]
+
+
+def test_a_release_whose_environment_was_changed_is_not_made_live(tmp_path: Path, run_module: RunModule) -> None:
+    for release in (A, B, C):
+        stage(tmp_path, release)
+        names(tmp_path, release, {"environment": release})
+        make_environment(tmp_path, release)
+    releases.activate(tmp_path, A, "")
+    releases.activate(tmp_path, B, A)
+    code = tmp_path / "environments" / A / "lib/code.py"
+    code.chmod(0o644)
+    code.write_text("x = 2\n")
+    activated = run_module(maie_release, root=str(tmp_path), state="active", release=A)
+    for refused in (activated, run_module(maie_release_info, root=str(tmp_path), wanted=A)):
+        assert f"environment {A}: lib/code.py was changed" in refused["msg"]
+    assert releases.read_links(tmp_path).current == B
+    # A failed deploy goes past it, and the way on is free.
+    releases.activate(tmp_path, C, B)
+    begun = {"current": A, "previous": B}
+    assert run_module(maie_release_info, root=str(tmp_path), begun=begun)["retreat"]["release"] == B
+    releases.activate(tmp_path, C, A)
 
 
 def test_only_whole_releases_count_as_proven(tmp_path: Path, run_module: RunModule) -> None:

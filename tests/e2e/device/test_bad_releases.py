@@ -131,8 +131,12 @@ def test_rollback_on_request_and_a_staging_that_was_interrupted(device: Device, 
     more = {"maie_settings": {"queue_capacity": 6}, "maie_templates": str(tmp_path)}
     more |= {"maie_asr_model_name": "faster-whisper-tiny.en"}
     changed = ("playbooks/deploy.yml", "-e", json.dumps(more), *SHIPPED_SMOKE_TEST)
+    environments = "stat --format='%n %i %y' /opt/maie/environments/*/.complete"
+    installed = device.shell(environments)
     deployed = play(*changed)
     assert deployed.returncode == 0, deployed.stdout
+    # Other settings, another model and templates install nothing.
+    assert device.shell(environments) == installed
     second = live(device)
     assert second != first
     assert "our_summary_v1" in templates(device)
@@ -145,7 +149,7 @@ def test_rollback_on_request_and_a_staging_that_was_interrupted(device: Device, 
     assert live(device) == answering(device) == first
     assert "our_summary_v1" not in templates(device)
 
-    # As after a power cut while pip was at work: the release is half there, without its mark.
+    # As after a power cut while it was staged: the release is half there, without its mark.
     folder = f"/opt/maie/releases/{second}"
     device.shell(f"rm -rf {folder}/.complete {folder}/.proven {folder}/manifest.json {folder}/venv/bin")
     for wanted in ("000000000000", second):

