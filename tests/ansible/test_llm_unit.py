@@ -17,8 +17,8 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from maie.models.figures import figures
 from maie.plan import make_plan
+from maie.plan.phases import Models
 from maie.plan.plan import BOARD_MEMORY, Device
-from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings
 from support.llm_server import LlmServer
 from test_units import directives, render

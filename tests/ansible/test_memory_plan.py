@@ -87,7 +87,7 @@ def told_of(output: str, hosts: list[str]) -> dict[str, str]:
 
 
 def test_a_context_that_is_too_long_is_refused_with_the_table(told: dict[str, str]) -> None:
-    for expected in ("It does not fit", "MAIE_LLM_CONTEXT_TOKENS=", "MiB at each stage", "LLM's KV cache", "7620"):
+    for expected in ("It does not fit", "MAIE_LLM_CONTEXT_TOKENS=", "MiB in each phase", "LLM's KV cache", "7620"):
         assert expected in told["too-long"]
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maie.domain import EngineJob, Progress, Stage, TaskOptions, TaskResult
+from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine
 from maie.errors import EngineFailed
+from maie.pipeline import table
 from maie.settings import Settings
 from support.audiofiles import MODEL, SAMPLE, sample, write_wav
 from support.llm_server import LlmServer
@@ -57,7 +58,7 @@ def test_a_process_that_hangs_is_ended_and_its_job_may_be_tried_again(
     stopped: list[float] = []
 
     def stop(progress: Progress | None) -> None:
-        if progress and progress.stage is Stage.ASR and not stopped:
+        if progress and progress.stage == table.ASR and not stopped:
             os.kill(pid, signal.SIGSTOP)
             stopped.append(time.monotonic())
         assert not stopped or time.monotonic() - stopped[0] < 5 * STALL_SECONDS

@@ -16,13 +16,14 @@ from support.processes import is_running, wait_for
 OWNER = """
     import sys
     from pathlib import Path
-    from maie.domain import EngineJob, Stage, TaskOptions
+    from maie.domain import EngineJob, TaskOptions
     from maie.engine import Engine
     from maie.logs import configure_logging
+    from maie.pipeline import table
     from maie.settings import Settings
 
     def tick(progress):
-        if progress and progress.stage is Stage.ASR and progress.fraction == 0.0:
+        if progress and progress.stage == table.ASR and progress.fraction == 0.0:
             print(engine.pid, flush=True)
 
     if __name__ == "__main__":

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from maie.domain import EngineJob, Progress, Stage, TaskOptions, TaskResult
+from maie.domain import EngineJob, Progress, TaskOptions, TaskResult
 from maie.engine import Engine, process
 from maie.errors import ConfigurationError, EngineFailed, EngineOutOfMemory, NotAudio
+from maie.pipeline import table
 from maie.settings import Settings
 from support.audiofiles import MODEL, SAMPLE, reference_text, sample, write_wav
 from support.processes import is_running, wait_for
@@ -36,7 +37,7 @@ def when_recognising(action: Callable[[], None]) -> Callable[[Progress | None], 
     done = []
 
     def tick(progress: Progress | None) -> None:
-        if progress and progress.stage is Stage.ASR and not done:
+        if progress and progress.stage == table.ASR and not done:
             done.append(True)
             action()
 
@@ -103,10 +104,10 @@ def test_ticks_come_often_and_progress_goes_forward(engine: Engine, tmp_path: Pa
 
     engine.run(job_of(200, tmp_path), tick)
     assert max(b - a for a, b in pairwise(times)) < 0.8
-    order = [(list(Stage).index(p.stage), p.fraction) for p in seen]
+    order = [(table.STAGES.index(p.stage), p.fraction) for p in seen]
     assert order == sorted(order)
-    assert [p.stage for p in seen if p.fraction == 1.0 and p.stage is not None][-1] is Stage.ASR
-    assert len({p.fraction for p in seen if p.stage is Stage.ASR}) > 4
+    assert [p.stage for p in seen if p.fraction == 1.0 and p.stage is not None][-1] == table.ASR
+    assert len({p.fraction for p in seen if p.stage == table.ASR}) > 4
 
 
 def test_a_stage_error_arrives_as_itself_and_the_process_stays(engine: Engine, tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_what_a_tick_raises_ends_the_work_at_once(engine: Engine, long_job: Engi
     began = []
 
     def tick(progress: Progress | None) -> None:
-        if progress and progress.stage is Stage.ASR:
+        if progress and progress.stage == table.ASR:
             began.append(time.monotonic())
             raise EnoughError
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from maie.domain import Progress, Stage, TaskResult, TaskStatus, Transcript
+from maie.domain import Progress, TaskResult, TaskStatus, Transcript
 from maie.errors import WorkerLost
+from maie.pipeline import table
 from maie.tasks import redis_keys
 from maie.tasks.model import Lease, Outcome, Task
 from maie.tasks.queue import TaskQueue
@@ -26,12 +27,12 @@ def test_a_parked_task_waits_at_the_end_and_its_old_attempt_can_change_nothing(q
     mine = begun(queue, task)
     started = queue.store.get(task.id).started_at
     for _ in range(2):  # the second after a lost answer
-        queue.park(task)
+        queue.park(task, Progress(table.ASR, 1.0))
     parked = queue.store.get(task.id)
     assert [waiting.id for waiting in queue.waiting()] == [other.id, task.id]
     assert (parked.status, parked.stage, parked.progress) == (TaskStatus.PENDING, "asr", 1.0)
     assert (parked.parked, parked.tries, parked.attempt) == (True, 1, 2)
-    assert queue.store.progress(task.id, 1, mine, Progress(Stage.ASR, 0.5)) == "superseded"
+    assert queue.store.progress(task.id, 1, mine, Progress(table.ASR, 0.5)) == "superseded"
     assert queue.store.commit(task.id, 1, "old", Outcome(TaskStatus.FAILED, {"code": "x"})) == "refused"
     begun(queue, other)
     begun(queue, parked)
@@ -43,7 +44,7 @@ def test_a_cancelled_task_is_not_parked(queue: TaskQueue) -> None:
     task = accepted(queue)
     begun(queue, task)
     queue.store.commit(task.id, None, "cancelled", Outcome(TaskStatus.CANCELLED))
-    queue.park(task)
+    queue.park(task, Progress(table.ASR, 1.0))
     assert queue.store.get(task.id).status is TaskStatus.CANCELLED
     assert queue.waiting() == []
 
@@ -52,7 +53,7 @@ def test_a_cancelled_task_is_not_parked(queue: TaskQueue) -> None:
 def test_a_parked_task_has_as_many_tries_as_any(queue: TaskQueue, kept: bool) -> None:
     """And one attempt more to write its transcript down, where that is kept."""
     task = accepted(queue)
-    queue.park(task)
+    queue.park(task, Progress(table.ASR, 1.0))
     if kept:
         queue.files.write_recognised(task.id, TaskResult(Transcript("en", ()), {}, {}))
     tries = 0
@@ -67,7 +68,7 @@ def test_a_parked_task_has_as_many_tries_as_any(queue: TaskQueue, kept: bool) ->
 def test_a_parked_task_waits_however_long_it_takes(queue: TaskQueue) -> None:
     task, other = accepted(queue), accepted(queue)
     begun(queue, task)
-    queue.park(task)
+    queue.park(task, Progress(table.ASR, 1.0))
     queue.store.connection.zadd(redis_keys.ACTIVE, {one.id: time.time() - 25 * 3600 for one in (task, other)})
     queue.sweep()
     assert queue.store.get(task.id).status is TaskStatus.PENDING

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
-from maie.domain import Progress, Stage, TaskStatus
+from maie.domain import Progress, TaskStatus
 from maie.errors import ConfigurationError, EngineFailed, QueueFull, Unavailable
+from maie.pipeline import table
 from maie.tasks import redis_keys
 from maie.tasks.model import Outcome
 from maie.tasks.queue import TaskQueue
@@ -89,7 +90,7 @@ def test_a_worker_taken_for_lost_can_write_nothing_any_more(queue: TaskQueue) ->
     task = accepted(queue)
     queue.store.begin(task.id, 1, lease(task, "slow"))
     queue.retry(queue.store.get(task.id), EngineFailed())
-    assert queue.store.progress(task.id, 1, lease(task, "slow"), Progress(Stage.ASR, 0.5)) == "superseded"
+    assert queue.store.progress(task.id, 1, lease(task, "slow"), Progress(table.ASR, 0.5)) == "superseded"
     assert queue.store.commit(task.id, 1, "slow", DONE) == "refused"
     assert queue.store.get(task.id).status is TaskStatus.PENDING
     assert queue.store.begin(task.id, 2, lease(queue.store.get(task.id), "next"))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from maie.models.figures import figures
 from maie.plan import make_plan
+from maie.plan.phases import Models
 from maie.plan.plan import Device
-from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings
 from support.audiofiles import sample, write_wav
 from support.stack import MIB, WITH_LLM, Figure, Stack
@@ -35,8 +35,8 @@ def planned(stack: Stack) -> dict[str, int]:
     )
     assert given.llm_model is not None
     models = Models(figures(given.asr_model), figures(given.llm_model))
-    stages = make_plan(models, given, Device(8 * 1024 * MIB)).chosen.stages
-    return {name: sum(p.size for p in parts if p.name not in NOT_MEASURED) for name, parts in stages.items()}
+    phases = make_plan(models, given, Device(8 * 1024 * MIB)).chosen.phases
+    return {name: sum(p.size for p in parts if p.name not in NOT_MEASURED) for name, parts in phases.items()}
 
 
 def test_the_plan_is_within_15_percent_of_what_was_measured(

@@ -5,6 +5,7 @@ from maie.access.offer import Offer
 from maie.api.options import FEATURES, MAX_INITIAL_PROMPT, parse_options, require_language, text_options
 from maie.domain import Stage, TaskOptions, to_dict
 from maie.errors import InvalidRequest, NotAvailable, UnknownTemplate
+from maie.pipeline import table
 from maie.prompting.template_set import load_templates
 from maie.settings import Settings
 from support.audiofiles import MODEL
@@ -84,26 +85,26 @@ def test_all_that_there_is_can_be_asked_for_at_once() -> None:
     fields = {"features": [",".join(FEATURES)], "template_id": ["meeting_notes_v1"], "llm_required": ["true"]}
     options = parse_options(fields, WITH_LLM)
     assert options == TaskOptions(FEATURES, template_id="meeting_notes_v1", llm_required=True)
-    assert options.llm_stages == (Stage.CLEAN, Stage.SUMMARY)
+    assert table.asked(options) == tuple(stage for stage in table.STAGES if stage.loss)
 
 
 @pytest.mark.parametrize(
     ("features", "stages"),
     [
         ("raw_transcript", ()),
-        ("clean_transcript", (Stage.CLEAN,)),
-        ("enhancement_metrics", (Stage.CLEAN,)),
-        ("summary", (Stage.SUMMARY,)),
-        ("summary,enhancement_metrics", (Stage.CLEAN, Stage.SUMMARY)),
+        ("clean_transcript", (table.CLEAN,)),
+        ("enhancement_metrics", (table.CLEAN,)),
+        ("summary", (table.SUMMARY,)),
+        ("summary,enhancement_metrics", (table.CLEAN, table.SUMMARY)),
     ],
 )
 def test_features_say_which_stages_run(features: str, stages: tuple[Stage, ...]) -> None:
-    assert TaskOptions(tuple(features.split(","))).llm_stages == stages
+    assert table.asked(TaskOptions(tuple(features.split(",")))) == stages
 
 
 def test_text_is_cleaned_unless_something_else_is_asked_for() -> None:
     assert text_options([], None, True, WITH_LLM).features == ("clean_transcript",)
-    assert text_options(["summary"], "meeting_notes_v1", True, WITH_LLM).llm_stages == (Stage.SUMMARY,)
+    assert table.asked(text_options(["summary"], "meeting_notes_v1", True, WITH_LLM)) == (table.SUMMARY,)
     with pytest.raises(InvalidRequest, match="Unknown feature: 'raw_transcript'"):
         text_options(["raw_transcript"], None, True, WITH_LLM)
     with pytest.raises(NotAvailable):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from maie.domain import Stage, TaskOptions, TaskResult, TaskStatus, to_dict
+from maie.domain import TaskOptions, TaskResult, TaskStatus, to_dict
 from maie.errors import LlmTimeout, LlmUnavailable, TaskTimeout
+from maie.pipeline import table
 from maie.pipeline.partial_results import without_stage, without_the_rest
 from maie.settings import Settings
 from maie.tasks.counters import increments
@@ -25,13 +26,13 @@ def settings(**changes: float) -> Settings:
 
 def test_what_is_missing_is_a_warning_or_where_it_is_required_an_error() -> None:
     error = LlmUnavailable()
-    optional = without_stage(RESULT, Stage.SUMMARY, error, BOTH)
+    optional = without_stage(RESULT, table.SUMMARY, error, BOTH)
     assert optional.warnings == ("Noisy.", f"The summary is missing: {error.detail}")
     assert optional.error is None
-    required = without_stage(RESULT, Stage.SUMMARY, error, TaskOptions(llm_required=True))
+    required = without_stage(RESULT, table.SUMMARY, error, TaskOptions(llm_required=True))
     assert required.warnings == optional.warnings
     assert required.error == {"code": "llm_unavailable", "detail": error.detail}
-    assert without_stage(required, Stage.CLEAN, LlmTimeout(), TaskOptions(llm_required=True)).error == required.error
+    assert without_stage(required, table.CLEAN, LlmTimeout(), TaskOptions(llm_required=True)).error == required.error
 
 
 def test_only_stages_that_have_not_ended_are_missing() -> None:
@@ -51,7 +52,7 @@ def test_only_stages_that_have_not_ended_are_missing() -> None:
 )
 def test_time_limits_follow_from_what_is_worked_on(task: Task, speech: float, llm: float) -> None:
     limits = settings(task_timeout_factor=10, max_audio_seconds=3600, llm_task_timeout_factor=1)
-    assert (speech_seconds(task, limits), llm_seconds(task, limits)) == (speech, llm)
+    assert (speech_seconds(task, limits), llm_seconds(task, len(table.asked(task.options)), limits)) == (speech, llm)
 
 
 def as_stored(task: Task, **more: str) -> Task | None:

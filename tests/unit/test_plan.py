@@ -17,8 +17,8 @@ from maie.cli import main
 from maie.llm.local_server import is_local
 from maie.models.figures import figures
 from maie.plan import make_plan, needs
+from maie.plan.phases import Models
 from maie.plan.plan import BOARD_MEMORY, Device
-from maie.plan.stages import Models
 from maie.settings import PROFILES, Settings
 from support.audiofiles import BASE, LLM, MODEL
 
@@ -135,12 +135,12 @@ def test_a_setting_that_was_given_is_told_and_not_moved() -> None:
 
 def test_each_figure_is_a_range_with_its_basis() -> None:
     plan = json_plan()
-    parts = [part for option in plan["options"] for stage in option["stages"].values() for part in stage]
+    parts = [part for option in plan["options"] for phase in option["phases"].values() for part in phase]
     assert {part["basis"] for part in parts} == {"computed", "measured", "estimated"}
     assert all(part["low"] is None or 0 < part["low"] <= part["size"] for part in parts)
     for option in plan["options"]:
-        for stage, totals in option["totals"].items():
-            assert option["at_least"][stage]["memory"] <= totals["memory"]
+        for phase, totals in option["totals"].items():
+            assert option["at_least"][phase]["memory"] <= totals["memory"]
     told = maie_plan("--profile", "jetson").stdout
     assert "at least" in told
     assert all(basis in told for basis in ("computed", "measured", "estimated"))
@@ -215,7 +215,7 @@ def test_the_server_gets_a_cache_for_its_context_and_no_more_than_the_plan_has()
     assert plan.server is not None
     kept = plan.server.kv_cache_bytes / (144 * 1024)
     assert plan.server.context_tokens < kept <= plan.server.context_tokens + 64
-    on_gpu = sum(part.size for part in plan.chosen.stages["llm"] if part.pool == "gpu")
+    on_gpu = sum(part.size for part in plan.chosen.phases["llm"] if part.pool == "gpu")
     assert on_gpu <= plan.server.utilisation * BOARD_MEMORY < on_gpu + 0.02 * BOARD_MEMORY
 
 
@@ -242,7 +242,7 @@ def test_a_server_elsewhere_needs_nothing_here() -> None:
 
 def test_a_speech_server_elsewhere_leaves_the_engine_process_only() -> None:
     done = maie_plan("--profile", "jetson", "--set", "asr_backend=openai", "--json")
-    parts = {part["name"] for part in json.loads(done.stdout)["options"][1]["stages"]["asr"]}
+    parts = {part["name"] for part in json.loads(done.stdout)["options"][1]["phases"]["asr"]}
     assert (done.returncode, "ASR weights" in parts, "engine process" in parts) == (0, False, True)
 
 

@@ -10,6 +10,7 @@ from maie.domain import Progress, Stage
 from maie.engine import pulse as pulses
 from maie.engine.messages import Alive
 from maie.engine.pulse import Pulse
+from maie.pipeline import table
 from maie.settings import Settings
 from support.audiofiles import MODEL
 
@@ -33,7 +34,7 @@ GPU = {"asr_device": "cuda", "llm_backend": "ctranslate2", "llm_device": "cuda"}
 SERVERS = {"asr_backend": "openai", "llm_backend": "openai", "asr_device": "cuda", "llm_device": "cuda"}
 
 
-@pytest.mark.parametrize("stage", [Stage.ASR, Stage.CLEAN])
+@pytest.mark.parametrize("stage", [table.ASR, table.CLEAN])
 @pytest.mark.parametrize(
     ("settings", "busy", "beats", "gone"),
     [
@@ -59,7 +60,7 @@ def test_signs_of_life(
     assert seen is gone
 
 
-@pytest.mark.parametrize("stage", [Stage.DECODE, Stage.VAD])
+@pytest.mark.parametrize("stage", [table.DECODE, table.VAD])
 def test_what_comes_before_recognition_is_done_by_processors(stage: Stage, clock: SimpleNamespace) -> None:
     watched = pulse(stage, **GPU)
     clock.now, clock.used = clock.now + 500, clock.used + 400
@@ -67,10 +68,10 @@ def test_what_comes_before_recognition_is_done_by_processors(stage: Stage, clock
 
 
 def test_progress_is_a_sign_whoever_works(clock: SimpleNamespace) -> None:
-    watched = pulse(Stage.ASR, **GPU)
+    watched = pulse(table.ASR, **GPU)
     for _ in range(10):
         clock.now += 99
         assert not watched.is_gone()
-        watched.heard(Progress(Stage.ASR, 0.5))
+        watched.heard(Progress(table.ASR, 0.5))
     clock.now += 100
     assert watched.is_gone()

@@ -38,7 +38,7 @@ def test_a_text_takes_no_longer_than_the_longest_audio() -> None:
         Task("a", TaskStatus.PENDING, 1, options, upload, "key", "now")
         for upload in (Upload("", 1, None, words), Upload("a.wav", 1, settings.max_audio_seconds))
     )
-    assert llm_seconds(text, settings) == llm_seconds(audio, settings) == 9 * 3600
+    assert llm_seconds(text, 2, settings) == llm_seconds(audio, 2, settings) == 9 * 3600
     with pytest.raises(UploadTooLarge, match="has 32401 words, and this deployment accepts 32400"):
         _count([Turn(None, "word"), Turn(None, "word " * words)], settings)
 

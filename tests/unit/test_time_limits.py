@@ -6,8 +6,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from maie.domain import Progress, Stage, TaskOptions, TaskStatus
+from maie.domain import Progress, TaskOptions, TaskStatus
 from maie.errors import TaskTimeout
+from maie.pipeline import table
 from maie.settings import Settings
 from maie.tasks.limits import DECODE_FACTOR
 from maie.tasks.model import Task, Upload
@@ -55,7 +56,7 @@ def seconds_until_timeout(watched: Watch, clock: SimpleNamespace, start: float) 
 def test_the_decoded_length_decides(claimed: float | None, real: float, limit: float, clock: SimpleNamespace) -> None:
     watched, start = watch(claimed), clock.now
     clock.now += 10
-    watched.tick(Progress(Stage.DECODE, 1.0, real))
+    watched.tick(Progress(table.DECODE, 1.0, real))
     assert seconds_until_timeout(watched, clock, start) == limit + 1
 
 
@@ -68,9 +69,9 @@ def test_a_decoder_that_hangs_has_not_all_the_time_that_the_header_claims(
 
 def test_the_language_model_gets_its_time_by_the_decoded_length_too(clock: SimpleNamespace) -> None:
     watched = watch(1.0, ("clean_transcript",))
-    watched.tick(Progress(Stage.DECODE, 1.0, 600.0))
+    watched.tick(Progress(table.DECODE, 1.0, 600.0))
     clock.now += 100
-    watched.tick(Progress(Stage.CLEAN, 0.0))
+    watched.tick(Progress(table.CLEAN, 0.0))
     assert seconds_until_timeout(watched, clock, clock.now) == 3 * 600 + 1
 
 

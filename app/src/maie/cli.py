@@ -184,9 +184,9 @@ class _ProgressLine:
             return
         if self._terminal and (time.monotonic() - self._shown > 0.1 or progress.fraction >= 1.0):
             self._shown = time.monotonic()
-            _say(f"\r{progress.stage.value:<7}{progress.fraction:5.0%}", end="\n" if progress.fraction >= 1.0 else "")
-        elif not self._terminal and progress.stage is not self._stage:
-            _say(f"{progress.stage.value} …")
+            _say(f"\r{progress.stage.name:<7}{progress.fraction:5.0%}", end="\n" if progress.fraction >= 1.0 else "")
+        elif not self._terminal and progress.stage != self._stage:
+            _say(f"{progress.stage.name} …")
         self._stage = progress.stage
 
 

@@ -6,19 +6,18 @@ the start of the audio, as floats.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 SAMPLE_RATE = 16_000
 """Samples per second of all audio after the decode stage (mono)."""
 
 TaskKind = Literal["audio", "text"]
 """What a task works on."""
-
-LLM_FEATURES = frozenset({"clean_transcript", "summary", "enhancement_metrics"})
-"""The features that need a language model."""
 
 
 class TaskStatus(str, Enum):
@@ -38,25 +37,48 @@ class TaskStatus(str, Enum):
         return self in (TaskStatus.COMPLETE, TaskStatus.FAILED, TaskStatus.CANCELLED)
 
 
-class Stage(str, Enum):
-    """The stages of the pipeline, in their order."""
-
-    DECODE = "decode"
-    VAD = "vad"
-    ASR = "asr"
-    CLEAN = "clean"
-    SUMMARY = "summary"
-
-    @property
-    def status(self) -> TaskStatus:
-        """The task status that clients see while this stage runs."""
-        if self in LLM_STAGES:
-            return TaskStatus.PROCESSING_LLM
-        return TaskStatus.PROCESSING_ASR if self is Stage.ASR else TaskStatus.PREPROCESSING
+Need = Literal["nothing", "speech_model", "language_model"]
+"""The model that a stage works with."""
 
 
-LLM_STAGES = frozenset({Stage.CLEAN, Stage.SUMMARY})
-"""The stages that need a language model."""
+@dataclass(frozen=True)
+class StageCounter:
+    """A metric of the service, ``maie_<name>_total``: the sum of one of a stage's metrics over all completed tasks.
+
+    Attributes:
+        metric: Its key in a result's ``metrics``.
+    """
+
+    name: str
+    description: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of :mod:`maie.pipeline.table`. It travels with the progress, so that nobody needs to look it up.
+
+    Attributes:
+        name: As clients see it; ``run`` in the module of this name in :mod:`maie.stages` is what does the work.
+        status: The task status that clients see meanwhile.
+        works_on: The audio, which only tasks of audio have, or the words of a transcript or text.
+        features: The features of the API that ask for it.
+        needs: The model that must be there. It also says who does the work (a processor, a GPU, a server), which time
+            limit counts, and in which phase of the memory plan the stage is.
+        loss: What the result lacks when the stage fails, as part of a sentence, and why the stage runs only when it is
+            asked for. None: it always runs, and the task fails with it.
+        memory: Bytes that it takes while it runs, beside its model and what the plan's engine process has anyway.
+        counters: What ``/metrics`` sums of it, beside its seconds.
+    """
+
+    name: str
+    status: TaskStatus
+    works_on: Literal["audio", "words"]
+    features: tuple[str, ...] = ()
+    needs: Need = "nothing"
+    loss: str | None = None
+    memory: int = 0
+    counters: tuple[StageCounter, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,18 +108,6 @@ class TaskOptions:
         """Return the options that :func:`to_dict` wrote, perhaps in another release: what is not known is left out."""
         known = {f.name: stored[f.name] for f in fields(cls) if f.name in stored}
         return cls(**{**known, "features": tuple(stored["features"])})
-
-    @property
-    def llm_stages(self) -> tuple[Stage, ...]:
-        """The stages of the language model that the features ask for, in their order."""
-        asked = set(self.features)
-        clean = (Stage.CLEAN,) if asked & {"clean_transcript", "enhancement_metrics"} else ()
-        return (*clean, Stage.SUMMARY) if "summary" in asked else clean
-
-    @property
-    def without_llm(self) -> TaskOptions:
-        """The options with nothing for the language model to do."""
-        return replace(self, features=tuple(feature for feature in self.features if feature not in LLM_FEATURES))
 
 
 @dataclass(frozen=True)
@@ -163,14 +173,9 @@ class Transcript:
         return " ".join(segment.text.strip() for segment in self.segments)
 
     @classmethod
-    def of(cls, stored: dict[str, Any]) -> Transcript:
-        """Return the transcript that :func:`to_dict` wrote."""
-        return cls(stored["language"], tuple(_segment(segment) for segment in stored["segments"]))
-
-
-def _segment(stored: dict[str, Any]) -> Segment:
-    words = stored.get("words")
-    return Segment(**{**stored, "words": None if words is None else tuple(Word(**word) for word in words)})
+    def of(cls, stored: Any) -> Transcript:
+        """Return the transcript that :func:`to_dict` wrote; raises ValueError where it is something else."""
+        return _TRANSCRIPT.validate_python(stored)
 
 
 @dataclass(frozen=True)
@@ -262,12 +267,23 @@ class TaskResult:
     error: dict[str, str] | None = None
 
     @classmethod
-    def of_recognition(cls, stored: dict[str, Any]) -> TaskResult:
-        """Return what :func:`to_dict` wrote of a result that has a transcript and nothing of the language model's."""
-        transcript = Transcript.of(stored["transcript"])
-        return cls(transcript, stored["metrics"], stored["versions"], tuple(stored["warnings"]))
+    def of(cls, stored: Any, strictly: bool = False) -> TaskResult:
+        """Return the result that :func:`to_dict` wrote.
+
+        Args:
+            stored: What was written, perhaps by another release.
+            strictly: Refuse what this release does not know, instead of leaving it out.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        return _RESULT.validate_python(stored, extra="forbid" if strictly else "ignore")
 
 
 def to_dict(value: Any) -> dict[str, Any]:
     """Return a dataclass of this module as a dictionary that ``json.dumps`` takes."""
     return asdict(value)
+
+
+_TRANSCRIPT, _RESULT = TypeAdapter(Transcript), TypeAdapter(TaskResult)
+"""What reads them from plain data."""

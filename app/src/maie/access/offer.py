@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from maie.domain import LLM_FEATURES
 from maie.errors import InvalidRequest, NotAvailable, UnknownTemplate
+from maie.pipeline import table
 from maie.prompting.prompts import Template
 from maie.prompting.template_set import load_templates
 from maie.settings import Settings
@@ -48,7 +48,8 @@ def require_offer(features: tuple[str, ...], template_id: str | None, offer: Off
         NotAvailable: The deployment has no language model.
         UnknownTemplate: There is no such template.
     """
-    needy = next((name for name in features if name in LLM_FEATURES), None)
+    of_llm = table.features(needs="language_model")
+    needy = next((name for name in features if name in of_llm), None)
     if needy and not offer.llm:
         raise NotAvailable(f"The feature {needy} is not available in this deployment.")
     if template_id and not offer.llm:

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from maie.domain import TaskStatus
+from maie.pipeline import table
 from maie.tasks.counters import PARKINGS, REQUEUES, RTF_BUCKETS
 from maie.tasks.store import TaskStore
 
@@ -70,8 +71,8 @@ def _families(sums: dict[str, float]) -> Iterator[Metric]:
     plain = (
         ("maie_task_requeues", "Attempts that were made again.", REQUEUES),
         ("maie_task_parkings", "Tasks that waited for the language model with others.", PARKINGS),
-        ("maie_audio_seconds", "Seconds of audio processed.", "audio_seconds"),
         ("maie_processing_seconds", "Seconds spent on processing.", "processing_seconds"),
+        *((f"maie_{counter.name}", counter.description, counter.name) for counter in table.counters()),
     )
     for name, text, field in plain:
         yield CounterMetricFamily(name, text, value=sums.get(field, 0))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 
 from maie.access.offer import Offer, require_offer
-from maie.domain import LLM_FEATURES, TaskOptions
+from maie.domain import TaskOptions
 from maie.errors import InvalidRequest, NotAvailable
 from maie.models.files import asr_languages
+from maie.pipeline import table
 from maie.settings import Settings
 
-FEATURES = ("raw_transcript", "clean_transcript", "summary", "enhancement_metrics")
+FEATURES = table.features()
 """All features that the API knows."""
 
-TEXT_FEATURES = tuple(name for name in FEATURES if name in LLM_FEATURES)
+TEXT_FEATURES = table.features("text")
 """The features that can be asked for of a text."""
 
 DIARIZATION_AVAILABLE = False

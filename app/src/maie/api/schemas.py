@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from maie.domain import TaskKind, TaskStatus
+from maie.domain import TaskKind, TaskResult, TaskStatus, to_dict
+from maie.pipeline import table
 from maie.tasks.model import Task
 
 
@@ -64,12 +65,24 @@ class ResultsView(BaseModel):
     summary: Any = Field(description="A value that fits the template's schema.")
 
 
+def results_view(task: Task, result: TaskResult) -> ResultsView:
+    """Return what a client gets of a result."""
+    transcript, clean, summary = result.transcript, result.clean, result.summary
+    return ResultsView(
+        raw_transcript=transcript.text if transcript else None,
+        language=transcript.language if transcript else None,
+        segments=[SegmentView(**to_dict(segment)) for segment in transcript.segments] if transcript else [],
+        clean_transcript=clean.text if clean and "clean_transcript" in task.options.features else None,
+        summary=summary.value if summary else None,
+    )
+
+
 class TaskView(BaseModel):
     """A task. Times are ISO 8601 in UTC."""
 
     task_id: str
     status: TaskStatus
-    stage: str | None = Field(description="What is being done: decode, vad, asr, clean or summary.")
+    stage: str | None = Field(description=f"What is being done: {', '.join(stage.name for stage in table.STAGES)}.")
     progress: float = Field(description="0 to 1, of the stage.")
     kind: TaskKind = Field(description="What it works on.")
     attempt: int = Field(description="Which try this is; more than 1 after a crash.")

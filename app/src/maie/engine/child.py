@@ -21,8 +21,9 @@ from maie.engine.server_unit import take_lease
 from maie.errors import EngineFailed, EngineOutOfMemory, MaieError
 from maie.exhaustion import is_out_of_memory
 from maie.logs import configure_logging, get_logger
-from maie.pipeline.run import Models, load_models, run
+from maie.pipeline.run import load_models, run
 from maie.settings import Settings
+from maie.stages.work import Models
 
 log = get_logger(__name__)
 
@@ -33,7 +34,7 @@ BEATS, LEAST_BEAT_SECONDS = 4, 1.0
 """How often a process that runs says so, in the time after which a silent one counts as hung; and seconds between."""
 
 
-def main(pipe: Connection, settings: Settings, hears: bool) -> None:
+def main(pipe: Connection, settings: Settings, speech: bool) -> None:
     """Run the engine process: the supervisor starts it with ``multiprocessing`` (spawn).
 
     Signals that end a service are left to the worker, which decides what becomes of the running job.
@@ -47,9 +48,9 @@ def main(pipe: Connection, settings: Settings, hears: bool) -> None:
     begun = time.perf_counter()
     teller = _Teller(pipe, max(LEAST_BEAT_SECONDS, settings.engine_stall_seconds / BEATS))
     try:
-        if hears and settings.llm_residency == "swap":
+        if speech and settings.llm_residency == "swap":
             take_lease(settings.run_dir)
-        models = load_models(settings, hears)
+        models = load_models(settings, speech)
     except Exception as error:
         teller.tell(_failure(error))
         return

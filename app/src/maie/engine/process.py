@@ -24,8 +24,8 @@ log = get_logger(__name__)
 Tick = Callable[[Progress | None], None]
 """Called with each progress, and with None at least every half second; what it raises ends the job."""
 
-Keep = Callable[[TaskResult], None]
-"""Called with what a job has come to before it goes on; that is left when the process ends in the middle of it."""
+OnInterim = Callable[[TaskResult], None]
+"""Called with the result so far, which is left when the process ends in the middle of its job."""
 
 TICK_SECONDS = 0.4
 STOP_SECONDS = 2.0
@@ -33,21 +33,21 @@ STOP_SECONDS = 2.0
 
 
 class Engine:
-    """One engine process at a time, started when there is none, kept while it is sound.
+    """One engine process at a time, started when there is none, and used as long as it is sound.
 
     Not for use by several threads at once.
 
     Args:
-        hears: Whether the process has the speech model; without it only the language model's stages can run.
+        speech: Whether the process loads the speech model; without it, stages that need that can't run.
 
     Attributes:
         asleep: The process has ended because nobody needed it; the next job starts it.
         serving: The language model's server has the memory in its place (:mod:`maie.engine.swap`).
     """
 
-    def __init__(self, settings: Settings, hears: bool = True) -> None:
+    def __init__(self, settings: Settings, speech: bool = True) -> None:
         self._settings = settings
-        self._hears = hears
+        self._speech = speech
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
         self._loaded: Ready | None = None
@@ -94,7 +94,7 @@ class Engine:
         self._oom_kills = _kernel_oom_kills()
         self.asleep, self._is_small = False, small
         settings = smaller(self._settings) if small else self._settings
-        self._process = context.Process(target=_child, args=(theirs, settings, self._hears), name="maie-engine")
+        self._process = context.Process(target=_child, args=(theirs, settings, self._speech), name="maie-engine")
         self._process.daemon = True
         self._process.start()
         theirs.close()
@@ -108,7 +108,7 @@ class Engine:
         self._upkeep = Upkeep(self._settings, self.pid)
         log.info("engine process is ready", pid=self.pid, seconds=message.load_seconds)
 
-    def run(self, job: EngineJob, tick: Tick, keep: Keep | None = None) -> TaskResult:
+    def run(self, job: EngineJob, tick: Tick, on_interim: OnInterim | None = None) -> TaskResult:
         """Run one job, starting the process first where there is none; for want of memory once more with less.
 
         Raises:
@@ -118,15 +118,15 @@ class Engine:
         """
         self.start(tick)
         try:
-            return self._attempt(job, tick, keep)
+            return self._attempt(job, tick, on_interim)
         except EngineOutOfMemory:
             if self._is_small or smaller(self._settings) == self._settings:
                 raise
             log.warning("memory was too small; once more with half as much at a time")
         self.start(tick, small=True)
-        return self._attempt(job, tick, keep)
+        return self._attempt(job, tick, on_interim)
 
-    def _attempt(self, job: EngineJob, tick: Tick, keep: Keep | None) -> TaskResult:
+    def _attempt(self, job: EngineJob, tick: Tick, on_interim: OnInterim | None) -> TaskResult:
         if self._pipe is None:
             raise EngineFailed
         try:
@@ -140,8 +140,8 @@ class Engine:
             if isinstance(message, TaskResult):
                 self._upkeep.worked()
                 return message
-            if isinstance(message, Interim) and keep is not None:
-                keep(message.result)
+            if isinstance(message, Interim) and on_interim is not None:
+                on_interim(message.result)
             if isinstance(message, Progress):
                 self._guarded(tick, message)
 
@@ -225,11 +225,11 @@ def smaller(settings: Settings) -> Settings:
     return settings.model_copy(update={"asr_batch_size": max(1, settings.asr_batch_size // 2)})
 
 
-def _child(pipe: Connection, settings: Settings, hears: bool) -> None:
+def _child(pipe: Connection, settings: Settings, speech: bool) -> None:
     """Enter the engine process; what it imports is heavy, and stays out of the supervising process."""
     from maie.engine.child import main
 
-    main(pipe, settings, hears)
+    main(pipe, settings, speech)
 
 
 def _ignore(_: Progress | None) -> None:

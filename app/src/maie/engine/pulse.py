@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from maie.domain import LLM_STAGES, Progress, Stage
+from maie.domain import Progress, Stage
 from maie.engine.messages import Alive, FromChild
 from maie.settings import Settings
 
@@ -57,11 +57,11 @@ class Pulse:
 
 def worker_of(stage: Stage, settings: Settings) -> Worker:
     """Return who does the work of a stage."""
-    if stage is Stage.ASR:
+    if stage.needs == "nothing":
+        return "cpu"
+    if stage.needs == "speech_model":
         return "server" if settings.asr_backend == "openai" else settings.asr_device
-    if stage in LLM_STAGES:
-        return "server" if settings.llm_backend == "openai" else settings.llm_device
-    return "cpu"
+    return "server" if settings.llm_backend == "openai" else settings.llm_device
 
 
 def cpu_seconds(pid: int | None) -> float:

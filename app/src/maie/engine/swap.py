@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from maie.domain import EngineJob, Progress, TaskResult
-from maie.engine.process import Engine, Keep, Tick
+from maie.engine.process import Engine, OnInterim, Tick
 from maie.engine.server_unit import ServerUnit
 from maie.logs import get_logger
+from maie.pipeline import table
 from maie.settings import Settings
 
 log = get_logger(__name__)
@@ -20,7 +21,7 @@ class SwappingEngine(Engine):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._server = ServerUnit(settings)
-        self._reader = Engine(settings, hears=False)
+        self._reader = Engine(settings, speech=False)
 
     def start(self, tick: Tick | None = None, small: bool = False) -> None:
         """Start the process; the server is stopped before, be it one that an earlier worker has left."""
@@ -29,15 +30,15 @@ class SwappingEngine(Engine):
             self.serving = False
         super().start(tick, small)
 
-    def run(self, job: EngineJob, tick: Tick, keep: Keep | None = None) -> TaskResult:
+    def run(self, job: EngineJob, tick: Tick, on_interim: OnInterim | None = None) -> TaskResult:
         """Run a job for one of the two: recognition, or the language model's stages of text or of what has ``begun``.
 
         Raises:
             MaieError: As :meth:`Engine.run`.
         """
-        asked = job.options.llm_stages
+        asked = table.asked(job.options, "language_model")
         if not asked:
-            return super().run(job, tick, keep)
+            return super().run(job, tick, on_interim)
         if not self.serving:
             log.info("the language model's server takes the place of the speech engine")
             super().stop()
@@ -45,7 +46,7 @@ class SwappingEngine(Engine):
         tick(Progress(asked[0], 0.0))
         self._server.start(lambda: tick(None))
         try:
-            return self._reader.run(job, tick, keep)
+            return self._reader.run(job, tick, on_interim)
         finally:
             self._reader.stop()
 

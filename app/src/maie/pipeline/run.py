@@ -1,90 +1,37 @@
-"""The pipeline: which stages run on a task's audio or text, in which order, and how long each took."""
+"""The pipeline: takes a task through its stages."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
 
-from maie import llm
-from maie.asr import Recogniser, load
-from maie.domain import EngineJob, Progress, Stage, TaskResult, Turn
-from maie.errors import MaieError, NotAvailable, UnknownTemplate
-from maie.llm.base import LanguageModel
+from maie import asr, llm
+from maie.domain import EngineJob, Progress, Stage, TaskResult
+from maie.errors import MaieError
+from maie.pipeline import table
+from maie.pipeline.clock import StageClock
 from maie.pipeline.partial_results import without_stage
-from maie.prompting.prompts import (
-    CLEAN_TRANSCRIPT,
-    Template,
-)
 from maie.prompting.template_set import load_templates
 from maie.settings import Settings
-from maie.stages import asr, clean, decode, quality, summary, vad
+from maie.stages.work import Models, Work, turns_of
 from maie.tasks.files import read_turns
 
 OnProgress = Callable[[Progress], None]
-OnResult = Callable[[TaskResult], None]
-Report = Callable[[float], None]
+OnInterim = Callable[[TaskResult], None]
 
 
-@dataclass
-class Models:
-    """All that is loaded once and kept; ``versions`` says what it is.
-
-    Attributes:
-        asr: None in a process that only works for the language model.
-        llm: None where the deployment has no language model.
-    """
-
-    asr: Recogniser | None
-    llm: LanguageModel | None
-    templates: Mapping[str, Template]
-    versions: dict[str, Any]
-
-
-class Stages:
-    """Times the stages of one job and reports their progress."""
-
-    def __init__(self, on_progress: OnProgress, before: Mapping[str, Any]) -> None:
-        """``before`` is the metrics of what another process did of the job; empty where nothing was."""
-        self._on_progress = on_progress
-        self._began: float = time.perf_counter() - before.get("processing_time_seconds", 0.0)
-        self.seconds: dict[str, float] = dict(before.get("stage_seconds", {}))
-
-    @property
-    def took(self) -> float:
-        """Seconds since the job began."""
-        return time.perf_counter() - self._began
-
-    @contextmanager
-    def run(self, which: Stage) -> Iterator[Report]:
-        """Time a stage and give it a function to report its fraction with."""
-        started = time.perf_counter()
-        self._on_progress(Progress(which, 0.0))
-        try:
-            yield lambda fraction: self._on_progress(Progress(which, round(fraction, 3)))
-        finally:
-            self.seconds[which.value] = round(time.perf_counter() - started, 4)
-        self._on_progress(Progress(which, 1.0))
-
-    def tell_length(self, seconds: float) -> None:
-        """Tell how long the audio is."""
-        self._on_progress(Progress(Stage.DECODE, 1.0, seconds))
-
-
-def load_models(settings: Settings, hears: bool = True) -> Models:
+def load_models(settings: Settings, speech: bool = True) -> Models:
     """Load what the stages need.
 
     Args:
         settings: Which models, and where they run.
-        hears: Whether the speech model is needed.
+        speech: Whether the speech model is needed.
 
     Raises:
         ConfigurationError: A model or template is missing or wrong, or this machine can't run it as it is configured.
     """
-    recogniser = load(settings) if hears else None
+    recogniser = asr.load(settings) if speech else None
     versions = {"pipeline": version("maie"), **(recogniser.versions if recogniser else {})}
     if settings.llm_backend == "none":
         return Models(recogniser, None, {}, versions)
@@ -93,101 +40,72 @@ def load_models(settings: Settings, hears: bool = True) -> Models:
     return Models(recogniser, language_model, load_templates(settings.templates_dir), versions)
 
 
-def run(job: EngineJob, models: Models, settings: Settings, on_progress: OnProgress, on_result: OnResult) -> TaskResult:
-    """Run all stages that a task asks for.
+def run(
+    job: EngineJob, models: Models, settings: Settings, on_progress: OnProgress, on_interim: OnInterim
+) -> TaskResult:
+    """Run all stages that a task asks for, but for those that another process has run.
 
     Args:
         job: What to work on.
         models: What :func:`load_models` returned.
         settings: Limits of the audio.
         on_progress: Told of each stage and its fraction.
-        on_result: Told what there is already whenever more stages follow, for this process may not live to their end.
+        on_interim: Told the result so far before each stage that the task can do without, for this process may not
+            live to its end.
 
     Raises:
-        MaieError: See :func:`maie.stages.decode.decode` and :func:`maie.stages.asr.transcribe`. What the language model
-            does wrong is no error: it stands in the result.
+        MaieError: What a stage raised that the task can't do without. What goes wrong in another stage stands in the
+            result.
     """
-    stages = Stages(on_progress, job.begun.metrics if job.begun else {})
+    clock = StageClock(on_progress, job.begun.metrics if job.begun else {})
+    work = _begin(job, models, settings, clock)
+    left = [stage for stage in table.planned(job.kind, job.options) if stage.name not in clock.seconds]
+    work = _run_on_audio([stage for stage in left if stage.works_on == "audio"], work, clock, on_interim)
+    on_words = [stage for stage in left if stage.works_on == "words"]
+    if not work.turns and any(stage.needs == "language_model" for stage in on_words):
+        on_words = [stage for stage in on_words if stage.needs != "language_model"]
+        work = work.adding(warnings=("There are no words for the language model to work on.",))
+    for stage in on_words:
+        work = _run_stage(stage, work, clock, on_interim)
+    return work.result
+
+
+def _begin(job: EngineJob, models: Models, settings: Settings, clock: StageClock) -> Work:
+    """Return what there is before the first stage: nothing, a text, or what another process has made of the audio."""
     if job.kind == "text":
-        turns = read_turns(job.source)
-        result = _of_text(turns, models, stages)
-    else:
-        result = _transcribe(job, models, settings, stages) if job.begun is None else _go_on(job.begun, models)
-        turns = [Turn(None, segment.text) for segment in result.transcript.segments] if result.transcript else []
-    asked = job.options.llm_stages
-    if asked and not turns:
-        return replace(result, warnings=(*result.warnings, "There are no words for the language model to work on."))
-    for which in asked:
-        on_result(result)
-        result = _measured(_with_stage(which, result, turns, job, models, stages), stages)
-    return result
+        turns = tuple(read_turns(job.source))
+        words = sum(len(turn.text.split()) for turn in turns)
+        result = clock.measured(TaskResult(None, {"input_words": words}, models.versions))
+        return Work(job, models, settings, result, turns)
+    if job.begun is None:
+        return Work(job, models, settings, TaskResult(None, {}, models.versions))
+    result = replace(job.begun, versions=job.begun.versions | models.versions)
+    return Work(job, models, settings, result, turns_of(result.transcript) if result.transcript else ())
 
 
-def _go_on(begun: TaskResult, models: Models) -> TaskResult:
-    """Return what another process has made of the audio, with the versions of this one too."""
-    return replace(begun, versions=begun.versions | models.versions)
-
-
-def _transcribe(job: EngineJob, models: Models, settings: Settings, stages: Stages) -> TaskResult:
-    """Turn audio into a transcript."""
-    if models.asr is None:
-        raise NotAvailable("This process has no speech model.")
-    with stages.run(Stage.DECODE) as report:
-        audio = decode.decode(job.source, settings.max_audio_seconds, report, job.options.track)
-    with audio:
-        stages.tell_length(audio.seconds)
-        with stages.run(Stage.VAD) as report:
-            speech = vad.find_speech(audio, report) if settings.vad else vad.find_sound(audio, report)
-        with stages.run(Stage.ASR) as report:
-            found = asr.transcribe(audio, speech, models.asr, job.options, report, settings.vad)
-    metrics = {
-        "input_duration_seconds": round(audio.seconds, 6),
-        "vad_coverage": round(vad.coverage(speech, audio.seconds), 4),
-        "asr_confidence_avg": quality.confidence(found.transcript.segments),
-    }
-    warnings = audio.warnings + found.warnings
-    return _measured(TaskResult(found.transcript, metrics, models.versions, warnings), stages)
-
-
-def _of_text(turns: Sequence[Turn], models: Models, stages: Stages) -> TaskResult:
-    words = sum(len(turn.text.split()) for turn in turns)
-    return _measured(TaskResult(None, {"input_words": words}, models.versions), stages)
-
-
-def _with_stage(
-    which: Stage, result: TaskResult, turns: Sequence[Turn], job: EngineJob, models: Models, stages: Stages
-) -> TaskResult:
-    """Return the result with what one stage of the language model adds, or with the reason why it adds nothing."""
+def _run_on_audio(stages: list[Stage], work: Work, clock: StageClock, on_interim: OnInterim) -> Work:
+    """Run the stages that work on the audio, and give back the room that it took."""
     try:
-        with stages.run(which) as report:
-            if models.llm is None:
-                raise NotAvailable("This deployment has no language model.")
-            if which is Stage.CLEAN:
-                return _cleaned(result, turns, job, models, models.llm, report)
-            template = models.templates.get(job.options.template_id or "")
-            if template is None:
-                raise UnknownTemplate(f"There is no template {job.options.template_id!r} any more.")
-            found = summary.summarise(turns, models.llm, template, report)
-            return replace(result, summary=found, warnings=(*result.warnings, *found.warnings))
+        for stage in stages:
+            was_decoded = work.decoded is not None
+            work = _run_stage(stage, work, clock, on_interim)
+            if work.decoded is not None and not was_decoded:
+                clock.tell_length(stage, work.decoded.seconds)
+    finally:
+        if work.decoded is not None:
+            work.decoded.close()
+    return replace(work, decoded=None)
+
+
+def _run_stage(stage: Stage, work: Work, clock: StageClock, on_interim: OnInterim) -> Work:
+    """Return the work with what one stage adds, or with the reason why it adds nothing."""
+    if stage.loss is not None:
+        on_interim(work.result)
+    try:
+        with clock.run(stage) as report:
+            work = table.function(stage)(work, report)
     except MaieError as error:
-        return without_stage(result, which, error, job.options)
-
-
-def _cleaned(
-    result: TaskResult, turns: Sequence[Turn], job: EngineJob, models: Models, model: LanguageModel, report: Report
-) -> TaskResult:
-    language = job.options.language if result.transcript is None else result.transcript.language
-    found = clean.clean(turns, model, models.templates[CLEAN_TRANSCRIPT], report, language)
-    metrics = result.metrics
-    if "enhancement_metrics" in job.options.features:
-        metrics = metrics | {"edit_rate_cleaning": found.edit_rate, "lines_left_raw": found.fallbacks}
-    return replace(result, clean=found, metrics=metrics, warnings=(*result.warnings, *found.warnings))
-
-
-def _measured(result: TaskResult, stages: Stages) -> TaskResult:
-    """Return the result with the times until now."""
-    took = stages.took
-    times = {"processing_time_seconds": round(took, 4), "stage_seconds": dict(stages.seconds)}
-    seconds = result.metrics.get("input_duration_seconds")
-    rtf = {} if seconds is None else {"rtf": round(took / seconds, 5)}
-    return replace(result, metrics=result.metrics | times | rtf)
+        if stage.loss is None:
+            raise
+        work = replace(work, result=without_stage(work.result, stage, error, work.job.options))
+    return replace(work, result=clock.measured(work.result))

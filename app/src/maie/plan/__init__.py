@@ -1,4 +1,4 @@
-"""The memory plan: what each stage of the service needs, and whether the device has it."""
+"""The memory plan: what each phase of the service's work needs, and whether the device has it."""
 
 from maie.plan.plan import Plan, make_plan
 

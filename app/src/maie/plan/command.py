@@ -13,9 +13,9 @@ from maie.errors import ConfigurationError
 from maie.llm.local_server import is_local
 from maie.models.figures import figures
 from maie.plan.needs import MIB
+from maie.plan.phases import Models
 from maie.plan.plan import BOARD_MEMORY, Device, Plan, make_plan
 from maie.plan.report import as_json, table
-from maie.plan.stages import Models
 from maie.platform import is_jetson, memory_bytes
 from maie.settings import PROFILES, Settings, load_settings
 

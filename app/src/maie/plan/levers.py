@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maie.plan import needs
-from maie.plan.stages import Models
+from maie.plan.phases import Models
 from maie.settings import Settings
 
 CONTEXT_STEP = 1024
@@ -19,7 +19,7 @@ LEAST_BATCH = 512
 
 
 Lacks = Mapping[tuple[str, str], int]
-"""For each stage and memory the bytes that are lacking there; negative where some are left over."""
+"""For each phase and memory the bytes that are lacking there; negative where some are left over."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from maie.models.figures import ModelFigures
 from maie.plan import needs
 from maie.plan.levers import Lacks, Move, levers, missing, move
 from maie.plan.needs import MIB, Part, Pool
-from maie.plan.stages import Models, Residency, Stages, stages
+from maie.plan.phases import Models, Phases, Residency, phases
 from maie.settings import Settings
 
 BOARD_MEMORY = 7620 * MIB
@@ -54,33 +54,33 @@ class Option:
     """
 
     residency: Residency | None
-    stages: Stages
+    phases: Phases
     device: Device
 
-    def need(self, stage: str, pool: Pool) -> int:
-        """Return what a stage needs of one memory at most."""
-        return sum(part.size for part in self._parts(stage, pool))
+    def need(self, phase: str, pool: Pool) -> int:
+        """Return what a phase needs of one memory at most."""
+        return sum(part.size for part in self._parts(phase, pool))
 
-    def least(self, stage: str, pool: Pool) -> int:
-        """Return what a stage needs of one memory at least."""
-        return sum(part.least for part in self._parts(stage, pool))
+    def least(self, phase: str, pool: Pool) -> int:
+        """Return what a phase needs of one memory at least."""
+        return sum(part.least for part in self._parts(phase, pool))
 
-    def _parts(self, stage: str, pool: Pool) -> list[Part]:
-        return [part for part in self.stages[stage] if self.device.gpu is None or part.pool == pool]
+    def _parts(self, phase: str, pool: Pool) -> list[Part]:
+        return [part for part in self.phases[phase] if self.device.gpu is None or part.pool == pool]
 
     @property
     def spare(self) -> float:
-        """The share of the memory that is left at the worst stage, of the scarcer memory; negative if it lacks."""
+        """The share of the memory that is left at the worst phase, of the scarcer memory; negative if it lacks."""
         return min(
-            1 - self.need(stage, pool) / size for stage in self.stages for pool, size in self.device.pools().items()
+            1 - self.need(phase, pool) / size for phase in self.phases for pool, size in self.device.pools().items()
         )
 
     @property
     def lacks(self) -> Lacks:
-        """What each stage lacks of each memory, so that enough would be left over."""
+        """What each phase lacks of each memory, so that enough would be left over."""
         return {
-            (stage, pool): self.need(stage, pool) - math.floor(size * (1 - LEAST_SPARE))
-            for stage in self.stages
+            (phase, pool): self.need(phase, pool) - math.floor(size * (1 - LEAST_SPARE))
+            for phase in self.phases
             for pool, size in self.device.pools().items()
         }
 
@@ -191,7 +191,7 @@ def _options(models: Models, settings: Settings, device: Device) -> tuple[Option
         possible = ("resident", "swap") if is_local(settings) else ("in_process",)
     if settings.llm_residency in possible:
         possible = (settings.llm_residency,)
-    return tuple(Option(residency, stages(models, settings, residency), device) for residency in possible)
+    return tuple(Option(residency, phases(models, settings, residency), device) for residency in possible)
 
 
 def _read_per_token(llm: ModelFigures, settings: Settings) -> int:
@@ -200,7 +200,7 @@ def _read_per_token(llm: ModelFigures, settings: Settings) -> int:
 
 
 def _server(models: Models, llm: ModelFigures, settings: Settings, device: Device) -> Server:
-    parts = stages(models, settings, "swap")["llm"]
+    parts = phases(models, settings, "swap")["llm"]
     own = sum(part.size for part in parts if part.pool == "gpu")
     share = own / (device.gpu or device.memory)
     return Server(

@@ -30,11 +30,11 @@ def table(plan: Plan) -> str:
 def verdict(plan: Plan) -> str:
     """Return in one sentence whether the configuration fits, and what to change where it does not."""
     worst = max(
-        ((stage, pool) for stage in plan.chosen.stages for pool in plan.device.pools()),
+        ((phase, pool) for phase in plan.chosen.phases for pool in plan.device.pools()),
         key=lambda at: plan.chosen.need(*at) / plan.device.pools()[at[1]],
     )
     need, there = plan.chosen.need(*worst) // MIB, plan.device.pools()[worst[1]] // MIB
-    where = f"stage {worst[0]} needs {need} of {there} MiB"
+    where = f"phase {worst[0]} needs {need} of {there} MiB"
     if plan.fits:
         return f"It fits: {where} at most, {plan.chosen.spare:.0%} to spare."
     return f"It does not fit: {where}. {plan.advice}"
@@ -63,12 +63,12 @@ def _option_json(option: Option) -> dict[str, Any]:
         "residency": option.residency,
         "fits": option.fits,
         "spare": round(option.spare, 4),
-        "stages": {stage: [asdict(part) for part in parts] for stage, parts in option.stages.items()},
+        "phases": {phase: [asdict(part) for part in parts] for phase, parts in option.phases.items()},
         "totals": {
-            stage: {pool: option.need(stage, pool) for pool in option.device.pools()} for stage in option.stages
+            phase: {pool: option.need(phase, pool) for pool in option.device.pools()} for phase in option.phases
         },
         "at_least": {
-            stage: {pool: option.least(stage, pool) for pool in option.device.pools()} for stage in option.stages
+            phase: {pool: option.least(phase, pool) for pool in option.device.pools()} for phase in option.phases
         },
     }
 
@@ -81,19 +81,19 @@ def _head(plan: Plan) -> str:
 
 
 def _option(option: Option) -> list[str]:
-    names = list(dict.fromkeys(part.name for parts in option.stages.values() for part in parts))
+    names = list(dict.fromkeys(part.name for parts in option.phases.values() for part in parts))
     pools = option.device.pools()
     residency = f"LLM {option.residency}" if option.residency else "no LLM on the device"
-    lines = [_row(f"MiB at each stage ({residency})", [*option.stages], "at least", "basis")]
+    lines = [_row(f"MiB in each phase ({residency})", [*option.phases], "at least", "basis")]
     for name in names:
-        parts = [[part for part in stage if part.name == name] for stage in option.stages.values()]
+        parts = [[part for part in phase if part.name == name] for phase in option.phases.values()]
         sizes = [sum(part.size for part in found) for found in parts]
         lines.append(_row(name, [str(round(size / MIB)) if size else "-" for size in sizes], *_range(parts)))
     for pool, size in pools.items():
         label = "needed" if len(pools) == 1 else f"needed of {_pool_name(pool)}"
-        lines.append(_row(label, [str(option.need(stage, pool) // MIB) for stage in option.stages]))
-        lines.append(_row("at least", [str(option.least(stage, pool) // MIB) for stage in option.stages]))
-        spare = [f"{1 - option.need(stage, pool) / size:.0%}" for stage in option.stages]
+        lines.append(_row(label, [str(option.need(phase, pool) // MIB) for phase in option.phases]))
+        lines.append(_row("at least", [str(option.least(phase, pool) // MIB) for phase in option.phases]))
+        spare = [f"{1 - option.need(phase, pool) / size:.0%}" for phase in option.phases]
         lines.append(_row(f"to spare of {size // MIB}", spare))
     return lines
 

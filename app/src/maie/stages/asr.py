@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from maie.asr.base import MAX_PIECE_SECONDS, Ask, Recogniser, Samples
+from maie.audio.decoded import Audio
 from maie.domain import SAMPLE_RATE, Segment, Span, TaskOptions, Transcript, Word
 from maie.errors import NotAvailable
 from maie.prompting.prompts import without_marks
 from maie.stages import quality, vad
-from maie.stages.decode import Audio
 from maie.stages.hearing import Hearing, hear
+from maie.stages.work import Report, Work, turns_of
 
 FAILED_PROMPTS = 3
 """Chunks that the client's words to expect must have cost words, and most of all so far, to be given up."""
@@ -58,6 +59,14 @@ class _Findings:
             if quality.is_sparse(heard.segments, speech):
                 self.sparse.append(seconds)
             self.languages[heard.language] = self.languages.get(heard.language, 0.0) + seconds
+
+
+def run(work: Work, report: Report) -> Work:
+    """Recognise what is said in the task's audio."""
+    found = transcribe(work.audio, work.speech, work.speech_model, work.job.options, report, work.settings.vad)
+    metrics = {"asr_confidence_avg": quality.confidence(found.transcript.segments)}
+    work = replace(work, turns=turns_of(found.transcript))
+    return work.adding(metrics, found.warnings, transcript=found.transcript)
 
 
 def transcribe(

@@ -9,6 +9,7 @@ from maie.domain import CleanTranscript, Turn
 from maie.llm.base import Chat, LanguageModel
 from maie.logs import get_logger
 from maie.prompting.prompts import (
+    CLEAN_TRANSCRIPT,
     Message,
     Template,
     label,
@@ -16,6 +17,7 @@ from maie.prompting.prompts import (
     without_marks,
 )
 from maie.stages.parts import lines_of, split
+from maie.stages.work import Report, Work
 from maie.wording.faithful import are_kept, is_english
 from maie.wording.words import edits, without_new_capitals, words_of
 
@@ -37,6 +39,15 @@ class _Line:
     raw: str
     clean: str
     trusted: bool
+
+
+def run(work: Work, report: Report) -> Work:
+    """Clean the task's transcript or text."""
+    options, transcript = work.job.options, work.result.transcript
+    language = options.language if transcript is None else transcript.language
+    found = clean(work.turns, work.language_model, work.models.templates[CLEAN_TRANSCRIPT], report, language)
+    metrics = {"edit_rate_cleaning": found.edit_rate, "lines_left_raw": found.fallbacks}
+    return work.adding(metrics if "enhancement_metrics" in options.features else {}, found.warnings, clean=found)
 
 
 def clean(

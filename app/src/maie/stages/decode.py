@@ -12,25 +12,23 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from maie.audio import lengths, tracks
 from maie.audio.container import declared_seconds, open_container
+from maie.audio.decoded import SAMPLE_BYTES, Audio, Samples
 from maie.audio.frames import Mono, Trouble, decoded, mixed
 from maie.audio.levels import Centre, Levels
 from maie.audio.timeline import Timeline
 from maie.domain import SAMPLE_RATE
 from maie.errors import AudioTooLong, EmptyAudio, UndecodableAudio
 from maie.exhaustion import telling_a_full_disk
-
-Samples = NDArray[np.float32]
-
-SAMPLE_BYTES = 4
+from maie.stages.work import Report, Work
 
 EXACT = ("flac", "matroska,webm")
 """Demuxers of files whose header means all that is in them; others may have been put together of several."""
@@ -39,46 +37,11 @@ TOLERATED_SHORTFALL = 0.5
 """Seconds (or 2% of the audio) that a file may end before its header says so; encoders' padding stays below that."""
 
 
-class Audio:
-    """Decoded audio: 16 kHz, mono, on disk in a file that has no name, so that nothing of it can be left behind.
-
-    Attributes:
-        samples: How many there are.
-        loudest_db: Level of the loudest parts in dBFS, as they were recorded; minus infinity where nothing sounds.
-        warnings: Sentences for the client on what of the file could not be decoded, or was left out.
-    """
-
-    def __init__(self, file: IO[bytes], samples: int, levels: Levels, warnings: tuple[str, ...]) -> None:
-        self._file = file
-        self._gain = np.float32(levels.gain())
-        self.samples = samples
-        self.loudest_db = levels.loudest_db
-        self.warnings = warnings
-
-    @property
-    def seconds(self) -> float:
-        """The length of the audio."""
-        return self.samples / SAMPLE_RATE
-
-    def window(self, start: int, end: int) -> Samples:
-        """Return the samples from ``start`` to ``end`` (exclusive), clipped to the audio, as floats from -1 to 1.
-
-        All are raised alike where the whole recording is too quiet.
-        """
-        start, end = max(0, start), min(end, self.samples)
-        raw = os.pread(self._file.fileno(), SAMPLE_BYTES * max(0, end - start), SAMPLE_BYTES * start)
-        samples: Samples = np.clip(np.frombuffer(raw, dtype=np.float32) * self._gain, -1.0, 1.0)
-        return samples
-
-    def close(self) -> None:
-        """Give the disk space back."""
-        self._file.close()
-
-    def __enter__(self) -> Audio:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+def run(work: Work, report: Report) -> Work:
+    """Decode the task's audio; the pipeline closes it."""
+    audio = decode(work.job.source, work.settings.max_audio_seconds, report, work.job.options.track)
+    metrics = {"input_duration_seconds": round(audio.seconds, 6)}
+    return replace(work, decoded=audio).adding(metrics, audio.warnings)
 
 
 def decode(path: Path, max_seconds: float, on_progress: Callable[[float], None], track: int | None = None) -> Audio:

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from maie.domain import Summary, Turn
-from maie.errors import LlmAnswerInvalid
+from maie.errors import LlmAnswerInvalid, UnknownTemplate
 from maie.llm.base import Chat, LanguageModel
 from maie.logs import get_logger
 from maie.prompting.prompts import (
@@ -22,6 +22,7 @@ from maie.prompting.prompts import (
 )
 from maie.stages.merge import Merger
 from maie.stages.parts import lines_of, split
+from maie.stages.work import Report, Work
 
 PROMPT_SHARE = 5 / 8
 REPLY_SHARE = 1 / 4
@@ -38,6 +39,16 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FENCE = re.compile(r"^```(?:json)?(.*)```$", re.DOTALL)
 
 log = get_logger(__name__)
+
+
+def run(work: Work, report: Report) -> Work:
+    """Summarise the task's transcript or text."""
+    model, template_id = work.language_model, work.job.options.template_id
+    template = work.models.templates.get(template_id or "")
+    if template is None:
+        raise UnknownTemplate(f"There is no template {template_id!r} any more.")
+    found = summarise(work.turns, model, template, report)
+    return work.adding(warnings=found.warnings, summary=found)
 
 
 def summarise(

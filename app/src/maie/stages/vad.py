@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maie.asr.base import MAX_PIECE_SECONDS
+from maie.audio.decoded import Audio
 from maie.domain import SAMPLE_RATE, Span
-from maie.stages.decode import Audio
+from maie.stages.work import Report, Work
 
 WINDOW_SECONDS = 120
 """Audio looked at in one go; bounds the memory, whatever the length of the whole."""
@@ -28,6 +30,13 @@ SILENT_RMS = 0.001
 SOUND_PAD = 10
 LATEST_CUT, EARLIEST_CUT = int(MAX_PIECE_SECONDS * 50), int(MAX_PIECE_SECONDS * 35)
 """In frames: what is added to both sides of a sound, and where one that goes on for longer is cut."""
+
+
+def run(work: Work, report: Report) -> Work:
+    """Find where somebody speaks, or what sounds where the setting ``vad`` is off."""
+    find = find_speech if work.settings.vad else find_sound
+    speech = tuple(find(work.audio, report))
+    return replace(work, speech=speech).adding({"vad_coverage": round(coverage(speech, work.audio.seconds), 4)})
 
 
 def find_speech(audio: Audio, on_progress: Callable[[float], None]) -> list[Span]:

@@ -28,9 +28,9 @@ def increments(outcome: Outcome) -> Iterator[tuple[str, float]]:
     yield "processing_seconds", measured["processing_time_seconds"]
     for stage, seconds in measured["stage_seconds"].items():
         yield f"stage_seconds:{stage}", seconds
+    yield from outcome.counted.items()
     if "rtf" not in measured:  # of a text
         return
-    yield "audio_seconds", measured["input_duration_seconds"]
     yield "rtf:sum", measured["rtf"]
     yield "rtf:count", 1
     for bound in RTF_BUCKETS:

@@ -94,8 +94,8 @@ class Files:
     def read_recognised(self, task_id: str) -> TaskResult | None:
         """Return what recognition found; None where it is not kept, or was by a release that wrote it differently."""
         try:
-            return TaskResult.of_recognition(json.loads(self.recognised(task_id).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError):
+            return TaskResult.of(json.loads(self.recognised(task_id).read_text(encoding="utf-8")), strictly=True)
+        except (OSError, ValueError):
             return None
 
     def remove_result(self, task_id: str, attempt: int) -> None:

@@ -30,12 +30,12 @@ def speech_seconds(task: Task, settings: Settings) -> float:
     return max(settings.task_timeout_floor, settings.task_timeout_factor * _audio_seconds(task, settings))
 
 
-def llm_seconds(task: Task, settings: Settings) -> float:
-    """Return the time limit of the language model's stages together, in seconds from the start of the first."""
+def llm_seconds(task: Task, stages: int, settings: Settings) -> float:
+    """Return the time limit of so many stages of the language model together, in seconds from the first one's start."""
     words = task.upload.words
     if words is None:
         words = round(WORDS_PER_SECOND * _audio_seconds(task, settings))
-    return max(settings.task_timeout_floor, settings.llm_task_timeout_factor * words * len(task.options.llm_stages))
+    return max(settings.task_timeout_floor, settings.llm_task_timeout_factor * words * stages)
 
 
 def most_words(settings: Settings) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -135,6 +136,7 @@ class Outcome:
         status: One of the final ones.
         error: ``{code, detail}`` of a failure.
         has_result: Whether a failed task has a result all the same: its transcript, without what is missing.
+        counted: What its stages add to the service's counters, by their names.
     """
 
     status: TaskStatus
@@ -143,6 +145,7 @@ class Outcome:
     versions: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     has_result: bool = False
+    counted: Mapping[str, float] = field(default_factory=dict)
 
     def fields(self) -> dict[str, str]:
         """The fields that the end of a task writes."""

@@ -18,7 +18,7 @@ from rq.queue import Queue
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from maie.domain import Stage, TaskStatus
+from maie.domain import Progress, TaskStatus
 from maie.errors import MaieError, TaskExpired, WorkerLost
 from maie.logs import get_logger
 from maie.settings import Settings
@@ -70,12 +70,12 @@ class TaskQueue:
         elif self._requeue(task, {"stage": "", "progress": "0"}, REQUEUES):
             log.warning("task is tried again", task_id=task.id, attempt=task.attempt + 1, cause=cause.code)
 
-    def park(self, task: Task) -> None:
+    def park(self, task: Task, reached: Progress | None) -> None:
         """Let the tasks that wait go first; ``task`` comes up again, once all that waits now has had its turn.
 
-        Nothing happens when the task has moved on since it was read.
+        Meanwhile clients see what it has ``reached``. Nothing happens when the task has moved on since it was read.
         """
-        shown = {"stage": Stage.ASR.value, "progress": "1"} if task.kind == "audio" else {}
+        shown = {"stage": reached.stage.name, "progress": f"{reached.fraction:g}"} if reached else {}
         if self._requeue(task, {"parked": "1", **shown}, PARKINGS):
             log.info("task waits for the language model")
 

@@ -148,7 +148,7 @@ class TaskStore:
         """Renew the worker's lease, write the progress, and say whether the attempt is still wanted."""
         shown = ("", "", "")
         if progress is not None:
-            shown = (progress.stage.status.value, progress.stage.value, f"{progress.fraction:.3f}")
+            shown = (progress.stage.status.value, progress.stage.name, f"{progress.fraction:.3f}")
         state: bytes = self._progress(
             keys=[redis_keys.task(task_id), redis_keys.lease(lease.worker), redis_keys.WORKERS],
             args=[attempt, lease.worker, json.dumps(asdict(lease)), self._lease_ms, *shown],

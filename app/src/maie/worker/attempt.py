@@ -11,7 +11,7 @@ from uuid import uuid4
 import redis
 from structlog.contextvars import bound_contextvars
 
-from maie.domain import EngineJob, TaskResult, TaskStatus, to_dict
+from maie.domain import EngineJob, Progress, TaskResult, TaskStatus, to_dict
 from maie.errors import (
     ConfigurationError,
     DiskFull,
@@ -22,6 +22,7 @@ from maie.errors import (
     WorkerLost,
 )
 from maie.logs import get_logger
+from maie.pipeline import table
 from maie.pipeline.partial_results import without_the_rest
 from maie.settings import Settings
 from maie.tasks.files import Files
@@ -40,7 +41,7 @@ T = TypeVar("T")
 log = get_logger(__name__)
 
 
-class GivesWay(Exception):
+class Parked(Exception):
     """The task needs only the language model from here on; those that wait go first, and share its server's start."""
 
 
@@ -70,8 +71,8 @@ class Attempts:
         except (TaskCancelled, Superseded) as reason:
             log.info("attempt is given up", reason=type(reason).__name__)
             return
-        except GivesWay:
-            self._persist(lambda: self._queue.park(task))
+        except Parked:
+            self._persist(lambda: self._queue.park(task, Progress(table.ASR, 1.0) if task.kind == "audio" else None))
             return
         except ConfigurationError:
             # Its text names paths of this machine, which are no client's business.
@@ -94,41 +95,42 @@ class Attempts:
         result = self._result(task, recognised, watch)
         self._with_room(lambda: self._files.write_result(task.id, task.attempt, to_dict(result)), watch)
         status = TaskStatus.COMPLETE if result.error is None else TaskStatus.FAILED
-        return Outcome(status, result.error, result.metrics, result.versions, result.warnings, has_result=True)
+        counted = table.counted(result.metrics)
+        return Outcome(status, result.error, result.metrics, result.versions, result.warnings, True, counted)
 
     def _result(self, task: Task, recognised: TaskResult | None, watch: Watch) -> TaskResult:
         """Let the engine work; where it does not come to the end of its work, what it has come to may count."""
         if recognised is not None and task.tries > self._settings.task_attempts:
             return without_the_rest(recognised, WorkerLost(), task.options)
         job = EngineJob(task.id, self._files.source(task.id, task.kind), task.options, task.kind, recognised)
-        kept: list[TaskResult] = []
+        interim: list[TaskResult] = []
         try:
-            if self._settings.llm_residency == "swap" and task.options.llm_stages:
+            if self._settings.llm_residency == "swap" and table.asked(task.options, "language_model"):
                 job = self._for_llm(task, job, watch)
                 if job.begun is not None:
-                    kept.append(job.begun)
-            return self._with_room(lambda: self._engine.run(job, watch.tick, kept.append), watch)
+                    interim.append(job.begun)
+            return self._with_room(lambda: self._engine.run(job, watch.tick, interim.append), watch)
         except (EngineFailed, TaskTimeout) as error:
-            if not kept or (error.retryable and task.tries < self._settings.task_attempts):
+            if not interim or (error.retryable and task.tries < self._settings.task_attempts):
                 raise
             log.warning("the language model's work was cut off", error=error.code)
-            return without_the_rest(kept[-1], error, task.options)
+            return without_the_rest(interim[-1], error, task.options)
 
     def _for_llm(self, task: Task, job: EngineJob, watch: Watch) -> EngineJob:
         """Return the job with nothing left to do but the language model's part.
 
         Raises:
-            GivesWay: Other tasks wait for the speech engine, or for the language model too; it is started for all.
+            Parked: Other tasks wait for the speech engine, or for the language model too; it is started for all.
         """
         recognised = job.begun
         if recognised is None and job.kind == "audio":
-            speech_only = replace(job, options=job.options.without_llm)
+            speech_only = replace(job, options=table.without(job.options, "language_model"))
             found = recognised = self._with_room(lambda: self._engine.run(speech_only, watch.tick), watch)
             self._with_room(lambda: self._files.write_recognised(task.id, found), watch)
         if not (task.parked or self._engine.serving):
             waiting = self._persist(self._queue.waiting)
             if any(other.parked or other.kind == "audio" for other in waiting):
-                raise GivesWay
+                raise Parked
         return replace(job, begun=recognised)
 
     def _end(self, task: Task, outcome: Outcome) -> None:

@@ -7,9 +7,10 @@ from typing import Protocol
 
 import redis
 
-from maie.domain import LLM_STAGES, Progress
+from maie.domain import Progress
 from maie.errors import TaskCancelled, TaskTimeout
 from maie.logs import get_logger
+from maie.pipeline import table
 from maie.settings import Settings
 from maie.tasks.limits import decode_seconds, llm_seconds, speech_seconds, with_length
 from maie.tasks.model import Lease, Task
@@ -54,7 +55,8 @@ class Watch:
         self._interval = min(LOOK_SECONDS, settings.lease_seconds / 5)
         self._settings = settings
         self._limit = decode_seconds(task, settings)
-        self._llm_limit: float | None = llm_seconds(task, settings)
+        self._llm_stages = len(table.asked(task.options, "language_model"))
+        self._llm_limit: float | None = llm_seconds(task, self._llm_stages, settings)
         self._started = time.monotonic()
         self._limited_from = self._started
         self._looked = 0.0
@@ -76,8 +78,10 @@ class Watch:
         now = time.monotonic()
         if progress is not None and progress.audio_seconds is not None:
             known = with_length(self._task, progress.audio_seconds)
-            self._limit, self._llm_limit = speech_seconds(known, self._settings), llm_seconds(known, self._settings)
-        if progress is not None and progress.stage in LLM_STAGES and self._llm_limit is not None:
+            self._limit = speech_seconds(known, self._settings)
+            self._llm_limit = llm_seconds(known, self._llm_stages, self._settings)
+        is_llm = progress is not None and progress.stage.needs == "language_model"
+        if is_llm and self._llm_limit is not None:
             self._limit, self._llm_limit, self._limited_from = self._llm_limit, None, now
         if now - self._limited_from > self._limit:
             raise TaskTimeout(f"The task took longer than its limit of {self._limit:.0f} seconds.")
@@ -116,7 +120,7 @@ class Watch:
         latest, written, now = self._latest, self._written, time.monotonic()
         if latest is None or latest == written:
             return None
-        if written is not None and latest.stage is written.stage and now - self._written_at < PROGRESS_SECONDS:
+        if written is not None and latest.stage == written.stage and now - self._written_at < PROGRESS_SECONDS:
             return None
         self._written, self._written_at = latest, now
         return latest

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
 from maie import exports
-from maie.api.schemas import ResultsView, TaskDetail, TaskPage, TaskView, task_view
+from maie.api.schemas import TaskDetail, TaskPage, TaskView, results_view, task_view
 from maie.api.service import Service, ServiceOf, problems
-from maie.domain import TaskStatus, Transcript, to_dict
+from maie.domain import TaskResult, TaskStatus
 from maie.errors import Conflict, TaskNotFound
 from maie.tasks.model import Outcome, Task
 
@@ -23,37 +23,16 @@ MAX_OFFSET = 1_000_000
 router = APIRouter(prefix="/v1", tags=["tasks"])
 
 
-def stored_result(task: Task, service: Service) -> dict[str, Any]:
-    """Read the result of a task that has one.
+def stored_result(task: Task, service: Service) -> TaskResult:
+    """Return the result of a task that has one.
 
     Raises:
         TaskNotFound: It has been deleted.
     """
     try:
-        return service.files.read_result(task.id, task.attempt)
+        return TaskResult.of(service.files.read_result(task.id, task.attempt))
     except FileNotFoundError:
         raise TaskNotFound("The task's result has been deleted.") from None
-
-
-def transcript_of(result: dict[str, Any]) -> Transcript | None:
-    """Return the transcript of a stored result; None where the task was given text."""
-    stored = result["transcript"]
-    return None if stored is None else Transcript.of(stored)
-
-
-def results_view(task: Task, result: dict[str, Any]) -> ResultsView:
-    """Return what a client gets of a stored result."""
-    transcript = transcript_of(result)
-    clean, summary = result.get("clean"), result.get("summary")
-    return ResultsView.model_validate(
-        {
-            "raw_transcript": transcript and transcript.text,
-            "language": transcript and transcript.language,
-            "segments": [to_dict(segment) for segment in transcript.segments] if transcript else [],
-            "clean_transcript": clean["text"] if clean and "clean_transcript" in task.options.features else None,
-            "summary": summary and summary["value"],
-        }
-    )
 
 
 @router.get("/status/{task_id}", responses=problems(401, 404, 500, 503))
@@ -107,7 +86,7 @@ def transcript(task_id: str, form: Literal["json", "txt", "srt", "vtt"], service
     task = service.store.get(task_id)
     if not task.has_result:
         raise Conflict(f"The task is {task.status.value} and has no transcript.")
-    found = transcript_of(stored_result(task, service))
+    found = stored_result(task, service).transcript
     if found is None:
         raise Conflict("The task was given text and has no transcript.")
     return Response(exports.render(found, form), media_type=exports.MEDIA_TYPES[form])

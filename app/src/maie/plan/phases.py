@@ -1,4 +1,8 @@
-"""Which parts are in memory at a time: by stage, and by where the language model lives."""
+"""Which parts are in memory at a time: by phase, and by where the language model lives.
+
+A phase is what a stretch of time has in memory: the start of the engine process (``start``), and the stages of the
+pipeline by the model that they need (``asr``, ``llm``).
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from maie.domain import Need
 from maie.models.figures import ModelFigures
+from maie.pipeline import table
 from maie.plan import needs
 from maie.plan.needs import Part, Pool, part
 from maie.settings import Settings
 
 Residency = Literal["resident", "swap", "in_process"]
-Stages = Mapping[str, tuple[Part, ...]]
-"""Stage (``start``, ``asr``, ``llm``) to what is in memory then."""
+Phases = Mapping[str, tuple[Part, ...]]
+"""Phase to what is in memory then."""
+
+PHASES: Mapping[Need, str] = {"nothing": "asr", "speech_model": "asr", "language_model": "llm"}
+"""In which phase a stage runs."""
 
 CUDA = (
     part("CUDA's libraries in the engine", needs.CUDA_LIBRARIES),
@@ -29,8 +38,8 @@ class Models:
     llm: ModelFigures | None
 
 
-def stages(models: Models, settings: Settings, residency: Residency | None) -> Stages:
-    """Return what is in memory at each stage.
+def phases(models: Models, settings: Settings, residency: Residency | None) -> Phases:
+    """Return what is in memory in each phase.
 
     Args:
         models: What is loaded.
@@ -44,7 +53,7 @@ def stages(models: Models, settings: Settings, residency: Residency | None) -> S
         part("worker", needs.WORKER),
     )
     engine = _engine(models.asr, settings)
-    loading, working = _loading(models.asr), _working(models.asr, settings)
+    loading, working = _loading(models.asr), (*_working(models.asr, settings), *_of_stages("asr"))
     if residency is None or models.llm is None:
         return {"start": (*always, *engine, *loading), "asr": (*always, *engine, *working)}
     if residency == "in_process":
@@ -52,7 +61,7 @@ def stages(models: Models, settings: Settings, residency: Residency | None) -> S
         return {
             "start": (*always, *engine, *inside, Part("LLM's file while it is read", models.llm.files_bytes)),
             "asr": (*always, *engine, *inside, *working),
-            "llm": (*always, *engine, *inside, *_llm_inside_at_work(models.llm, settings)),
+            "llm": (*always, *engine, *inside, *_llm_inside_at_work(models.llm, settings), *_of_stages("llm")),
         }
     server = _server(models.llm, settings)
     kept = server if residency == "resident" else ()
@@ -60,8 +69,17 @@ def stages(models: Models, settings: Settings, residency: Residency | None) -> S
     return {
         "start": (*always, *kept, *engine, *loading),
         "asr": (*always, *kept, *engine, *working),
-        "llm": (*always, *server, *(engine if residency == "resident" else reader)),
+        "llm": (*always, *server, *(engine if residency == "resident" else reader), *_of_stages("llm")),
     }
+
+
+def _of_stages(phase: str) -> tuple[Part, ...]:
+    """What the stages of a phase take beside their models, which follow from the models' figures."""
+    return tuple(
+        Part(f"{stage.name} at work", stage.memory, basis="measured")
+        for stage in table.STAGES
+        if stage.memory and PHASES[stage.needs] == phase
+    )
 
 
 def _pool(device: str) -> Pool:

@@ -1,0 +1,156 @@
+"""The stage table: each row can be run, and whoever reads it learns of a new row without a line of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from inspect import signature
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from maie.access.offer import Offer, require_offer
+from maie.domain import EngineJob, Progress, Stage, StageCounter, TaskOptions, TaskResult, TaskStatus
+from maie.errors import MaieError, NotAvailable
+from maie.models.figures import figures
+from maie.pipeline import table
+from maie.pipeline.partial_results import without_the_rest
+from maie.pipeline.run import run
+from maie.plan.phases import Models as PlannedModels
+from maie.plan.phases import phases
+from maie.settings import Settings
+from maie.stages import clean
+from maie.stages.work import Models, Report, Work
+from support.audiofiles import MODEL
+
+HEAVY = {"av", "ctranslate2", "faster_whisper", "numpy", "onnxruntime", "soxr", "tokenizers", "torch"}
+
+EXTRA = Stage(
+    "extra",
+    TaskStatus.PROCESSING_LLM,
+    works_on="words",
+    features=("extras",),
+    loss="extra",
+    memory=7 * 1024**2,
+    counters=(StageCounter("extras", "Extras.", "extras"),),
+)
+SETTINGS = Settings(profile="embedded", asr_model=MODEL)
+
+
+@pytest.fixture
+def extra(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """One more row, and what does its work."""
+    module = SimpleNamespace(run=lambda work, _: work.adding({"extras": len(work.turns)}))
+    monkeypatch.setattr(table, "STAGES", (*table.STAGES, EXTRA))
+    monkeypatch.setitem(sys.modules, "maie.stages.extra", module)
+    return module
+
+
+def ran(tmp_path: Any, features: tuple[str, ...], seen: list[Any] | None = None, llm: Any = None) -> TaskResult:
+    """Return the result of a text of two turns."""
+    source = tmp_path / "text"
+    source.write_text('[{"speaker": null, "text": "One."}, {"speaker": null, "text": "Two three."}]', encoding="utf-8")
+    job, told = EngineJob("task", source, TaskOptions(features), "text"), [] if seen is None else seen
+    return run(job, Models(None, llm, {}, {}), SETTINGS, told.append, told.append)
+
+
+@pytest.mark.parametrize("stage", table.STAGES, ids=lambda stage: stage.name)
+def test_each_row_has_a_function_that_does_its_work(stage: Stage) -> None:
+    given = signature(table.function(stage), eval_str=True)
+    assert [p.annotation for p in given.parameters.values()] == [Work, Report]
+    assert given.return_annotation is Work
+
+
+def test_names_and_features_are_each_there_once() -> None:
+    names, features = [stage.name for stage in table.STAGES], table.features()
+    assert (len(set(names)), len(set(features))) == (len(names), len(features))
+
+
+def test_a_row_runs_where_its_feature_is_asked_for(extra: SimpleNamespace, tmp_path: Any) -> None:
+    assert table.features("text")[-1] == "extras"
+    assert table.planned("text", TaskOptions(("extras",))) == (EXTRA,)
+    assert table.planned("audio", TaskOptions(("extras",))) == (table.DECODE, table.VAD, table.ASR, EXTRA)
+    seen: list[Any] = []
+    result = ran(tmp_path, ("extras",), seen)
+    assert (result.metrics["extras"], result.warnings, result.error) == (2, (), None)
+    assert list(result.metrics["stage_seconds"]) == ["extra"]
+    assert [p.stage for p in seen if isinstance(p, Progress)] == [EXTRA, EXTRA]
+    assert sum(isinstance(p, TaskResult) for p in seen) == 1
+    assert table.counted(result.metrics) == {"extras": 2}
+
+
+def test_a_row_that_fails_costs_what_it_says(extra: SimpleNamespace, tmp_path: Any) -> None:
+    def fail(work: Work, report: Report) -> Work:
+        raise MaieError("It broke.")
+
+    extra.run = fail
+    result = ran(tmp_path, ("extras",))
+    assert (result.warnings, result.error) == (("The extra is missing: It broke.",), None)
+    rest = without_the_rest(TaskResult(None, {"stage_seconds": {}}, {}), MaieError("Gone."), TaskOptions(("extras",)))
+    assert rest.warnings == ("The extra is missing: Gone.",)
+
+
+def test_a_required_row_that_fails_fails_the_task(
+    extra: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    def fail(work: Work, report: Report) -> Work:
+        raise MaieError("It broke.")
+
+    extra.run = fail
+    monkeypatch.setattr(table, "STAGES", (replace(EXTRA, loss=None),))
+    with pytest.raises(MaieError, match="It broke"):
+        ran(tmp_path, ())
+
+
+def test_what_another_process_has_done_is_not_done_again(extra: SimpleNamespace, tmp_path: Any) -> None:
+    begun = TaskResult(None, {"stage_seconds": {"decode": 1.0, "vad": 1.0, "asr": 1.0, "extra": 1.0}, "extras": 9}, {})
+    job = EngineJob("task", tmp_path, TaskOptions(("extras",)), begun=begun)
+    result = run(job, Models(None, None, {}, {}), SETTINGS, lambda _: None, lambda _: None)
+    assert result.metrics["extras"] == 9
+
+
+def test_without_words_only_the_language_models_stages_are_left_out(extra: SimpleNamespace, tmp_path: Any) -> None:
+    source = tmp_path / "text"
+    source.write_text("[]", encoding="utf-8")
+    job = EngineJob("task", source, TaskOptions(("clean_transcript", "extras")), "text")
+    result = run(job, Models(None, None, {}, {}), SETTINGS, lambda _: None, lambda _: None)
+    assert result.metrics["extras"] == 0
+    assert result.warnings == ("There are no words for the language model to work on.",)
+
+
+def test_the_language_model_can_be_left_out_of_what_is_asked_for(extra: SimpleNamespace) -> None:
+    options = TaskOptions(("raw_transcript", "summary", "extras", "enhancement_metrics"))
+    assert table.without(options, "language_model").features == ("raw_transcript", "extras")
+    assert table.asked(options, "language_model") == (table.CLEAN, table.SUMMARY)
+
+
+def test_only_rows_that_need_a_language_model_need_one_here(
+    extra: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_offer(("extras",), None, Offer())
+    monkeypatch.setattr(table, "STAGES", (replace(EXTRA, needs="language_model"),))
+    with pytest.raises(NotAvailable, match="extras"):
+        require_offer(("extras",), None, Offer())
+
+
+@pytest.mark.parametrize(("needs", "phase"), [("nothing", "asr"), ("speech_model", "asr"), ("language_model", "llm")])
+def test_a_rows_memory_counts_in_its_phase(
+    needs: Any, phase: str, extra: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "STAGES", (replace(EXTRA, needs=needs),))
+    models = PlannedModels(figures(SETTINGS.asr_model), figures(MODEL.with_name("maie-llm-en-v1")))
+    found = phases(models, SETTINGS, "in_process")
+    assert [name for name, parts in found.items() if "extra at work" in [part.name for part in parts]] == [phase]
+    assert next(part.size for part in found[phase] if part.name == "extra at work") == EXTRA.memory
+
+
+def test_the_api_imports_nothing_heavy() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", "import sys, maie.api.main; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert HEAVY.isdisjoint(found.stdout.split())
+    assert clean.__name__ not in found.stdout.split()
