@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from maie import backends
 from maie.errors import ConfigurationError
 from maie.platform import is_jetson
 
@@ -127,10 +128,8 @@ class Settings(BaseSettings):
     vad: bool = Field(
         True, description="Recognise only what the detector takes for speech. False: all that is not silent."
     )
-    asr_backend: Literal["faster_whisper", "openai"] = Field(
-        "faster_whisper",
-        description="Engine of speech recognition: faster_whisper (in the engine process) or openai (any server with "
-        "OpenAI's audio transcriptions; its key is the credential asr_key, if it wants one).",
+    asr_backend: str = Field(
+        "faster_whisper", description=f"Engine of speech recognition: {backends.choices(backends.ASR)}."
     )
     asr_model: Path = Field(description="Folder of the ASR model in CTranslate2 form; openai does not read it.")
     asr_url: str = Field("http://127.0.0.1:8002/v1", description="Base address of the speech server (openai).")
@@ -144,11 +143,7 @@ class Settings(BaseSettings):
     asr_beam_size: int = Field(3, ge=1, description="Beams of the ASR decoder.")
     asr_batch_size: int = Field(4, ge=1, description="Stretches of speech decoded together.")
     asr_threads: int = Field(0, ge=0, description="CPU threads of the ASR model; 0: as many as CTranslate2 chooses.")
-    llm_backend: Literal["none", "ctranslate2", "openai"] = Field(
-        "none",
-        description="Engine of the language model: none, ctranslate2 (in the engine process) or openai (any server "
-        "with OpenAI's chat completions, vLLM by default; its key is the credential llm_key, if it wants one).",
-    )
+    llm_backend: str = Field("none", description=f"Engine of the language model: {backends.choices(backends.LLM)}.")
     llm_model: Path | None = Field(
         None,
         description="Folder of the language model: in CTranslate2 form (ctranslate2), or as the server on this host "
@@ -217,6 +212,16 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("asr_backend")
+    @classmethod
+    def _known_asr_backend(cls, value: str) -> str:
+        return backends.known(backends.ASR, value)
+
+    @field_validator("llm_backend")
+    @classmethod
+    def _known_llm_backend(cls, value: str) -> str:
+        return backends.known(backends.LLM, value)
 
     @classmethod
     def settings_customise_sources(

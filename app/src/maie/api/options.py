@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from maie import backends
 from maie.access.offer import Offer, require_offer
 from maie.domain import TaskOptions
 from maie.errors import InvalidRequest, NotAvailable
@@ -78,7 +79,7 @@ def require_language(language: str | None, settings: Settings) -> None:
     Raises:
         NotAvailable: The speech model does not know the language.
     """
-    known = asr_languages(settings.asr_model) if settings.asr_backend == "faster_whisper" else ()
+    known = asr_languages(settings.asr_model) if backends.ASR[settings.asr_backend].in_process else ()
     if language is not None and known and language not in known:
         raise NotAvailable(f"The language {language!r} is not available in this deployment.")
 

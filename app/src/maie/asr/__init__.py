@@ -1,7 +1,10 @@
-"""The engines of speech recognition, behind one protocol."""
+"""Speech recognition: one protocol (:mod:`maie.asr.base`), and the engines that :mod:`maie.backends` lists."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from maie import backends
 from maie.asr.base import Recogniser
 from maie.settings import Settings
 
@@ -14,10 +17,5 @@ def load(settings: Settings) -> Recogniser:
     Raises:
         ConfigurationError: It can't work as it is configured.
     """
-    if settings.asr_backend == "openai":
-        from maie.asr import openai
-
-        return openai.load(settings)
-    from maie.asr import faster_whisper
-
-    return faster_whisper.load(settings)
+    loaded: Recogniser = import_module(backends.ASR[settings.asr_backend].module).load(settings)
+    return loaded

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
+from maie import backends
 from maie.domain import Progress, Stage
 from maie.engine.messages import Alive, FromChild
 from maie.settings import Settings
@@ -60,8 +61,10 @@ def worker_of(stage: Stage, settings: Settings) -> Worker:
     if stage.needs == "nothing":
         return "cpu"
     if stage.needs == "speech_model":
-        return "server" if settings.asr_backend == "openai" else settings.asr_device
-    return "server" if settings.llm_backend == "openai" else settings.llm_device
+        backend, device = backends.ASR[settings.asr_backend], settings.asr_device
+    else:
+        backend, device = backends.LLM[settings.llm_backend], settings.llm_device
+    return "server" if backend.place == "server" else device
 
 
 def cpu_seconds(pid: int | None) -> float:

@@ -1,7 +1,10 @@
-"""Language models: one protocol (:mod:`maie.llm.base`) and the engines behind it."""
+"""Language models: one protocol (:mod:`maie.llm.base`), and the engines that :mod:`maie.backends` lists."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from maie import backends
 from maie.errors import ConfigurationError
 from maie.llm.base import LanguageModel
 from maie.settings import Settings
@@ -13,12 +16,8 @@ def load(settings: Settings) -> LanguageModel:
     Raises:
         ConfigurationError: The settings name no model, or one that is not there or can't run on this machine.
     """
-    if settings.llm_backend == "ctranslate2":
-        from maie.llm import ctranslate2
-
-        return ctranslate2.load(settings)
-    if settings.llm_backend == "openai":
-        from maie.llm import openai
-
-        return openai.load(settings)
-    raise ConfigurationError(f"MAIE_LLM_BACKEND is {settings.llm_backend}: there is no language model to load.")
+    backend = backends.LLM[settings.llm_backend]
+    if not backend.module:
+        raise ConfigurationError(f"MAIE_LLM_BACKEND is {backend.name}: there is no language model to load.")
+    loaded: LanguageModel = import_module(backend.module).load(settings)
+    return loaded

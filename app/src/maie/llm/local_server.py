@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from maie import backends
 from maie.errors import LlmTimeout, LlmUnavailable
 from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, bearer, exchange
 from maie.settings import Settings
@@ -39,7 +40,7 @@ its start gave up has the probe's result beside an exit status of its own."""
 
 def is_local(settings: Settings) -> bool:
     """Whether the server runs on this host: a socket or loopback leads to it, and its model is ours."""
-    if settings.llm_backend != "openai" or settings.llm_model is None:
+    if backends.LLM[settings.llm_backend].place != "server" or settings.llm_model is None:
         return False
     address = urlsplit(settings.llm_url)
     if address.scheme == "http+unix":

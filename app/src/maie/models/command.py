@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from maie import backends
 from maie.errors import ConfigurationError
 from maie.models.catalogue import catalogue
 from maie.models.check import Verdict, models_in, verify
@@ -60,7 +61,7 @@ def _of_this_machine() -> list[Path]:
 def _of_settings() -> list[Path]:
     """Return the folders of the models that this machine is set to and has."""
     settings = load_settings()
-    asr = settings.asr_model if settings.asr_backend == "faster_whisper" else None
+    asr = settings.asr_model if backends.ASR[settings.asr_backend].in_process else None
     return [folder for folder in (asr, settings.llm_model) if folder and folder.is_dir()]
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Set
 from pathlib import Path
 
+from maie import backends
 from maie.errors import ConfigurationError
 from maie.llm.local_server import is_local
 from maie.models.figures import figures
@@ -58,11 +59,12 @@ def run(given: argparse.Namespace) -> int:
 
 def _plan(given: argparse.Namespace) -> Plan:
     settings, fixed = _settings(given)
-    runs_llm = settings.llm_backend == "ctranslate2" or is_local(settings)
-    if settings.llm_backend == "ctranslate2" and settings.llm_model is None:
-        raise ConfigurationError("MAIE_LLM_MODEL is not set, and MAIE_LLM_BACKEND is ctranslate2.")
+    in_process = backends.LLM[settings.llm_backend].in_process
+    if in_process and settings.llm_model is None:
+        raise ConfigurationError(f"MAIE_LLM_MODEL is not set, and MAIE_LLM_BACKEND is {settings.llm_backend}.")
+    runs_llm = in_process or is_local(settings)
     llm = figures(settings.llm_model, given.models) if runs_llm and settings.llm_model else None
-    asr = figures(settings.asr_model, given.models) if settings.asr_backend == "faster_whisper" else None
+    asr = figures(settings.asr_model, given.models) if backends.ASR[settings.asr_backend].in_process else None
 
     def is_fixed(setting: str) -> bool:
         return setting in fixed or (given.no_unit and setting.startswith("llm_"))

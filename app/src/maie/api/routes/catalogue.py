@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from fastapi import APIRouter
 
+from maie import backends
 from maie.api.schemas import ModelList, ModelView, TemplateList, TemplateView
 from maie.api.service import Service, ServiceOf, problems
+from maie.backends import Backend
 from maie.errors import TemplateNotFound
 from maie.models.files import model_name
 from maie.prompting.prompts import Template
@@ -20,46 +23,32 @@ router = APIRouter(prefix="/v1", tags=["catalogue"])
 def models(service: ServiceOf) -> ModelList:
     """The models of this deployment."""
     settings = service.settings
-    speech, language = _speech_model(settings), _language_model(settings)
-    return ModelList(models=[speech] if language is None else [speech, language])
+    asr, llm = backends.ASR[settings.asr_backend], backends.LLM[settings.llm_backend]
+    found = [_model_view("asr", asr, settings.asr_model, settings)]
+    if llm.place != "nowhere":
+        found.append(_model_view("llm", llm, settings.llm_model, settings))
+    return ModelList(models=found)
 
 
-def _speech_model(settings: Settings) -> ModelView:
-    if settings.asr_backend == "openai":
-        return ModelView(id=settings.asr_model_name, kind="asr", engine="openai", device=None, compute_type=None)
-    return ModelView(
-        id=model_name(settings.asr_model),
-        kind="asr",
-        engine="faster-whisper",
-        device=settings.asr_device,
-        compute_type=settings.asr_compute_type,
-    )
-
-
-def _language_model(settings: Settings) -> ModelView | None:
-    if settings.llm_backend == "openai":
-        return ModelView(id=settings.llm_model_name, kind="llm", engine="openai", device=None, compute_type=None)
-    if settings.llm_backend == "ctranslate2" and settings.llm_model is not None:
-        return ModelView(
-            id=model_name(settings.llm_model),
-            kind="llm",
-            engine="ctranslate2",
-            device=settings.llm_device,
-            compute_type=settings.llm_compute_type,
-        )
-    return None
+def _model_view(kind: Literal["asr", "llm"], backend: Backend, folder: Path | None, settings: Settings) -> ModelView:
+    engine = backend.title or backend.name
+    if folder is None or not backend.in_process:
+        identity = getattr(settings, f"{kind}_model_name")
+        return ModelView(id=identity, kind=kind, engine=engine, device=None, compute_type=None)
+    device, compute_type = getattr(settings, f"{kind}_device"), getattr(settings, f"{kind}_compute_type")
+    return ModelView(id=model_name(folder), kind=kind, engine=engine, device=device, compute_type=compute_type)
 
 
 @router.get("/templates", responses=problems(401, 500))
 def templates(service: ServiceOf) -> TemplateList:
     """The templates of summaries; none where the deployment has no language model."""
-    return TemplateList(templates=[_view(template) for template in service.offer.summaries().values()])
+    return TemplateList(templates=[_template_view(template) for template in service.offer.summaries().values()])
 
 
 @router.get("/templates/{template_id}", responses=problems(401, 404, 500))
 def template(template_id: str, service: ServiceOf) -> TemplateView:
     """One template."""
-    return _view(_template(template_id, service))
+    return _template_view(_template(template_id, service))
 
 
 @router.get("/templates/{template_id}/schema", responses=problems(401, 404, 500))
@@ -75,7 +64,7 @@ def _template(template_id: str, service: Service) -> Template:
     return found
 
 
-def _view(template: Template) -> TemplateView:
+def _template_view(template: Template) -> TemplateView:
     return TemplateView(
         id=template.identity,
         name=template.name,

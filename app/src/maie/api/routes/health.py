@@ -6,6 +6,7 @@ import redis
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from maie import backends
 from maie.api.metrics import ApiMetrics
 from maie.api.schemas import Health, Readiness
 from maie.api.service import Service, ServiceOf
@@ -56,7 +57,7 @@ def _llm_state(service: Service, worker_lives: bool, engine_ready: bool) -> str:
     settings = service.settings
     if settings.llm_backend == "none":
         return "unused"
-    if settings.llm_backend == "ctranslate2":
+    if backends.LLM[settings.llm_backend].in_process:
         return _state(engine_ready)
     return _state(worker_lives if settings.llm_residency == "swap" else service.llm_probe.up())
 
