@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 from maie.asr import faster_whisper
-from maie.asr.base import Ask
+from maie.asr.base import RecognitionRequest
 from maie.domain import to_dict
 from maie.settings import Settings
 
@@ -54,7 +54,9 @@ def whisper() -> Hear:
 
     def hear(fields: Fields, samples: Samples) -> dict[str, Any]:
         words = "word" in fields["timestamp_granularities[]"]
-        (heard,) = model.recognise([samples], Ask("en", prompt=fields.get("prompt", [None])[0], words=words))
+        (heard,) = model.recognise(
+            [samples], RecognitionRequest("en", prompt=fields.get("prompt", [None])[0], words=words)
+        )
         segments = [to_dict(segment) for segment in heard.segments]
         for segment in segments:
             segment["words"] = [{**word, "word": f" {word['text']}"} for word in segment["words"] or ()]

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from maie.asr.base import Ask, Heard, Samples
+from maie.asr.base import Recognition, RecognitionRequest, Samples
 from maie.audio.levels import Levels
 from maie.domain import SAMPLE_RATE, Segment, Span, TaskOptions
 from maie.stages import asr
@@ -24,26 +24,28 @@ class Script:
     batch_size = 2
     versions: dict[str, Any] = {}  # noqa: RUF012 - the protocol's
 
-    def __init__(self, *heard: Heard, again: Sequence[Heard] = (), languages: tuple[str, ...] = ("en",)) -> None:
+    def __init__(
+        self, *heard: Recognition, again: Sequence[Recognition] = (), languages: tuple[str, ...] = ("en",)
+    ) -> None:
         self._heard, self._again = iter(heard), iter(again)
         self.languages = languages
-        self.asked: list[tuple[list[int], Ask]] = []
-        self.asked_again: list[tuple[int, Ask]] = []
+        self.asked: list[tuple[list[int], RecognitionRequest]] = []
+        self.asked_again: list[tuple[int, RecognitionRequest]] = []
 
-    def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:
-        self.asked.append(([len(piece) for piece in pieces], ask))
+    def recognise(self, pieces: Sequence[Samples], request: RecognitionRequest) -> list[Recognition]:
+        self.asked.append(([len(piece) for piece in pieces], request))
         return [next(self._heard) for _ in pieces]
 
-    def recognise_again(self, piece: Samples, ask: Ask) -> Heard:
-        self.asked_again.append((len(piece), ask))
+    def recognise_again(self, piece: Samples, request: RecognitionRequest) -> Recognition:
+        self.asked_again.append((len(piece), request))
         return next(self._again)
 
     def fitting(self, prompt: str) -> str:
         return prompt[:30]
 
 
-def said(*segments: Segment, language: str = "en") -> Heard:
-    return Heard(segments, language)
+def said(*segments: Segment, language: str = "en") -> Recognition:
+    return Recognition(segments, language)
 
 
 def transcribe(

@@ -9,7 +9,7 @@ import ctranslate2
 import faster_whisper
 import pytest
 from maie import asr as engines
-from maie.asr.base import Ask
+from maie.asr.base import RecognitionRequest
 from maie.domain import SAMPLE_RATE, Segment, Span, Word
 from maie.errors import ConfigurationError, NotAvailable
 from maie.settings import Settings
@@ -43,7 +43,7 @@ def test_a_language_that_the_model_does_not_know_is_refused() -> None:
 def test_the_engine_is_told_what_the_client_asked_for() -> None:
     engine = Script(said(segment(0, 1)))
     transcribe(engine, [Span(0, 1)], initial_prompt=" Maya,\n Wren\x00 ", word_timestamps=True)
-    assert engine.asked == [([SAMPLE_RATE], Ask("en", None, "Maya, Wren", True))]
+    assert engine.asked == [([SAMPLE_RATE], RecognitionRequest("en", None, "Maya, Wren", True))]
 
 
 @pytest.mark.parametrize(

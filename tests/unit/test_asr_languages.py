@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from maie.asr import faster_whisper
-from maie.asr.base import Ask
+from maie.asr.base import RecognitionRequest
 from maie.asr.faster_whisper import FasterWhisper
 from maie.models.files import asr_languages
 from maie.settings import Settings
@@ -35,8 +35,8 @@ def hears(model: FasterWhisper, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     return script
 
 
-def languages(model: FasterWhisper, pieces: list[Samples], ask: Ask) -> list[str]:
-    return [heard.language for heard in model.recognise(pieces, ask)]
+def languages(model: FasterWhisper, pieces: list[Samples], request: RecognitionRequest) -> list[str]:
+    return [heard.language for heard in model.recognise(pieces, request)]
 
 
 def test_the_engine_and_the_vocabulary_agree_on_what_the_model_knows(model: FasterWhisper) -> None:
@@ -45,24 +45,24 @@ def test_the_engine_and_the_vocabulary_agree_on_what_the_model_knows(model: Fast
 
 
 def test_the_model_decides_unless_it_is_told(model: FasterWhisper) -> None:
-    (found,) = languages(model, [LONG], Ask())
+    (found,) = languages(model, [LONG], RecognitionRequest())
     assert found in multilingual_model.LANGUAGES
-    assert languages(model, [LONG, LONG], Ask("vi")) == ["vi", "vi"]
-    assert model.recognise_again(SHORT, Ask("vi")).language == "vi"
+    assert languages(model, [LONG, LONG], RecognitionRequest("vi")) == ["vi", "vi"]
+    assert model.recognise_again(SHORT, RecognitionRequest("vi")).language == "vi"
 
 
 def test_each_piece_has_the_language_that_is_heard_in_it(hears: Scripted) -> None:
     model = hears(("vi", 0.9), ("en", 0.95), ("vi", 0.9))
-    assert languages(model, [LONG, LONG, LONG], Ask()) == ["vi", "en", "vi"]
+    assert languages(model, [LONG, LONG, LONG], RecognitionRequest()) == ["vi", "en", "vi"]
 
 
 @pytest.mark.parametrize(("piece", "probability"), [(SHORT, 0.99), (LONG, 0.5)])
 def test_a_piece_that_does_not_tell_its_language_has_that_of_what_came_before(
     hears: Scripted, piece: Samples, probability: float
 ) -> None:
-    assert languages(hears(("vi", 0.9), ("de", probability)), [LONG, piece], Ask()) == ["vi", "vi"]
-    assert languages(hears(("de", probability)), [piece], Ask(likely="en")) == ["en"]
-    assert languages(hears(("de", probability)), [piece], Ask()) == ["de"]
+    assert languages(hears(("vi", 0.9), ("de", probability)), [LONG, piece], RecognitionRequest()) == ["vi", "vi"]
+    assert languages(hears(("de", probability)), [piece], RecognitionRequest(likely="en")) == ["en"]
+    assert languages(hears(("de", probability)), [piece], RecognitionRequest()) == ["de"]
 
 
 def test_pieces_of_different_languages_are_encoded_once(hears: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_pieces_of_different_languages_are_encoded_once(hears: Scripted, monkeyp
         return encode(features)
 
     monkeypatch.setattr(model._whisper, "encode", counted)
-    assert languages(model, [LONG, LONG, LONG], Ask()) == ["vi", "en", "vi"]
+    assert languages(model, [LONG, LONG, LONG], RecognitionRequest()) == ["vi", "en", "vi"]
     assert encoded == [3]
 
 
@@ -101,7 +101,7 @@ def test_a_long_prompt_is_cut_between_words_and_never_to_next_to_nothing(
 
 @pytest.mark.parametrize("samples", [1, 80, 320])
 def test_a_piece_of_next_to_no_length_is_heard(english: FasterWhisper, samples: int) -> None:
-    (heard,) = english.recognise([sample()[16_000 : 16_000 + samples]], Ask("en"))
+    (heard,) = english.recognise([sample()[16_000 : 16_000 + samples]], RecognitionRequest("en"))
     assert all(0 <= segment.start <= segment.end for segment in heard.segments)
 
 

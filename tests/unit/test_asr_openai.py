@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from maie import asr, httpclient
-from maie.asr.base import Ask, Heard
+from maie.asr.base import Recognition, RecognitionRequest
 from maie.domain import Word
 from maie.errors import AsrTimeout, AsrUnavailable, ConfigurationError, MaieError
 from maie.settings import Settings
@@ -26,7 +26,7 @@ def recogniser(url: str, **settings: Any) -> asr.Recogniser:
     return asr.load(Settings(**{**given, "asr_timeout_seconds": 5, **settings}))
 
 
-def hear(answer: Any, ask: Ask = Ask()) -> Heard:  # noqa: B008 - it is frozen
+def hear(answer: Any, ask: RecognitionRequest = RecognitionRequest()) -> Recognition:  # noqa: B008 - it is frozen
     with AsrServer(lambda *_: answer) as server:
         (heard,) = recogniser(server.url, asr_retries=0).recognise([PIECE], ask)
         return heard
@@ -36,8 +36,8 @@ def test_a_request_holds_the_sound_and_what_was_asked_for(tmp_path: Path) -> Non
     (tmp_path / "asr_key").write_text("secret\n")
     with AsrServer(lambda *_: ANSWER) as server:
         client = recogniser(server.url, credentials_dir=tmp_path, asr_model_name="large")
-        client.recognise([PIECE, PIECE[:8000]], Ask("en", None, "Maya, Wren", True))
-        client.recognise_again(PIECE, Ask())
+        client.recognise([PIECE, PIECE[:8000]], RecognitionRequest("en", None, "Maya, Wren", True))
+        client.recognise_again(PIECE, RecognitionRequest())
     first, second, again = server.requests
     assert first.path == "/v1/audio/transcriptions"
     assert first.headers["Authorization"] == "Bearer secret"
@@ -56,7 +56,7 @@ def test_an_answer_becomes_segments() -> None:
     assert (segment.avg_logprob, segment.no_speech_prob) == (-0.3, 0.01)
     assert segment.compression_ratio < 1
     assert heard.language == "english"
-    assert hear(ANSWER, Ask("en")).language == "en"
+    assert hear(ANSWER, RecognitionRequest("en")).language == "en"
 
 
 def test_a_server_that_tells_only_the_text_is_understood() -> None:
@@ -73,15 +73,15 @@ def test_words_are_taken_from_beside_the_segments_or_from_within() -> None:
     ]
     words = (Word(0.5, 1.0, "Hello", None), Word(1.1, 5.0, "you.", 0.7))
     for answer in ({**ANSWER, "words": told}, {**ANSWER, "segments": [{**SEGMENT, "words": told}]}):
-        (segment,) = hear(answer, Ask("en", words=True)).segments
+        (segment,) = hear(answer, RecognitionRequest("en", words=True)).segments
         assert segment.words == words
-        assert hear(answer, Ask("en")).segments[0].words is None
+        assert hear(answer, RecognitionRequest("en")).segments[0].words is None
 
 
 def test_words_go_to_the_segment_in_which_they_begin() -> None:
     segments = [{"start": 0, "end": 1, "text": "a"}, {"start": 1, "end": 2, "text": "b c"}]
     words = [{"word": word, "start": start, "end": start} for word, start in (("a", 0.9), ("b", 1.0), ("c", 3.0))]
-    heard = hear({"segments": segments, "words": words}, Ask("en", words=True))
+    heard = hear({"segments": segments, "words": words}, RecognitionRequest("en", words=True))
     assert [[word.text for word in segment.words or ()] for segment in heard.segments] == [["a"], ["b", "c"]]
 
 
@@ -132,7 +132,7 @@ def test_a_server_that_fails_ends_in_time(
         client = recogniser(server.url, asr_timeout_seconds=1.5)
         began = time.monotonic()
         with pytest.raises(error) as caught:
-            client.recognise([PIECE], Ask())
+            client.recognise([PIECE], RecognitionRequest())
         assert time.monotonic() - began < 3
     assert not caught.value.retryable
     assert len(server.requests) == requests
@@ -141,7 +141,7 @@ def test_a_server_that_fails_ends_in_time(
 def test_a_failure_that_passes_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(httpclient, "PAUSE_SECONDS", 0.05)
     with AsrServer(lambda *_: ANSWER, ["error", "dies", "ok"]) as server:
-        (heard,) = recogniser(server.url).recognise([PIECE], Ask())
+        (heard,) = recogniser(server.url).recognise([PIECE], RecognitionRequest())
     assert heard.segments[0].text == "Hello you."
 
 
@@ -149,7 +149,7 @@ def test_no_server_is_unavailable() -> None:
     with AsrServer(lambda *_: ANSWER) as server:
         pass
     with pytest.raises(AsrUnavailable):
-        recogniser(server.url, asr_retries=0).recognise([PIECE], Ask())
+        recogniser(server.url, asr_retries=0).recognise([PIECE], RecognitionRequest())
 
 
 def test_an_address_that_is_none_is_a_configuration_error() -> None:

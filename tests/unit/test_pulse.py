@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def pulse(stage: Stage, **settings: Any) -> Pulse:
     made = Pulse(Settings(profile="embedded", asr_model=MODEL, engine_stall_seconds=100, **settings), 1)
-    made.heard(Progress(stage, 0.0))
+    made.note(Progress(stage, 0.0))
     return made
 
 
@@ -55,7 +55,7 @@ def test_signs_of_life(
         clock.now += 1
         clock.used += 0.5 * busy
         if beats and clock.now % 25 == 0:
-            watched.heard(Alive())
+            watched.note(Alive())
         seen = seen or watched.is_gone()
     assert seen is gone
 
@@ -72,6 +72,6 @@ def test_progress_is_a_sign_whoever_works(clock: SimpleNamespace) -> None:
     for _ in range(10):
         clock.now += 99
         assert not watched.is_gone()
-        watched.heard(Progress(table.ASR, 0.5))
+        watched.note(Progress(table.ASR, 0.5))
     clock.now += 100
     assert watched.is_gone()

@@ -153,11 +153,11 @@ def _cuda(settings: Settings) -> Finding:
 
 
 def _model(settings: Settings) -> Finding:
-    """Load the model and have it hear a second of silence; what it says of that does not matter."""
+    """Load the model and have it recognise a second of silence; what it says of that does not matter."""
     from maie import asr
 
     try:
-        answer = _hear_silence(asr.load(settings))
+        answer = _recognise_silence(asr.load(settings))
     except ConfigurationError as error:
         return Finding("model", False, error.detail)
     except (RuntimeError, MemoryError) as error:
@@ -165,10 +165,10 @@ def _model(settings: Settings) -> Finding:
     return Finding("model", True, answer)
 
 
-def _hear_silence(recogniser: Recogniser) -> str:
-    from maie.asr.base import hear_silence
+def _recognise_silence(recogniser: Recogniser) -> str:
+    from maie.asr.base import recognise_silence
 
-    hear_silence(recogniser)
+    recognise_silence(recogniser)
     model = recogniser.versions["asr_model"]
     how = model.get("compute_type", "on a server")
     return f"{model['name']} answers, {how}, languages: {len(recogniser.languages) or 'unknown'}"

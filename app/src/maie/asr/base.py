@@ -15,12 +15,12 @@ from maie.domain import SAMPLE_RATE, Segment
 Samples = NDArray[np.float32]
 
 MAX_PIECE_SECONDS = 30.0
-"""The longest piece that a Whisper model hears at once."""
+"""The longest piece that a Whisper model takes at once."""
 
 
 @dataclass(frozen=True)
-class Ask:
-    """How pieces of audio are to be heard.
+class RecognitionRequest:
+    """How pieces of audio are to be recognised.
 
     Attributes:
         language: ISO 639-1 code; None lets the engine decide for each piece.
@@ -36,8 +36,8 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What an engine heard in one piece.
+class Recognition:
+    """What an engine found in one piece.
 
     Attributes:
         segments: In order, with times in seconds from the start of the piece.
@@ -61,23 +61,24 @@ class Recogniser(Protocol):
     batch_size: int
     versions: dict[str, Any]
 
-    def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:
+    def recognise(self, pieces: Sequence[Samples], request: RecognitionRequest) -> list[Recognition]:
         """Return what is said in each piece of at most 30 s of 16 kHz mono.
 
         Raises:
             MaieError: The engine can't answer.
         """
 
-    def recognise_again(self, piece: Samples, ask: Ask) -> Heard:
-        """Hear one piece whose text looked wrong in another, slower way; raises as :meth:`recognise`."""
+    def recognise_again(self, piece: Samples, request: RecognitionRequest) -> Recognition:
+        """Recognise one piece whose text looked wrong in another, slower way; raises as :meth:`recognise`."""
 
     def fitting(self, prompt: str) -> str:
         """Return as much of a prompt as the model can take without losing words over it."""
 
 
-def hear_silence(recogniser: Recogniser) -> None:
-    """Have an engine hear a second of silence, which takes all that it needs for speech; raises as that does."""
-    recogniser.recognise([np.zeros(SAMPLE_RATE, np.float32)], Ask(language=next(iter(recogniser.languages), None)))
+def recognise_silence(recogniser: Recogniser) -> None:
+    """Have an engine recognise a second of silence, which needs all that speech does; raises as that does."""
+    language = next(iter(recogniser.languages), None)
+    recogniser.recognise([np.zeros(SAMPLE_RATE, np.float32)], RecognitionRequest(language))
 
 
 def compression_ratio(text: str) -> float:

@@ -12,7 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from maie.asr.base import MAX_PIECE_SECONDS, Ask, Heard, Samples, compression_ratio, hear_silence
+from maie.asr.base import (
+    MAX_PIECE_SECONDS,
+    Recognition,
+    RecognitionRequest,
+    Samples,
+    compression_ratio,
+    recognise_silence,
+)
 from maie.asr.timing import Timed, in_segments, plausible
 from maie.domain import SAMPLE_RATE, Segment, Word
 from maie.errors import ConfigurationError
@@ -43,7 +50,7 @@ FALLBACK_TEMPERATURES = (0.0, 0.4, 0.8)
 
 SURE_OF_LANGUAGE = 0.7
 TELLING_SECONDS = 3.0
-"""A piece changes the language only where the model is as sure of it as this and has as much to hear."""
+"""A piece changes the language only where the model is as sure of it as this and has as much to go by."""
 
 log = get_logger(__name__)
 
@@ -71,7 +78,7 @@ class FasterWhisper:
         self.batch_size = batch_size
         self.versions = versions
 
-    def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:
+    def recognise(self, pieces: Sequence[Samples], request: RecognitionRequest) -> list[Recognition]:
         """Decode pieces together; what the encoder makes of them tells their language, and the time of each word.
 
         The text is decoded without timestamps, and its words get their times afterwards, from the decoder's attention:
@@ -81,9 +88,9 @@ class FasterWhisper:
 
         features = [pad_or_trim(self._whisper.feature_extractor(piece)[..., :-1]) for piece in pieces]
         encoded = self._whisper.encode(np.stack(features))
-        languages = self._languages(encoded, pieces, ask)
+        languages = self._languages(encoded, pieces, request)
         tokenizers = {language: self._tokenizer(language) for language in languages}
-        previous = self._prompt_tokens(ask.prompt) if ask.prompt else []
+        previous = self._prompt_tokens(request.prompt) if request.prompt else []
         results = self._whisper.model.generate(
             encoded,
             [self._whisper.get_prompt(tokenizers[code], previous, without_timestamps=True) for code in languages],
@@ -96,23 +103,23 @@ class FasterWhisper:
         texts = [[t for t in result.sequences_ids[0] if t < tokenizers[languages[0]].eot] for result in results]
         words = self._timed(encoded, texts, [len(piece) / SAMPLE_RATE for piece in pieces], languages)
         return [
-            Heard(tuple(_segments(timed, result, ask.words)), language)
+            Recognition(tuple(_segments(timed, result, request.words)), language)
             for timed, result, language in zip(words, results, languages, strict=True)
         ]
 
-    def recognise_again(self, piece: Samples, ask: Ask) -> Heard:
+    def recognise_again(self, piece: Samples, request: RecognitionRequest) -> Recognition:
         """Decode one piece with the sequential decoder, which tries higher temperatures and drops silence."""
         log.info("piece is decoded again", seconds=round(len(piece) / SAMPLE_RATE, 1))
         results, about = self._whisper.transcribe(
             piece,
-            language=ask.language or ask.likely,
+            language=request.language or request.likely,
             beam_size=self._beam_size,
             temperature=FALLBACK_TEMPERATURES,
             condition_on_previous_text=False,
-            initial_prompt=ask.prompt,
-            word_timestamps=ask.words,
+            initial_prompt=request.prompt,
+            word_timestamps=request.words,
         )
-        return Heard(tuple(_segment(result) for result in results), about.language)
+        return Recognition(tuple(_segment(result) for result in results), about.language)
 
     def fitting(self, prompt: str) -> str:
         """Return as much of a prompt, from its beginning, as leaves the decoder its room; cut between words."""
@@ -134,12 +141,12 @@ class FasterWhisper:
             self._tokenizers[language] = Tokenizer(self._whisper.hf_tokenizer, multilingual, "transcribe", language)
         return self._tokenizers[language]
 
-    def _languages(self, encoded: Any, pieces: Sequence[Samples], ask: Ask) -> list[str]:
-        """Return the language of each piece: what was asked for, or what the model hears in it."""
-        if ask.language is not None or not self._whisper.model.is_multilingual:
-            return [ask.language or self.languages[0]] * len(pieces)
+    def _languages(self, encoded: Any, pieces: Sequence[Samples], request: RecognitionRequest) -> list[str]:
+        """Return the language of each piece: what was asked for, or what the model takes it for."""
+        if request.language is not None or not self._whisper.model.is_multilingual:
+            return [request.language or self.languages[0]] * len(pieces)
         languages: list[str] = []
-        likely = ask.likely
+        likely = request.likely
         for piece, (found, probability) in zip(pieces, self._detected(encoded), strict=True):
             sure = probability >= SURE_OF_LANGUAGE and len(piece) >= TELLING_SECONDS * SAMPLE_RATE
             likely = found if likely is None or sure else likely
@@ -267,5 +274,5 @@ def load(settings: Settings) -> FasterWhisper:
     )
     if settings.asr_device == "cuda":
         # CTranslate2 looks for cuBLAS, and the driver compiles for a GPU that the wheel has no code for, only now.
-        hear_silence(recogniser)
+        recognise_silence(recogniser)
     return recogniser

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from maie.asr.base import Ask, Heard, Samples, compression_ratio
+from maie.asr.base import Recognition, RecognitionRequest, Samples, compression_ratio
 from maie.domain import SAMPLE_RATE, Segment, Word
 from maie.errors import AsrTimeout, AsrUnavailable
 from maie.httpclient import (
@@ -35,7 +35,7 @@ from maie.httpclient import (
 from maie.settings import Settings
 
 IDLE_SECONDS = 120.0
-"""Time between two bytes of an answer: a server says nothing until it has heard the whole piece."""
+"""Time between two bytes of an answer: a server says nothing until it is done with the whole piece."""
 
 MAX_ANSWER_BYTES = 4 * 1024**2
 SECOND_TEMPERATURE = 0.4
@@ -62,35 +62,36 @@ class OpenAiRecogniser:
         self._retries = settings.asr_retries
         self.versions: dict[str, Any] = {"asr_model": {"backend": "openai", "name": self._model}}
 
-    def recognise(self, pieces: Sequence[Samples], ask: Ask) -> list[Heard]:
+    def recognise(self, pieces: Sequence[Samples], request: RecognitionRequest) -> list[Recognition]:
         """Send one piece after the other.
 
         Raises:
             AsrUnavailable: The server is away, broken, refuses to answer, or answers something else.
             AsrTimeout: It didn't answer in time.
         """
-        return [self._hear(piece, ask, 0.0) for piece in pieces]
+        return [self._send(piece, request, 0.0) for piece in pieces]
 
-    def recognise_again(self, piece: Samples, ask: Ask) -> Heard:
+    def recognise_again(self, piece: Samples, request: RecognitionRequest) -> Recognition:
         """Send a piece with a temperature; raises as :meth:`recognise`."""
-        return self._hear(piece, ask, SECOND_TEMPERATURE)
+        return self._send(piece, request, SECOND_TEMPERATURE)
 
     def fitting(self, prompt: str) -> str:
         """Return the prompt: only the server knows its model's tokens."""
         return prompt
 
-    def _hear(self, piece: Samples, ask: Ask, temperature: float) -> Heard:
+    def _send(self, piece: Samples, request: RecognitionRequest, temperature: float) -> Recognition:
         fields = [("model", self._model), ("response_format", "verbose_json"), ("temperature", str(temperature))]
-        fields += [(name, value) for name, value in (("language", ask.language), ("prompt", ask.prompt)) if value]
-        fields += [("timestamp_granularities[]", kind) for kind in ("segment", "word")[: 1 + ask.words]]
+        given = (("language", request.language), ("prompt", request.prompt))
+        fields += [(name, value) for name, value in given if value]
+        fields += [("timestamp_granularities[]", kind) for kind in ("segment", "word")[: 1 + request.words]]
         boundary = uuid4().hex
         body = _form(fields, _wav(piece), boundary)
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"} | bearer(self._key)
         deadline = time.monotonic() + self._seconds
 
-        def once() -> Heard:
+        def once() -> Recognition:
             answer = b"".join(exchange("POST", self._url, body, headers, deadline, MAX_ANSWER_BYTES, IDLE_SECONDS))
-            return _heard(answer, len(piece) / SAMPLE_RATE, ask)
+            return _parsed(answer, len(piece) / SAMPLE_RATE, request)
 
         try:
             return repeat(once, self._retries, deadline, "speech server")
@@ -124,7 +125,7 @@ def _form(fields: Sequence[tuple[str, str]], audio: bytes, boundary: str) -> byt
     return b"\r\n".join(lines)
 
 
-def _heard(answer: bytes, seconds: float, ask: Ask) -> Heard:
+def _parsed(answer: bytes, seconds: float, request: RecognitionRequest) -> Recognition:
     """Read an answer in the form ``verbose_json``; one that has only a text is one segment.
 
     Raises:
@@ -135,12 +136,12 @@ def _heard(answer: bytes, seconds: float, ask: Ask) -> Heard:
         json.dumps(value, ensure_ascii=False).encode()  # half a character can't be stored
         told = value.get("segments")
         segments = [_segment(each, seconds) for each in ([value] if told is None else told)]
-        language = ask.language or str(value.get("language") or "").lower()
-        if ask.words:
+        language = request.language or str(value.get("language") or "").lower()
+        if request.words:
             segments = _with_words(segments, list(_words(value, seconds)))
     except UNREADABLE as error:
         raise PassingFailure("no transcription") from error
-    return Heard(tuple(segment for segment in segments if segment.text), language)
+    return Recognition(tuple(segment for segment in segments if segment.text), language)
 
 
 def _segment(told: dict[str, Any], seconds: float) -> Segment:

@@ -136,7 +136,7 @@ class Engine:
         pulse = Pulse(self._settings, self.pid)
         while True:
             message = self._receive(tick, pulse.is_gone, "stopped making progress and was ended")
-            pulse.heard(message)
+            pulse.note(message)
             if isinstance(message, TaskResult):
                 self._upkeep.worked()
                 return message

@@ -34,7 +34,7 @@ class Pulse:
         self._worker: Worker = "cpu"
         self._sign()
 
-    def heard(self, message: FromChild) -> None:
+    def note(self, message: FromChild) -> None:
         """Take note of a message."""
         if isinstance(message, Progress):
             self._worker = worker_of(message.stage, self._settings)

@@ -1,4 +1,4 @@
-"""Speech recognition: stretches of speech become text with times; what looks wrong is heard again, or left out."""
+"""Speech recognition: stretches of speech become text with times; what looks wrong is recognised again, or left out."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from maie.asr.base import MAX_PIECE_SECONDS, Ask, Recogniser, Samples
+from maie.asr.base import MAX_PIECE_SECONDS, Recogniser, RecognitionRequest, Samples
 from maie.audio.decoded import Audio
 from maie.domain import SAMPLE_RATE, Segment, Span, TaskOptions, Transcript, Word
 from maie.errors import NotAvailable
 from maie.prompting.prompts import without_marks
 from maie.stages import quality, vad
-from maie.stages.hearing import Hearing, hear
+from maie.stages.pieces import PieceResult, recognise_pieces
 from maie.stages.work import Report, Work, turns_of
 
 FAILED_PROMPTS = 3
@@ -20,7 +20,7 @@ FAILED_PROMPTS = 3
 
 
 @dataclass(frozen=True)
-class Recognition:
+class Transcription:
     """What the stage found.
 
     Attributes:
@@ -44,21 +44,21 @@ class _Findings:
     unprompted: int = 0
     """Chunks in which the client's words to expect cost others."""
     gave_up: bool = False
-    """Whether they cost so many that from then on no chunk was heard with them."""
+    """Whether they cost so many that from then on no chunk was recognised with them."""
 
-    def add(self, hearing: Hearing, chunk: Span, speech: Sequence[Span]) -> None:
-        """Take what was heard in one chunk, in which somebody speaks at these times."""
-        heard = hearing.heard
-        self.unprompted += hearing.prompt_failed
+    def add(self, result: PieceResult, chunk: Span, speech: Sequence[Span]) -> None:
+        """Take what was recognised in one chunk, in which somebody speaks at these times."""
+        recognition = result.recognition
+        self.unprompted += result.prompt_failed
         seconds = chunk.end - chunk.start
         before = len(self.segments)
-        _append(self.segments, heard.segments, chunk)
+        _append(self.segments, recognition.segments, chunk)
         if len(self.segments) == before:
             self.wordless.append(seconds)
         else:
-            if quality.is_sparse(heard.segments, speech):
+            if quality.is_sparse(recognition.segments, speech):
                 self.sparse.append(seconds)
-            self.languages[heard.language] = self.languages.get(heard.language, 0.0) + seconds
+            self.languages[recognition.language] = self.languages.get(recognition.language, 0.0) + seconds
 
 
 def run(work: Work, report: Report) -> Work:
@@ -76,7 +76,7 @@ def transcribe(
     options: TaskOptions,
     on_progress: Callable[[float], None],
     detected: bool = True,
-) -> Recognition:
+) -> Transcription:
     """Recognise speech in chunks, batch by batch, so that memory does not grow with the length of the audio.
 
     Args:
@@ -95,7 +95,7 @@ def transcribe(
         NotAvailable: The engine does not know the language.
         MaieError: The engine can't answer.
     """
-    ask, cut = _ask(options, recogniser)
+    request, shortened = _request(options, recogniser)
     chunks = vad.group(speech)
     found = _Findings([], {}, [], [])
     total = sum(chunk.end - chunk.start for chunk in chunks)
@@ -104,35 +104,38 @@ def transcribe(
         batch = chunks[first : first + recogniser.batch_size]
         pieces = [_piece(audio, chunk) for chunk in batch]
         spoken = [_inside(chunk, speech) for chunk in batch]
-        for chunk, speaking, hearing in zip(
-            batch, spoken, hear(pieces, spoken, recogniser, ask, detected), strict=True
+        for chunk, speaking, result in zip(
+            batch, spoken, recognise_pieces(pieces, spoken, recogniser, request, detected), strict=True
         ):
-            found.add(hearing, chunk, speaking)
-            ask = replace(ask, likely=hearing.heard.language)
+            found.add(result, chunk, speaking)
+            request = replace(request, likely=result.recognition.language)
             done += chunk.end - chunk.start
             on_progress(done / total)
         if found.unprompted >= FAILED_PROMPTS and found.unprompted > (first + len(batch)) / 2:
-            found.gave_up, ask = True, replace(ask, prompt=None)
-    warnings = [*cut, *(_told(found, chunks) if speech else [_nobody(audio)])]
-    kept, objections = quality.guard(found.segments, speech)
-    language = ask.language or max(found.languages, key=lambda code: found.languages[code], default=ask.likely or "")
-    doubts = quality.doubts(kept)
-    return Recognition(Transcript(language, tuple(kept)), (*warnings, *objections, *doubts))
+            found.gave_up, request = True, replace(request, prompt=None)
+    warnings = [*shortened, *(_told(found, chunks) if speech else [_nobody(audio)])]
+    segments, objections = quality.guard(found.segments, speech)
+    longest = max(found.languages, key=lambda code: found.languages[code], default=request.likely or "")
+    doubts = quality.doubts(segments)
+    return Transcription(Transcript(request.language or longest, tuple(segments)), (*warnings, *objections, *doubts))
 
 
-def _ask(options: TaskOptions, recogniser: Recogniser) -> tuple[Ask, list[str]]:
-    """Return how pieces are to be heard; of the client's words, nothing that a model takes for a control token.
+def _request(options: TaskOptions, recogniser: Recogniser) -> tuple[RecognitionRequest, list[str]]:
+    """Return how pieces are to be recognised; of the client's words, nothing that a model takes for a control token.
 
-    With it come sentences for the client on what of the words had to go.
+    With it come sentences for the client on which of the words had to go.
     """
     known = recogniser.languages
     language = known[0] if options.language is None and len(known) == 1 else options.language
     if language is not None and known and language not in known:
         raise NotAvailable(f"The language {language!r} is not available in this deployment.")
     prompt = without_marks(options.initial_prompt or "")
-    kept = recogniser.fitting(prompt) if prompt else ""
-    short = f"The initial_prompt was cut to its first {len(kept)} characters: with a longer one, speech would be lost."
-    return Ask(language, None, kept or None, options.word_timestamps), [short] if len(kept) < len(prompt) else []
+    cut = recogniser.fitting(prompt) if prompt else ""
+    request = RecognitionRequest(language, None, cut or None, options.word_timestamps)
+    if len(cut) == len(prompt):
+        return request, []
+    warning = f"The initial_prompt was cut to its first {len(cut)} characters: with a longer one, speech would be lost."
+    return request, [warning]
 
 
 def _inside(chunk: Span, speech: Sequence[Span]) -> list[Span]:

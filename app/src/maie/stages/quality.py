@@ -1,4 +1,4 @@
-"""Is it what was said? Which text is heard again, and which is left out, for Whisper models invent some.
+"""Is it what was said? Which text is recognised again, and which is left out, for Whisper models invent some.
 
 Each guard takes segments in order and returns those that it lets stand, with how many it has objected to. Nothing is
 left out silently: :func:`guard` says what, and how often.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from maie.asr.base import Ask, Heard
+from maie.asr.base import Recognition, RecognitionRequest
 from maie.domain import SAMPLE_RATE, Span, Word
 from support.scripted_recogniser import Script, said, segment, transcribe
 
@@ -20,7 +20,7 @@ from support.scripted_recogniser import Script, said, segment, transcribe
     ],
     ids=["surer", "less sure", "less covered", "nothing", "no loop", "something"],
 )
-def test_of_two_hearings_the_one_with_more_evidence_stands(first: Heard, second: Heard, kept: str) -> None:
+def test_of_two_hearings_the_one_with_more_evidence_stands(first: Recognition, second: Recognition, kept: str) -> None:
     engine = Script(first, said(segment(0, 9.5)), again=[second])
     found, _ = transcribe(engine, [Span(0, 10), Span(20, 30)])
     assert [s.text for s in found.transcript.segments] == [kept, "words"]
@@ -37,7 +37,7 @@ def test_only_what_has_no_text_is_heard_again_and_put_in_its_place() -> None:
         (9, 12, "words"),
     ]
     assert found.transcript.segments[1].words == (Word(5, 7, "late", 0.9),)
-    assert engine.asked_again == [(5 * SAMPLE_RATE, Ask("en", "en", None, True))]
+    assert engine.asked_again == [(5 * SAMPLE_RATE, RecognitionRequest("en", "en", None, True))]
 
 
 def test_seconds_without_text_are_not_heard_again_where_nobody_speaks() -> None:

@@ -1,87 +1,92 @@
-"""Hearing pieces, and again what the first hearing left out or is unsure of; the better hearing wins, by evidence."""
+"""Pieces are recognised, and again where the first attempt left something out or is unsure; the better one wins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from maie.asr.base import Ask, Heard, Recogniser, Samples
+from maie.asr.base import Recogniser, Recognition, RecognitionRequest, Samples
 from maie.domain import SAMPLE_RATE, Segment, Span
 from maie.stages import quality
 
 
 @dataclass(frozen=True)
-class Hearing:
+class PieceResult:
     """What came of one piece.
 
     Attributes:
         prompt_failed: Whether the client's words to expect cost other words, and were left out therefore.
     """
 
-    heard: Heard
+    recognition: Recognition
     prompt_failed: bool = False
 
 
-def hear(
+def recognise_pieces(
     pieces: Sequence[Samples],
     speech: Sequence[Sequence[Span]],
     recogniser: Recogniser,
-    ask: Ask,
+    request: RecognitionRequest,
     detected: bool = True,
-) -> Iterator[Hearing]:
-    """Hear pieces together, and then by itself what looks wrong; yields what came of each as soon as it is settled.
+) -> Iterator[PieceResult]:
+    """Recognise pieces together, and alone what looks wrong; yields what came of each as soon as it is settled.
 
     Args:
         pieces: At most as many as the engine likes to get at a time.
         speech: Where somebody speaks in each, in seconds from its start.
         recogniser: The engine.
-        ask: How they are to be heard.
+        request: How they are to be recognised.
         detected: Whether a detector has found the speech; else it is all that sounds, which need have no text.
     """
-    first = map(_with_words, recogniser.recognise(pieces, ask))
+    first = map(_with_words, recogniser.recognise(pieces, request))
     for each in zip(pieces, speech, first, strict=True):
-        yield _settle(*each, recogniser, ask, detected)
+        yield _settle(*each, recogniser, request, detected)
 
 
 def _settle(
-    piece: Samples, speech: Sequence[Span], heard: Heard, recogniser: Recogniser, ask: Ask, detected: bool
-) -> Hearing:
-    """Return what stands of a piece after all the hearings that it needs."""
+    piece: Samples,
+    speech: Sequence[Span],
+    recognition: Recognition,
+    recogniser: Recogniser,
+    request: RecognitionRequest,
+    detected: bool,
+) -> PieceResult:
+    """Return what stands of a piece after all the attempts that it needs."""
     prompt_failed = False
-    plain = replace(ask, prompt=None, likely=heard.language)
-    if ask.prompt and _is_suspicious(heard, speech):
+    plain = replace(request, prompt=None, likely=recognition.language)
+    if request.prompt and _is_suspicious(recognition, speech):
         without = _with_words(recogniser.recognise([piece], plain)[0])
-        best = better(heard, without, speech)
-        prompt_failed, heard = best is without, best
-    if not heard.segments or quality.looks_wrong(heard.segments):
-        heard = better(heard, _with_words(recogniser.recognise_again(piece, plain)), speech)
-    for hole in quality.holes(heard.segments, speech) if heard.segments and detected else ():
+        best = better(recognition, without, speech)
+        prompt_failed, recognition = best is without, best
+    if not recognition.segments or quality.looks_wrong(recognition.segments):
+        recognition = better(recognition, _with_words(recogniser.recognise_again(piece, plain)), speech)
+    for hole in quality.holes(recognition.segments, speech) if recognition.segments and detected else ():
         found = _found(piece, hole, recogniser, plain)
-        if not _is_echo(found, heard.segments, hole):
-            new = _without_echoes(found, heard.segments, hole)
-            heard = replace(heard, segments=_filled(heard.segments, new))
-    return Hearing(heard, prompt_failed)
+        if not _is_echo(found, recognition.segments, hole):
+            new = _without_echoes(found, recognition.segments, hole)
+            recognition = replace(recognition, segments=_filled(recognition.segments, new))
+    return PieceResult(recognition, prompt_failed)
 
 
-def better(first: Heard, second: Heard, speech: Sequence[Span]) -> Heard:
-    """Return the hearing that has more evidence for it; the first where nothing speaks for the second."""
+def better(first: Recognition, second: Recognition, speech: Sequence[Span]) -> Recognition:
+    """Return the recognition that has more evidence for it; the first where nothing speaks for the second."""
     return second if quality.evidence(second.segments, speech) > quality.evidence(first.segments, speech) else first
 
 
-def _is_suspicious(heard: Heard, speech: Sequence[Span]) -> bool:
-    return quality.looks_wrong(heard.segments) or bool(quality.holes(heard.segments, speech))
+def _is_suspicious(recognition: Recognition, speech: Sequence[Span]) -> bool:
+    return quality.looks_wrong(recognition.segments) or bool(quality.holes(recognition.segments, speech))
 
 
-def _found(piece: Samples, hole: Span, recogniser: Recogniser, ask: Ask) -> list[Segment]:
-    """Return what is said in a stretch that the first hearing has no text for, as far as the engine is sure of it."""
+def _found(piece: Samples, hole: Span, recogniser: Recogniser, request: RecognitionRequest) -> list[Segment]:
+    """Return what is said in a stretch that the first attempt has no text for, as far as the engine is sure of it."""
     part = piece[round(hole.start * SAMPLE_RATE) : round(hole.end * SAMPLE_RATE)]
-    again = _with_words(recogniser.recognise_again(part, ask)).segments
+    again = _with_words(recogniser.recognise_again(part, request)).segments
     return [] if quality.looks_wrong(again) else [_moved(segment, hole) for segment in again]
 
 
-def _with_words(heard: Heard) -> Heard:
-    """Return a hearing without segments that are nothing but punctuation, such as "...": they are no text."""
-    return replace(heard, segments=tuple(filter(quality.has_words, heard.segments)))
+def _with_words(recognition: Recognition) -> Recognition:
+    """Return a recognition without segments that are nothing but punctuation, such as "...": they are no text."""
+    return replace(recognition, segments=tuple(filter(quality.has_words, recognition.segments)))
 
 
 def _is_echo(found: Sequence[Segment], around: Sequence[Segment], hole: Span) -> bool:
