@@ -20,14 +20,8 @@ from maie import llm
 from maie.domain import Turn
 from maie.errors import ConfigurationError, LlmInputTooLong
 from maie.llm.base import Chat, LanguageModel
-from maie.prompting.prompts import (
-    BUILT_IN,
-    CLEAN_TRANSCRIPT,
-    label,
-    load_template,
-    messages,
-    transcript_lines,
-)
+from maie.prompting.prompts import label, messages, transcript_lines
+from maie.prompting.template import BUILT_IN, CLEAN_TRANSCRIPT, load_template
 from maie.settings import Settings
 from maie.stages.clean import clean
 from maie.stages.summary import summarise

@@ -80,7 +80,7 @@ def transcript_of(body: dict[str, Any]) -> list[str]:
 
 def sensible(body: dict[str, Any]) -> str:
     """Return the example of the template whose schema is asked for, or the transcript itself where none is."""
-    from maie.prompting.prompts import BUILT_IN, load_template
+    from maie.prompting.template import BUILT_IN, load_template
 
     wanted = body.get("response_format", {}).get("json_schema", {}).get("schema")
     for folder in BUILT_IN.iterdir():

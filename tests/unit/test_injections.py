@@ -16,13 +16,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from maie.domain import Turn
 from maie.errors import LlmFailed
-from maie.prompting.prompts import (
-    BUILT_IN,
-    CLEAN_TRANSCRIPT,
-    SYSTEM,
-    load_template,
-    task_text,
-)
+from maie.prompting.prompts import SYSTEM, task_text
+from maie.prompting.template import BUILT_IN, CLEAN_TRANSCRIPT, load_template
 from maie.stages.clean import clean
 from maie.stages.summary import summarise
 from support.llm_server import LlmServer, model_of, sensible, transcript_of

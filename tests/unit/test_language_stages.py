@@ -11,11 +11,7 @@ from typing import Any
 import pytest
 from maie.domain import CleanTranscript, Summary, Turn
 from maie.errors import LlmAnswerInvalid, LlmInputTooLong
-from maie.prompting.prompts import (
-    BUILT_IN,
-    CLEAN_TRANSCRIPT,
-    load_template,
-)
+from maie.prompting.template import BUILT_IN, CLEAN_TRANSCRIPT, load_template
 from maie.stages.clean import clean
 from maie.stages.summary import summarise
 from maie.wording.words import words_of

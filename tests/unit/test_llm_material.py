@@ -6,7 +6,8 @@ import random
 from datetime import date
 
 import pytest
-from maie.prompting.prompts import BUILT_IN, load_template, transcript_lines
+from maie.prompting.prompts import transcript_lines
+from maie.prompting.template import BUILT_IN, load_template
 from maie_training import wide_patterns
 from maie_training.evaluate_llm import MATERIAL
 from maie_training.llm.samples import TASKS, SampleWriter, part_borders, senseless_view

@@ -22,12 +22,8 @@ from maie.errors import (
 from maie.llm import load, openai, transport
 from maie.llm.base import Chat
 from maie.llm.breaker import Breaker
-from maie.prompting.prompts import (
-    BUILT_IN,
-    CLEAN_TRANSCRIPT,
-    load_template,
-    messages,
-)
+from maie.prompting.prompts import messages
+from maie.prompting.template import BUILT_IN, CLEAN_TRANSCRIPT, load_template
 from maie.settings import Settings
 from maie.stages.clean import clean
 from maie.stages.summary import summarise

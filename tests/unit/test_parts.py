@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 from maie.domain import Turn
 from maie.errors import LlmInputTooLong
-from maie.prompting.prompts import (
-    BUILT_IN,
-    load_template,
-)
+from maie.prompting.template import BUILT_IN, load_template
 from maie.stages.merge import Merger
 from maie.stages.parts import split
 from maie.wording.words import edits, words_of

@@ -11,18 +11,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 from maie.domain import Turn
-from maie.prompting.prompts import (
-    BUILT_IN,
-    CLEAN_TRANSCRIPT,
-    SYSTEM,
-    TemplateInvalid,
-    load_template,
-    messages,
-    task_text,
-    transcript_lines,
-    whole_sentences,
-    without_marks,
-)
+from maie.prompting.marks import without_marks
+from maie.prompting.prompts import SYSTEM, messages, task_text, transcript_lines, whole_sentences
+from maie.prompting.template import BUILT_IN, CLEAN_TRANSCRIPT, TemplateInvalid, load_template
 
 TEMPLATES = sorted(path.name for path in BUILT_IN.iterdir())
 LONG = 100_000

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from maie.errors import ConfigurationError
-from maie.prompting.prompts import BUILT_IN
+from maie.prompting.template import BUILT_IN
 from maie.prompting.template_set import check_template, check_templates, load_templates
 
 BUILT_IN_NAMES = {"generic_summary_v1", "interview_transcript_v1", "meeting_notes_v1", "text_enhancement_v1"}

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 from jsonschema import Draft202012Validator
-from maie.prompting.prompts import BUILT_IN, load_template
+from maie.prompting.template import BUILT_IN, load_template
 from maie.wording.faithful import are_kept
 from maie_training.written import WrittenTalk, read_talks
 from support.audiofiles import ROOT

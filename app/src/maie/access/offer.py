@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from maie.errors import InvalidRequest, NotAvailable, UnknownTemplate
 from maie.pipeline import table
-from maie.prompting.prompts import Template
+from maie.prompting.template import Template
 from maie.prompting.template_set import load_templates
 from maie.settings import Settings
 

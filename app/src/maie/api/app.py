@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from maie.access.keys import KeyRing
 from maie.api.http import problems
-from maie.api.http.auth_middleware import Boundary
+from maie.api.http.auth_middleware import AuthMiddleware
 from maie.api.metrics import ApiMetrics
 from maie.api.routes import catalogue, health, process, process_text, tasks
 from maie.api.service import Service
@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.state.service = service
     app.state.metrics = metrics
     problems.install(app)
-    # The boundary checks keys, before anything else is done; this only tells of them.
+    # The middleware checks keys before anything else is done; this only describes them.
     key = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", auto_error=False)
     for part in (process, process_text, tasks, catalogue):
         app.include_router(part.router, dependencies=[Security(key)])
@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> ASGIApp:
         return description
 
     app.add_route("/openapi.json", openapi, methods=["GET"], include_in_schema=False)
-    return Boundary(app, keyring, metrics)
+    return AuthMiddleware(app, keyring, metrics)
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:

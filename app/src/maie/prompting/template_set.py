@@ -12,7 +12,8 @@ from jsonschema.exceptions import SchemaError, ValidationError
 from referencing.exceptions import Unresolvable
 
 from maie.errors import ConfigurationError
-from maie.prompting.prompts import BUILT_IN, Template, TemplateInvalid, load_template, task_text
+from maie.prompting.prompts import task_text
+from maie.prompting.template import BUILT_IN, Template, TemplateInvalid, load_template
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _PART = {"part": 2, "parts": 3, "meeting_date": "2025-04-21"}

@@ -10,7 +10,7 @@ from maie.asr.base import MAX_PIECE_SECONDS, Recogniser, RecognitionRequest, Sam
 from maie.audio.decoded import Audio
 from maie.domain import SAMPLE_RATE, Segment, Span, TaskOptions, Transcript, Word
 from maie.errors import NotAvailable
-from maie.prompting.prompts import without_marks
+from maie.prompting.marks import without_marks
 from maie.stages import quality, vad
 from maie.stages.pieces import PieceResult, recognise_pieces
 from maie.stages.work import Report, Work, turns_of

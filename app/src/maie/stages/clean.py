@@ -8,14 +8,9 @@ from dataclasses import dataclass
 from maie.domain import CleanTranscript, Turn
 from maie.llm.base import Chat, LanguageModel
 from maie.logs import get_logger
-from maie.prompting.prompts import (
-    CLEAN_TRANSCRIPT,
-    Message,
-    Template,
-    label,
-    messages,
-    without_marks,
-)
+from maie.prompting.marks import without_marks
+from maie.prompting.prompts import Message, label, messages
+from maie.prompting.template import CLEAN_TRANSCRIPT, Template
 from maie.stages.parts import lines_of, split
 from maie.stages.work import Report, Work
 from maie.wording.faithful import are_kept, is_english
@@ -66,7 +61,7 @@ def clean(
     Args:
         turns: What was said, in order; they may end within sentences.
         model: What cleans.
-        template: Asks for the clean transcript (:data:`maie.prompting.prompts.CLEAN_TRANSCRIPT`).
+        template: Asks for the clean transcript (:data:`maie.prompting.template.CLEAN_TRANSCRIPT`).
         on_progress: Told the fraction done.
         language: What was said is in, as the recogniser tells it; None where only the words can.
 

@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 
 from maie.domain import Turn
 from maie.errors import LlmInputTooLong
-from maie.prompting.prompts import (
-    whole_sentences,
-    without_marks,
-)
+from maie.prompting.marks import without_marks
+from maie.prompting.prompts import whole_sentences
 
 _SENTENCES = re.compile(r"(?<=[.?!…])\s+")
 

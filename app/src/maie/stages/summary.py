@@ -14,12 +14,9 @@ from maie.domain import Summary, Turn
 from maie.errors import LlmAnswerInvalid, UnknownTemplate
 from maie.llm.base import Chat, LanguageModel
 from maie.logs import get_logger
-from maie.prompting.prompts import (
-    Message,
-    Template,
-    messages,
-    without_marks,
-)
+from maie.prompting.marks import without_marks
+from maie.prompting.prompts import Message, messages
+from maie.prompting.template import Template
 from maie.stages.merge import Merger
 from maie.stages.parts import lines_of, split
 from maie.stages.work import Report, Work

@@ -11,7 +11,7 @@ from maie.audio.decoded import Audio
 from maie.domain import EngineJob, Span, TaskResult, Transcript, Turn
 from maie.errors import NotAvailable
 from maie.llm.base import LanguageModel
-from maie.prompting.prompts import Template
+from maie.prompting.template import Template
 from maie.settings import Settings
 
 Report = Callable[[float], None]

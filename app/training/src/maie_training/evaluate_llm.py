@@ -20,14 +20,8 @@ from jsonschema import Draft202012Validator
 from maie import llm
 from maie.errors import MaieError
 from maie.llm.base import Chat, LanguageModel, Reply
-from maie.prompting.prompts import (
-    BUILT_IN,
-    CLEAN_TRANSCRIPT,
-    Message,
-    load_template,
-    messages,
-    transcript_lines,
-)
+from maie.prompting.prompts import Message, messages, transcript_lines
+from maie.prompting.template import BUILT_IN, CLEAN_TRANSCRIPT, load_template
 from maie.settings import Settings
 
 from maie_training.llm.views import Speakers, View, view_meeting

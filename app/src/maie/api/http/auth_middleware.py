@@ -124,7 +124,7 @@ class Exchange:
             self._drains.count -= 1
 
 
-class Boundary:
+class AuthMiddleware:
     """Wraps the API's application."""
 
     def __init__(self, app: ASGIApp, keyring: KeyRing, metrics: ApiMetrics) -> None:

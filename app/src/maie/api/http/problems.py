@@ -77,7 +77,7 @@ async def _on_validation_error(request: Request, error: RequestValidationError) 
 
 
 async def _on_unexpected(request: Request, _error: Exception) -> ProblemResponse:
-    """Anything else; its text is for the log alone, where the boundary writes it."""
+    """Anything else; its text is for the log alone, where the middleware writes it."""
     return problem(MaieError(), request.url.path)
 
 

@@ -13,7 +13,7 @@ from maie.api.service import Service, ServiceOf, problems
 from maie.backends import Backend
 from maie.errors import TemplateNotFound
 from maie.models.files import model_name
-from maie.prompting.prompts import Template
+from maie.prompting.template import Template
 from maie.settings import Settings
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])

@@ -8,13 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from maie.domain import Turn
-from maie.prompting.prompts import (
-    BUILT_IN,
-    Message,
-    Template,
-    load_template,
-    messages,
-)
+from maie.prompting.prompts import Message, messages
+from maie.prompting.template import BUILT_IN, Template, load_template
 
 from maie_training import vocabulary
 from maie_training.disfluency import wide_habits
