@@ -17,7 +17,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from maie.models.figures import figures
 from maie.plan import make_plan
-from maie.plan.phases import Models
+from maie.plan.phases import PlannedModels
 from maie.plan.plan import BOARD_MEMORY, Device
 from maie.settings import PROFILES, Settings
 from support.llm_server import LlmServer
@@ -40,7 +40,7 @@ def settings(**changed: Any) -> Settings:
 def script(folder: Path, **changed: Any) -> str:
     """Return the start script of a board's server, with a program that only writes things down."""
     values: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-    plan = make_plan(Models(ASR, LLM), settings(), Device(BOARD_MEMORY))
+    plan = make_plan(PlannedModels(ASR, LLM), settings(), Device(BOARD_MEMORY))
     (folder / "vllm").write_text(DUMP)
     (folder / "vllm").chmod(0o755)
     values |= {
@@ -73,7 +73,7 @@ def test_the_server_gets_what_the_plan_says(tmp_path: Path) -> None:
     arguments, _ = started(tmp_path)
     assert arguments[:2] == ["serve", "/models/qwen"]
     told = dict(pairwise(arguments))
-    planned = make_plan(Models(ASR, LLM), settings(), Device(BOARD_MEMORY)).server
+    planned = make_plan(PlannedModels(ASR, LLM), settings(), Device(BOARD_MEMORY)).server
     assert planned is not None
     expected = {
         "--max-model-len": str(planned.context_tokens),
@@ -90,7 +90,7 @@ def test_the_server_gets_what_the_plan_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("eager", [True, False])
 def test_it_does_without_cuda_graphs_only_where_the_plan_says_so(tmp_path: Path, eager: bool) -> None:
-    plan = make_plan(Models(ASR, LLM), settings(llm_enforce_eager=eager), Device(BOARD_MEMORY))
+    plan = make_plan(PlannedModels(ASR, LLM), settings(llm_enforce_eager=eager), Device(BOARD_MEMORY))
     arguments, _ = started(tmp_path, __maie_llm_server=vars(plan.server))
     assert ("--enforce-eager" in arguments) is eager
 

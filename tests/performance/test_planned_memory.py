@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from maie.models.figures import figures
 from maie.plan import make_plan
-from maie.plan.phases import Models
+from maie.plan.phases import PlannedModels
 from maie.plan.plan import Device
 from maie.settings import PROFILES, Settings
 from support.audiofiles import sample, write_wav
@@ -34,7 +34,7 @@ def planned(stack: Stack) -> dict[str, int]:
         **{"profile": "embedded", **PROFILES["embedded"], "asr_model": stack.env["MAIE_ASR_MODEL"], **WITH_LLM}
     )
     assert given.llm_model is not None
-    models = Models(figures(given.asr_model), figures(given.llm_model))
+    models = PlannedModels(figures(given.asr_model), figures(given.llm_model))
     phases = make_plan(models, given, Device(8 * 1024 * MIB)).chosen.phases
     return {name: sum(p.size for p in parts if p.name not in NOT_MEASURED) for name, parts in phases.items()}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from maie.prompting.prompts import label
-from maie.wording.faithful import are_kept, is_english
+from maie.wording.faithful import is_english, is_faithful
 from maie.wording.numerals import readings
 from maie_training.evaluate_llm import MATERIAL, held_out
 from support.stack import Figure
@@ -90,12 +90,12 @@ MAY_GO = [
 
 @pytest.mark.parametrize(("raw", "clean"), SAME + MAY_GO)
 def test_right_cleaning_is_no_loss(raw: str, clean: str) -> None:
-    assert are_kept(raw, clean, english=True)
+    assert is_faithful(raw, clean, english=True)
 
 
 @pytest.mark.parametrize(("raw", "clean"), SAME)
 def test_another_way_to_write_it_is_no_loss_the_other_way_round_either(raw: str, clean: str) -> None:
-    assert are_kept(clean, raw, english=True)
+    assert is_faithful(clean, raw, english=True)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_another_way_to_write_it_is_no_loss_the_other_way_round_either(raw: str,
     ],
 )
 def test_what_is_lost_or_invented_is_seen(raw: str, clean: str) -> None:
-    assert not are_kept(raw, clean, english=True)
+    assert not is_faithful(raw, clean, english=True)
 
 
 def test_of_another_language_only_repetitions_may_go() -> None:
@@ -156,14 +156,14 @@ def test_of_another_language_only_repetitions_may_go() -> None:
     assert not is_english(["Vi skal have mødet på mandag, og det er ikke for sent at sige det til dem."])
     assert is_english(["um, so we we asked Maya if she could come, and she said that it is too late"])
     assert is_english(["I mean, thanks everybody, goodbye.", "Okay."])
-    assert are_kept(
+    assert is_faithful(
         german, "Um 5 Uhr kommt er, also, der Chef, und das ist gut so.".replace("5", "fünf"), english=False
     )
-    assert not are_kept(german, german.replace("Um fünf", "Fünf"), english=False)
-    assert not are_kept(german, german.replace("kommt er", "kommt"), english=False)
-    assert are_kept("我们今天去北京", "我们今天,去北京。", english=False)
-    assert not are_kept("我们天天去北京", "我们天去北京", english=False)
-    assert not are_kept("मैं कल जाऊँगी", "मैं कल जाऊँगा", english=False)
+    assert not is_faithful(german, german.replace("Um fünf", "Fünf"), english=False)
+    assert not is_faithful(german, german.replace("kommt er", "kommt"), english=False)
+    assert is_faithful("我们今天去北京", "我们今天,去北京。", english=False)
+    assert not is_faithful("我们天天去北京", "我们天去北京", english=False)
+    assert not is_faithful("मैं कल जाऊँगी", "मैं कल जाऊँगा", english=False)
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_of_another_language_only_repetitions_may_go() -> None:
 def test_a_long_line_costs_no_time(make: Callable[[random.Random], str]) -> None:
     raw = make(random.Random(1))
     started = time.process_time()
-    assert are_kept(raw, raw, english=True) or not raw.strip("<")
-    are_kept(raw, raw[: len(raw) // 2], english=True)
+    assert is_faithful(raw, raw, english=True) or not raw.strip("<")
+    is_faithful(raw, raw[: len(raw) // 2], english=True)
     assert time.process_time() - started < MOST_SECONDS
 
 
@@ -193,7 +193,7 @@ def test_right_clean_transcripts_of_held_out_meetings_raise_no_alarm(material: s
     for view in held_out(5, material, 40 if os.environ.get("MAIE_TEST_FULL") else 8):
         for turn, line in zip(view.turns, view.clean, strict=True):
             lines += 1
-            if not are_kept(turn.text, line.removeprefix(label(turn)), english=True):
+            if not is_faithful(turn.text, line.removeprefix(label(turn)), english=True):
                 alarms.append(turn.text)
     figure(f"{material}: {len(alarms)} of {lines} right lines refused")
     assert lines > 100

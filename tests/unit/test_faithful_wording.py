@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from maie.wording.faithful import are_kept
+from maie.wording.faithful import is_faithful
 from support.stack import Figure
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "clean"
@@ -104,7 +104,7 @@ def other(word: str, rng: random.Random, members: list[str]) -> str:
 @pytest.mark.parametrize("half", HALVES)
 def test_right_cleanings_of_natural_speech_are_taken(half: str, figure: Figure) -> None:
     material = cases(half)
-    refused = [case.raw for case in material if not are_kept(case.raw, case.clean, english=True)]
+    refused = [case.raw for case in material if not is_faithful(case.raw, case.clean, english=True)]
     figure(f"{half}: {len(refused)} of {len(material)} right cleanings refused ({len(refused) / len(material):.1%})")
     assert len(refused) <= MOST_REFUSED * len(material), refused
 
@@ -117,7 +117,7 @@ def test_a_word_that_is_lost_or_replaced_is_seen(half: str, figure: Figure) -> N
     rng.shuffle(made)
     made = made[:MOST_CORRUPTIONS]
     counted = [corruption for corruption in made if not corruption.excuse]
-    missed = [(wrong.raw, wrong.line) for wrong in counted if are_kept(wrong.raw, wrong.line, english=True)]
+    missed = [(wrong.raw, wrong.line) for wrong in counted if is_faithful(wrong.raw, wrong.line, english=True)]
     figure(
         f"{half}: {len(counted) - len(missed)} of {len(counted)} wrong cleanings caught "
         f"({1 - len(missed) / len(counted):.2%}); {dict(sorted(Counter(wrong.kind for wrong in counted).items()))}; "
@@ -137,7 +137,7 @@ def test_a_stretch_that_is_lost_is_seen(half: str, figure: Figure) -> None:
                 start = rng.randrange(len(written) - length + 1)
                 left = " ".join(written[:start] + written[start + length :])
                 lines += 1
-                if are_kept(case.raw, left, english=True):
+                if is_faithful(case.raw, left, english=True):
                     missed.append((case.raw, left))
     figure(f"{half}: {lines - len(missed)} of {lines} lines without two to six words caught")
     assert lines >= 500

@@ -17,7 +17,7 @@ from maie.cli import main
 from maie.llm.local_server import is_local
 from maie.models.figures import figures
 from maie.plan import make_plan, needs
-from maie.plan.phases import Models
+from maie.plan.phases import PlannedModels
 from maie.plan.plan import BOARD_MEMORY, Device
 from maie.settings import PROFILES, Settings
 from support.audiofiles import BASE, LLM, MODEL
@@ -45,8 +45,8 @@ def settings(profile: str = "jetson", **changed: Any) -> Settings:
     return Settings(**{"profile": profile, **PROFILES[profile], **models, **changed})
 
 
-def models(given: Settings) -> Models:
-    return Models(figures(given.asr_model), figures(given.llm_model) if given.llm_model else None)
+def models(given: Settings) -> PlannedModels:
+    return PlannedModels(figures(given.asr_model), figures(given.llm_model) if given.llm_model else None)
 
 
 def json_plan(*arguments: str) -> dict[str, Any]:
@@ -119,17 +119,17 @@ def test_it_refuses_only_when_every_lever_was_tried() -> None:
     assert [move.setting for move in plan.moves] == [
         "llm_batched_tokens", "llm_context_tokens", "llm_enforce_eager", "llm_context_tokens",
     ]  # fmt: skip
-    assert all(move.made and move.gives > 0 for move in plan.moves)
+    assert all(move.applied and move.saves > 0 for move in plan.moves)
     assert plan.settings["llm_context_tokens"] == 2048
     told = maie_plan("--profile", "jetson", "--memory-mb", "5500").stdout
-    assert told.count(": gives ") == len(plan.moves)
+    assert told.count(": saves ") == len(plan.moves)
     assert "All levers were tried" in told.splitlines()[-1]
 
 
 def test_a_setting_that_was_given_is_told_and_not_moved() -> None:
     plan = json_plan("--set", "llm_context_tokens=32768")
     told = {move["setting"]: move for move in plan["moves"]}
-    assert (told["llm_context_tokens"]["made"], told["llm_context_tokens"]["before"]) == (False, 32768)
+    assert (told["llm_context_tokens"]["applied"], told["llm_context_tokens"]["before"]) == (False, 32768)
     assert "llm_context_tokens" not in plan["settings"]
 
 
@@ -236,7 +236,7 @@ def test_a_server_elsewhere_needs_nothing_here() -> None:
     assert not is_local(given)
     assert is_local(settings(llm_url="http://127.0.0.1:8001/v1"))
     assert is_local(settings())
-    plan = make_plan(Models(figures(given.asr_model), None), given, Device(BOARD_MEMORY))
+    plan = make_plan(PlannedModels(figures(given.asr_model), None), given, Device(BOARD_MEMORY))
     assert (plan.fits, plan.server, plan.tokens_per_second) == (True, None, None)
 
 

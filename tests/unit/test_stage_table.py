@@ -17,8 +17,7 @@ from maie.models.figures import figures
 from maie.pipeline import table
 from maie.pipeline.partial_results import without_the_rest
 from maie.pipeline.run import run
-from maie.plan.phases import Models as PlannedModels
-from maie.plan.phases import phases
+from maie.plan.phases import PlannedModels, phases
 from maie.settings import Settings
 from maie.stages import clean
 from maie.stages.work import Models, Report, Work

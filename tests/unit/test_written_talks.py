@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from jsonschema import Draft202012Validator
 from maie.prompting.template import BUILT_IN, load_template
-from maie.wording.faithful import are_kept
+from maie.wording.faithful import is_faithful
 from maie_training.written import WrittenTalk, read_talks
 from support.audiofiles import ROOT
 from support.stack import Figure
@@ -46,7 +46,7 @@ def test_facts_are_said() -> None:
 @pytest.mark.parametrize("talks", [JUDGING, TRAINING[::4]], ids=["judging", "training"])
 def test_clean_text_leaves_out_slips_only(talks: list[WrittenTalk], figure: Figure) -> None:
     turns = [turn for talk in talks for turn in talk.turns]
-    refused = sum(not are_kept(" ".join(turn.verbatim.split()), turn.clean, english=True) for turn in turns)
+    refused = sum(not is_faithful(" ".join(turn.verbatim.split()), turn.clean, english=True) for turn in turns)
     figure(f"{refused} of {len(turns)} right cleanings refused ({refused / len(turns):.1%})")
     assert refused / len(turns) <= MOST_REFUSED
     assert not any(re.search(r"[{}]| [,.?!]|\b(?:um|uh|er)\b", turn.clean) for turn in turns)

@@ -126,9 +126,9 @@ class FasterWhisper:
         encoding = self._whisper.hf_tokenizer.encode(f" {prompt.strip()}", add_special_tokens=False)
         if len(encoding.ids) <= MAX_PROMPT_TOKENS:
             return prompt
-        kept = prompt.strip()[: max(0, encoding.offsets[MAX_PROMPT_TOKENS][0] - 1)]
-        borders = [found.start() for found in BETWEEN_WORDS.finditer(kept, max(0, len(kept) - LONGEST_CUT_WORD))]
-        return kept[: borders[-1]] if borders else kept
+        cut = prompt.strip()[: max(0, encoding.offsets[MAX_PROMPT_TOKENS][0] - 1)]
+        borders = [found.start() for found in BETWEEN_WORDS.finditer(cut, max(0, len(cut) - LONGEST_CUT_WORD))]
+        return cut[: borders[-1]] if borders else cut
 
     def _prompt_tokens(self, prompt: str) -> list[int]:
         return list(self._whisper.hf_tokenizer.encode(f" {prompt.strip()}", add_special_tokens=False).ids)

@@ -14,7 +14,7 @@ from maie.errors import ConfigurationError
 from maie.llm.local_server import is_local
 from maie.models.figures import figures
 from maie.plan.needs import MIB
-from maie.plan.phases import Models
+from maie.plan.phases import PlannedModels
 from maie.plan.plan import BOARD_MEMORY, Device, Plan, make_plan
 from maie.plan.report import as_json, table
 from maie.platform import is_jetson, memory_bytes
@@ -69,7 +69,7 @@ def _plan(given: argparse.Namespace) -> Plan:
     def is_fixed(setting: str) -> bool:
         return setting in fixed or (given.no_unit and setting.startswith("llm_"))
 
-    return make_plan(Models(asr, llm), settings, _device(given, settings), is_fixed)
+    return make_plan(PlannedModels(asr, llm), settings, _device(given, settings), is_fixed)
 
 
 def _settings(given: argparse.Namespace) -> tuple[Settings, Set[str]]:

@@ -1,4 +1,4 @@
-"""What can be given up so that a configuration fits, the least harmful first, and how much memory each gives."""
+"""What can be given up so that a configuration fits, the least harmful first, and how much memory each saves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maie.plan import needs
-from maie.plan.phases import Models
+from maie.plan.phases import PlannedModels
 from maie.settings import Settings
 
 CONTEXT_STEP = 1024
@@ -28,12 +28,12 @@ class Lever:
 
     Attributes:
         values: Its lower values, the highest first.
-        price: What it costs, as part of a sentence.
+        cost: What it costs, as part of a sentence.
     """
 
     setting: str
     values: tuple[Any, ...]
-    price: str
+    cost: str
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,19 @@ class Move:
     Attributes:
         value: What the setting would be, or is from now on.
         before: What it was.
-        gives: Bytes that it gives where the most is lacking.
-        made: Whether it was moved; one whose setting was given on purpose is not.
+        saves: Bytes that it saves where the most is lacking.
+        applied: Whether it was moved; one whose setting was given on purpose is not.
     """
 
     setting: str
     value: Any
     before: Any
-    gives: int
-    price: str
-    made: bool
+    saves: int
+    cost: str
+    applied: bool
 
 
-def levers(models: Models, settings: Settings) -> Iterator[Lever]:
+def levers(models: PlannedModels, settings: Settings) -> Iterator[Lever]:
     """Yield the levers of a configuration."""
     if models.llm is not None:
         context = needs.llm_context(models.llm, settings)
@@ -75,7 +75,7 @@ def levers(models: Models, settings: Settings) -> Iterator[Lever]:
 
 
 def move(
-    models: Models, settings: Settings, fixed: Callable[[str], bool], lacks: Callable[[Settings], Lacks]
+    models: PlannedModels, settings: Settings, fixed: Callable[[str], bool], lacks: Callable[[Settings], Lacks]
 ) -> tuple[Settings, tuple[Move, ...]]:
     """Move one lever after the other, each no further than needed, until nothing is lacking.
 
@@ -86,7 +86,7 @@ def move(
         lacks: Returns what a configuration lacks.
 
     Returns:
-        The settings after the last move, and what became of each lever that gives anything.
+        The settings after the last move, and what became of each lever that saves anything.
     """
     moves: list[Move] = []
     for lever in levers(models, settings):
@@ -99,10 +99,10 @@ def move(
         value, after = min(tried, key=lambda pair: missing(pair[1]), default=(None, before))
         if missing(after) >= missing(before):
             continue
-        made = not fixed(lever.setting)
-        frees = max(size - after.get(place, 0) for place, size in before.items())
-        moves.append(Move(lever.setting, value, getattr(settings, lever.setting), frees, lever.price, made))
-        if made:
+        applied = not fixed(lever.setting)
+        saved = max(size - after.get(place, 0) for place, size in before.items())
+        moves.append(Move(lever.setting, value, getattr(settings, lever.setting), saved, lever.cost, applied))
+        if applied:
             settings = settings.model_copy(update={lever.setting: value})
     return settings, tuple(moves)
 

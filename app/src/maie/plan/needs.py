@@ -162,8 +162,8 @@ def asr_work(model: ModelFigures, settings: Settings) -> int:
     """
     number = FLOAT_BYTES.get(settings.asr_compute_type, 2)
     attention = model.heads * ENCODER_STATES**2
-    kept = 2 * model.layers * model.width * (ENCODER_STATES + settings.asr_beam_size * MAX_TEXT_TOKENS)
-    return settings.asr_batch_size * (attention + kept) * number
+    keys_and_values = 2 * model.layers * model.width * (ENCODER_STATES + settings.asr_beam_size * MAX_TEXT_TOKENS)
+    return settings.asr_batch_size * (attention + keys_and_values) * number
 
 
 def llm_context(model: ModelFigures, settings: Settings) -> int:

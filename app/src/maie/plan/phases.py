@@ -31,14 +31,14 @@ CUDA = (
 
 
 @dataclass(frozen=True)
-class Models:
+class PlannedModels:
     """The models of a configuration; None where none of the kind runs on the device."""
 
     asr: ModelFigures | None
     llm: ModelFigures | None
 
 
-def phases(models: Models, settings: Settings, residency: Residency | None) -> Phases:
+def phases(models: PlannedModels, settings: Settings, residency: Residency | None) -> Phases:
     """Return what is in memory in each phase.
 
     Args:
@@ -64,11 +64,11 @@ def phases(models: Models, settings: Settings, residency: Residency | None) -> P
             "llm": (*always, *engine, *inside, *_llm_inside_at_work(models.llm, settings), *_of_stages("llm")),
         }
     server = _server(models.llm, settings)
-    kept = server if residency == "resident" else ()
+    running = server if residency == "resident" else ()
     reader = (part("engine process for the LLM", needs.READER),)
     return {
-        "start": (*always, *kept, *engine, *loading),
-        "asr": (*always, *kept, *engine, *working),
+        "start": (*always, *running, *engine, *loading),
+        "asr": (*always, *running, *engine, *working),
         "llm": (*always, *server, *(engine if residency == "resident" else reader), *_of_stages("llm")),
     }
 

@@ -12,7 +12,7 @@ from maie.models.figures import ModelFigures
 from maie.plan import needs
 from maie.plan.levers import Lacks, Move, levers, missing, move
 from maie.plan.needs import MIB, Part, Pool
-from maie.plan.phases import Models, Phases, Residency, phases
+from maie.plan.phases import Phases, PlannedModels, Residency, phases
 from maie.settings import Settings
 
 BOARD_MEMORY = 7620 * MIB
@@ -121,7 +121,7 @@ class Plan:
     """
 
     profile: str
-    models: Models
+    models: PlannedModels
     device: Device
     options: tuple[Option, ...]
     chosen: Option
@@ -138,7 +138,7 @@ class Plan:
     @property
     def settings(self) -> Mapping[str, Any]:
         """The settings that were moved, with their values."""
-        return {move.setting: move.value for move in self.moves if move.made}
+        return {move.setting: move.value for move in self.moves if move.applied}
 
 
 def nothing(_: str) -> bool:
@@ -146,7 +146,9 @@ def nothing(_: str) -> bool:
     return False
 
 
-def make_plan(models: Models, settings: Settings, device: Device, fixed: Callable[[str], bool] = nothing) -> Plan:
+def make_plan(
+    models: PlannedModels, settings: Settings, device: Device, fixed: Callable[[str], bool] = nothing
+) -> Plan:
     """Return the plan of a configuration.
 
     Where it does not fit, levers are moved until it does: see :mod:`maie.plan.levers`.
@@ -177,7 +179,7 @@ def make_plan(models: Models, settings: Settings, device: Device, fixed: Callabl
 
 
 def _move(
-    models: Models, settings: Settings, device: Device, fixed: Callable[[str], bool]
+    models: PlannedModels, settings: Settings, device: Device, fixed: Callable[[str], bool]
 ) -> tuple[Settings, tuple[Move, ...]]:
     def lacks(given: Settings) -> Lacks:
         return min((option.lacks for option in _options(models, given, device)), key=missing)
@@ -185,7 +187,7 @@ def _move(
     return move(models, settings, fixed, lacks)
 
 
-def _options(models: Models, settings: Settings, device: Device) -> tuple[Option, ...]:
+def _options(models: PlannedModels, settings: Settings, device: Device) -> tuple[Option, ...]:
     possible: tuple[Residency | None, ...] = (None,)
     if models.llm is not None:
         possible = ("resident", "swap") if is_local(settings) else ("in_process",)
@@ -199,7 +201,7 @@ def _read_per_token(llm: ModelFigures, settings: Settings) -> int:
     return needs.weights(llm, "float16" if is_local(settings) else settings.llm_compute_type)
 
 
-def _server(models: Models, llm: ModelFigures, settings: Settings, device: Device) -> Server:
+def _server(models: PlannedModels, llm: ModelFigures, settings: Settings, device: Device) -> Server:
     parts = phases(models, settings, "swap")["llm"]
     own = sum(part.size for part in parts if part.pool == "gpu")
     share = own / (device.gpu or device.memory)
@@ -213,7 +215,7 @@ def _server(models: Models, llm: ModelFigures, settings: Settings, device: Devic
     )
 
 
-def _advice(models: Models, settings: Settings, device: Device, fixed: Callable[[str], bool]) -> str:
+def _advice(models: PlannedModels, settings: Settings, device: Device, fixed: Callable[[str], bool]) -> str:
     """Return which one setting, of those that were given, would make it fit with another value, all levers moved."""
     for lever in levers(models, settings):
         if not fixed(lever.setting):

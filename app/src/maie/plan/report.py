@@ -116,8 +116,8 @@ def _row(name: str, cells: list[str], least: str = "", basis: str = "") -> str:
 def _move(move: Move) -> str:
     value, before = (str(found).lower() if isinstance(found, bool) else found for found in (move.value, move.before))
     setting = f"MAIE_{move.setting.upper()}={value}"
-    how = f"{setting} instead of {before}" if move.made else f"{setting} (given: {before})"
-    return f"  {how}: {'gives' if move.made else 'would give'} {round(move.gives / MIB)} MiB; {move.price}"
+    how = f"{setting} instead of {before}" if move.applied else f"{setting} (given: {before})"
+    return f"  {how}: {'saves' if move.applied else 'would save'} {round(move.saves / MIB)} MiB; {move.cost}"
 
 
 def _line(option: Option, chosen: bool) -> str:

@@ -13,7 +13,7 @@ from maie.prompting.prompts import Message, label, messages
 from maie.prompting.template import CLEAN_TRANSCRIPT, Template
 from maie.stages.parts import lines_of, split
 from maie.stages.work import Report, Work
-from maie.wording.faithful import are_kept, is_english
+from maie.wording.faithful import is_english, is_faithful
 from maie.wording.words import edits, without_new_capitals, words_of
 
 GROWTH = 1.25
@@ -132,7 +132,7 @@ class _Cleaner:
         raw = without_marks(turn.text)
         if answer is not None:
             clean = without_marks(answer.removeprefix(label(turn)))
-            if are_kept(raw, clean, self._english):
+            if is_faithful(raw, clean, self._english):
                 return _Line(label(turn), raw, without_new_capitals(raw, clean), trusted=True)
         return _Line(label(turn), raw, raw, trusted=False)
 

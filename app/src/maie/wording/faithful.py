@@ -46,7 +46,7 @@ def is_english(lines: Iterable[str]) -> bool:
     return english >= len(words) * LEAST_ENGLISH or english + common >= len(words) * LEAST_ENGLISH_WITH_COMMON
 
 
-def are_kept(raw: str, clean: str, english: bool) -> bool:
+def is_faithful(raw: str, clean: str, english: bool) -> bool:
     """Whether the words of a line are kept in its clean form, but for those that may go.
 
     Args:

@@ -111,7 +111,7 @@ async def _receive(request: Request, task_id: str, service: Service, still_alive
     asked, turns = await run_in_threadpool(_parse, bytes(body))
     options = text_options(asked.features, asked.template_id, asked.llm_required, service.offer)
     words = _count(turns, service.settings)
-    await run_in_threadpool(_keep, service.files, task_id, turns)
+    await run_in_threadpool(_store, service.files, task_id, turns)
     return new_task(request, task_id, options, Upload("", len(body), None, words))
 
 
@@ -137,7 +137,7 @@ def _count(turns: list[Turn], settings: Settings) -> int:
     return words
 
 
-def _keep(files: Files, task_id: str, turns: list[Turn]) -> None:
+def _store(files: Files, task_id: str, turns: list[Turn]) -> None:
     try:
         files.write_turns(task_id, turns)
     except OSError as error:
