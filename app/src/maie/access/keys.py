@@ -16,7 +16,7 @@ _LINE = re.compile(r"(?P<id>[A-Za-z0-9._-]{1,64}):(?P<digest>[0-9a-f]{64})")
 
 
 class KeyRing:
-    """The keys that are accepted, by their id."""
+    """The accepted keys, by their id."""
 
     def __init__(self, digests: dict[str, bytes]) -> None:
         self._digests = digests
@@ -26,7 +26,7 @@ class KeyRing:
         """Read the file of keys: a line ``id:<SHA-256 of the key in hex>`` for each; ``#`` begins a comment.
 
         Raises:
-            PermissionError: It is not open to this user.
+            PermissionError: This user may not read it.
             ConfigurationError: It can't be read, a line is malformed, or there is no key in it. There is no default.
         """
         try:

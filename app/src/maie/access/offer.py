@@ -14,7 +14,7 @@ from maie.settings import Settings
 
 @dataclass(frozen=True)
 class Offer:
-    """The offer.
+    """What a deployment offers.
 
     Attributes:
         llm: Whether there is a language model.
@@ -41,7 +41,7 @@ class Offer:
 
 
 def require_offer(features: tuple[str, ...], template_id: str | None, offer: Offer) -> None:
-    """Check what is asked of the language model, so that no task fails for it later.
+    """Check that the language model can do what is asked, so that no task fails for it later.
 
     Raises:
         InvalidRequest: A summary without a template, or a template without a summary.

@@ -19,11 +19,11 @@ def is_loopback(host: str) -> bool:
 
 
 def tls_files(settings: Settings) -> tuple[Path, Path] | None:
-    """Return certificate and key where TLS is to be used, None where not.
+    """Return the certificate and the key, or None where the API serves plain HTTP.
 
     Raises:
-        PermissionError: One of them is not open to this user.
-        ConfigurationError: TLS is to be used and one of them is missing.
+        PermissionError: This user may not read one of them.
+        ConfigurationError: TLS is on and one of them is missing.
     """
     if is_loopback(settings.host) or not settings.tls:
         return None
@@ -40,10 +40,10 @@ def tls_files(settings: Settings) -> tuple[Path, Path] | None:
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return what serves TLS 1.3, and of 1.2 what encrypts and authenticates in one.
+    """Return a context for TLS 1.3, and for 1.2 with authenticated encryption (AEAD) only.
 
     Raises:
-        ConfigurationError: They are none.
+        ConfigurationError: The files hold no certificate or no key.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -90,7 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _sweep_regularly(service: Service) -> None:
-    """Look for abandoned tasks: the API does so too, since a dead worker can't."""
+    """Sweep abandoned tasks: the API does so as well, since a dead worker can't."""
     while True:
         try:
             await run_in_threadpool(service.queue.sweep)
@@ -102,9 +102,9 @@ async def _sweep_regularly(service: Service) -> None:
 
 
 async def _feed_watchdog(service: Service) -> None:
-    """Tell systemd that requests are served: the event loop turns and a thread has come back from asking Redis.
+    """Feed systemd's watchdog: the event loop runs, and a thread has come back from asking Redis.
 
-    What Redis said does not matter. Starting the API again would not bring Redis back.
+    What Redis answered does not matter: restarting the API would not bring Redis back.
     """
     while True:
         with suppress(redis.RedisError):

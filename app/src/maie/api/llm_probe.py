@@ -1,4 +1,4 @@
-"""Whether the language model's server answers: asked now and then, in a thread that nobody waits for long."""
+"""Whether the language model's server answers. It is asked now and then, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, base_ur
 from maie.settings import Settings
 
 FRESH_SECONDS = 5.0
-"""How long an answer counts."""
+"""How long an answer is believed."""
 
 PATIENCE_SECONDS = 2.0
 """A server that takes longer to list its models is down."""
 
 MAX_BYTES = 1024**2
-"""What the list may have."""
+"""Bytes that the list may have."""
 
 
 class LlmProbe:
-    """Asks one server for its models, which costs it next to nothing."""
+    """Asks one server for its list of models, which costs it next to nothing."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

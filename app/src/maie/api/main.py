@@ -20,7 +20,7 @@ from maie.tasks.files import Files
 from maie.tasks.redis_client import connect, wait_for_redis
 
 GRACEFUL_SECONDS = 20
-"""How long requests that are under way may take at a shutdown."""
+"""How long running requests may take at a shutdown."""
 
 HEADERS = [("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
 """Of every answer."""
@@ -61,7 +61,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigurationError(f"The API can't listen on {host}, port {port}: {error.strerror}.") from None
-    # An answer goes out at once, in each connection that is accepted: asyncio sees to it only in sockets of its own.
+    # Send answers at once (TCP_NODELAY); asyncio sets it only on sockets of its own.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -96,7 +96,7 @@ def main() -> int:
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     server = Server(config, listen(settings.host, settings.port), tls, settings.max_connections)
-    # uvicorn raises the signal that stopped it once more in the end; ignored, it leaves the exit status to us.
+    # In the end uvicorn raises the signal that stopped it once more; ignored, it leaves the exit status to us.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     server.run()
     return 0 if server.started else 1

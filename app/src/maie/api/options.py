@@ -26,7 +26,7 @@ FIELDS = frozenset(
 )
 
 MAX_INITIAL_PROMPT = 500
-"""Characters; of what is longer than about 220 tokens, a Whisper model would hear the end only."""
+"""Characters. Of a prompt longer than about 220 tokens a Whisper model reads the end only."""
 
 MAX_TRACK = 999
 """Tracks of a file are numbered from 1 to no more than this."""

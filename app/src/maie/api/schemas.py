@@ -56,7 +56,7 @@ class SegmentView(BaseModel):
 
 
 class ResultsView(BaseModel):
-    """What a task found; null is what was not asked for, or what ``warnings`` say is missing."""
+    """What a task found. Null: not asked for, or missing, which ``warnings`` say."""
 
     raw_transcript: str | None = Field(description="Null where the task was given text.")
     language: str | None

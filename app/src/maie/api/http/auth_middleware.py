@@ -19,21 +19,20 @@ from maie.errors import HeadTooLarge, MaieError, Unauthorized
 from maie.logs import get_logger
 
 PROTECTED = "/v1"
-"""What lies below needs a key."""
+"""Paths below it need a key."""
 
 HEAD_BYTES = 16 * 1024
-"""Path, query and headers of a request; h11 takes no more either, unless all of it comes at once."""
+"""Longest path, query and headers of a request. h11 has the same limit, but not where all of it arrives at once."""
 
 DRAIN_BYTES = 128 * 1024**2
 DRAIN_SECONDS = 120.0
 DRAIN_IDLE_SECONDS = 5.0
-"""How much of a body that nobody wants is read after the answer, for how long, and how long without a byte of it.
-
-Most clients read the answer only when they have sent everything.
+"""After an early answer this much of the body is still read, for this long, and for this long without a byte: most
+clients read the answer only when they have sent everything.
 """
 
 MOST_DRAINS = 200
-"""How many such bodies are read at a time; a connection beyond it is closed at once."""
+"""Most such bodies at a time; further connections are closed at once."""
 
 PIECE_BYTES = 64 * 1024
 """An answer goes out in pieces of this size, each when the client has taken the one before."""
@@ -51,7 +50,7 @@ class ClientGone(Exception):
 
 
 class Drains:
-    """How many bodies are read at present only to be thrown away."""
+    """Counts the bodies that are being read only to be thrown away."""
 
     def __init__(self) -> None:
         self.count = 0

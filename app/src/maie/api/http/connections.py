@@ -1,7 +1,7 @@
-"""HTTP on one connection: none is kept by a client that says nothing, takes nothing or asks far ahead of the answers.
+"""HTTP on one connection, with limits for clients that send nothing, read nothing, or pipeline requests far ahead.
 
-uvicorn waits without end for the head of a request and for a client that reads, and answers what is asked ahead
-whether anybody reads it or not; whoever reaches the port could take the memory of the process so, without any key.
+uvicorn waits for ever for the head of a request and for a client that reads, and answers pipelined requests whether
+anybody reads the answers or not. Whoever reaches the port could so use up the process' memory without any key.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Connection(H11Protocol):
     """Time for the head of a request, from the connection or from the next request's first byte on."""
 
     STUCK_SECONDS = 10.0
-    """How often it is seen whether the client takes what it is sent. Two looks without progress are the end."""
+    """How often it is checked whether the client reads what it is sent. The second check without progress ends it."""
 
     AHEAD_BYTES = 16 * 1024
-    """What a client may send of later requests before it has the answer."""
+    """Bytes of later requests that a client may send before it has the answer."""
 
     _head_timer: asyncio.TimerHandle | None = None
     _unsent = 0
@@ -47,7 +47,7 @@ class Connection(H11Protocol):
         """Begin to wait for the first head."""
         super().connection_made(transport)
         self._visitor.arrived(transport)
-        # Nothing more is sent before the client has taken all, and nothing is read before the last piece is used. (With
+        # Nothing more is sent before the client has read all, and nothing is read before the last piece is used. (With
         # TLS since Python 3.11 the transport below has another 64 KiB, which are not counted.)
         transport.set_write_buffer_limits(1, 0)
         if hasattr(transport, "set_read_buffer_limits"):  # TLS since Python 3.11; before, it reads nothing ahead
@@ -65,12 +65,12 @@ class Connection(H11Protocol):
         self._watch_head()
 
     def resume_writing(self) -> None:
-        """Go on: the client has taken what there was."""
+        """Resume: the client has read what there was."""
         super().resume_writing()
         self._unsent = 0
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's own words
-        """Answer what is not HTTP with a problem too, as far as no answer has begun, and close."""
+        """Answer what is not HTTP with a problem too, unless an answer has begun, and close."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True  # nothing else is to be sent
             self.cycle.message_event.set()
@@ -85,7 +85,7 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
+        """Stop all timers."""
         self._visitor.leave()
         self._stop_head_timer()
         self._progress_timer.cancel()
@@ -95,7 +95,7 @@ class Connection(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _watch_head(self) -> None:
-        """Let the timer run exactly as long as a head is awaited; between two requests uvicorn's own one runs."""
+        """Run the timer only while a head is awaited; between two requests uvicorn's own timer runs."""
         if self._is_answering():
             self._stop_head_timer()
         elif self._head_timer is None:
@@ -108,7 +108,7 @@ class Connection(H11Protocol):
             self._head_timer = None
 
     def _watch_progress(self) -> None:
-        """End a connection whose client has taken nothing since the last look, or that does not want to end."""
+        """End a connection whose client has read nothing since the last check, or that does not close."""
         unsent, over = self.transport.get_write_buffer_size(), self.conn.our_state in _OVER
         if unsent >= self._unsent > 0 or (over and self._was_over and not unsent):
             self.transport.abort()

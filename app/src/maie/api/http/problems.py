@@ -16,7 +16,7 @@ from maie.errors import InvalidRequest, MaieError, Unavailable
 from maie.logs import get_logger
 
 REDIS_RETRY_AFTER = 5
-"""Seconds after which a client may ask again when Redis is away."""
+"""Seconds after which a client may try again while Redis is away."""
 
 log = get_logger(__name__)
 
@@ -65,7 +65,7 @@ async def _on_redis_error(request: Request, error: redis.RedisError) -> ProblemR
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> ProblemResponse:
-    """Routing's own errors: an unknown path, a method that the path does not have."""
+    """Errors of routing: an unknown path, or a method that the path does not have."""
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
     return _response(status, status.name.lower(), status.phrase, status.description, request.url.path, headers)
@@ -77,7 +77,7 @@ async def _on_validation_error(request: Request, error: RequestValidationError) 
 
 
 async def _on_unexpected(request: Request, _error: Exception) -> ProblemResponse:
-    """Anything else; its text is for the log alone, where the middleware writes it."""
+    """Anything else. Its text is only for the log, where the middleware writes it."""
     return problem(MaieError(), request.url.path)
 
 
@@ -92,6 +92,6 @@ _HANDLERS: dict[type[Exception], Any] = {
 
 
 def install(app: FastAPI) -> None:
-    """Let ``app`` answer every error with a problem."""
+    """Make ``app`` answer every error with a problem."""
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)

@@ -1,4 +1,4 @@
-"""Reads a request's body piece by piece: counted while it arrives, and not for longer than is decent."""
+"""Reads a request's body piece by piece: counted while it arrives, and within a time limit."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from maie.settings import Settings
 from maie.tasks.files import Files
 
 LEAST_BYTES_PER_SECOND = 15_000
-"""Slower than this on average, ``upload_idle_seconds`` aside, is not an upload but a place in the queue that is being
-kept from others. A link of 128 kbit/s carries more."""
+"""Least average speed, in bytes per second, after the first ``upload_idle_seconds``. What is slower only blocks a place
+in the queue; a link of 128 kbit/s carries more."""
 
 RENEWAL_SECONDS = 5.0
 """How often the place of an upload is renewed until its task is queued."""
@@ -30,10 +30,10 @@ def declared_size(request: Request, accepted: int, envelope: int = 0) -> int:
     Args:
         request: The request.
         accepted: Bytes that are accepted.
-        envelope: Bytes that the body may have besides.
+        envelope: Bytes that may come on top.
 
     Raises:
-        UploadTooLarge: It is more than may come.
+        UploadTooLarge: It is more than that.
     """
     declared = int(request.headers.get("content-length", "0"))
     if declared > accepted + envelope:
@@ -84,10 +84,10 @@ async def receive_body(
 
 
 def require_room(files: Files, settings: Settings, size: int) -> None:
-    """Check that the disk has room for so many bytes.
+    """Check that the disk has room for this many bytes.
 
     Raises:
-        Unavailable: It has not.
+        Unavailable: It has no room.
     """
     if files.free_bytes() - size < settings.min_free_bytes:
         raise Unavailable("The disk has no room for uploads at present.", retry_after=DISK_RETRY_AFTER)

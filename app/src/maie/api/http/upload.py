@@ -1,7 +1,7 @@
 """Reads a multipart upload as it arrives: the file straight to disk, the fields into memory, everything bounded.
 
-The file's bytes are counted while they arrive, so that no declaration of the client is trusted, and the client's name
-for the file never becomes a path.
+The file's bytes are counted while they arrive, whatever the client declares, and the client's name for the file never
+becomes a path.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_PARTS = 32
 MAX_FIELD_BYTES = 2048
 MAX_FILENAME_LENGTH = 255
 ENVELOPE_BYTES = 256 * 1024
-"""What a body may hold besides the file: boundaries, headers of parts, fields."""
+"""Bytes that a body may have besides the file: boundaries, headers of parts, fields."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Form:
     """What an upload held.
 
     Attributes:
-        filename: The client's name of the file, fit to be shown; None as long as no file has come.
+        filename: The client's name for the file, safe to show; None until a file has come.
         size: Bytes of the file.
     """
 
@@ -87,7 +87,7 @@ class FormParser:
             raise InvalidRequest("The body is not well-formed multipart/form-data.") from None
 
     def close(self) -> None:
-        """Write the file to the disk for good, and close it."""
+        """Sync the file to the disk and close it."""
         if self._file is not None:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -153,7 +153,7 @@ class FormParser:
 
 
 def shown_name(raw: bytes) -> str:
-    """Return the client's name of a file as one that is safe to show: no folders, no control characters, not long."""
+    """Return the client's name for a file, made safe to show: without folders and control characters, and short."""
     text = raw.decode("utf-8", "replace").replace("\\", "/").rsplit("/", 1)[-1]
     return "".join(char for char in text if char.isprintable())[:MAX_FILENAME_LENGTH]
 

@@ -1,8 +1,8 @@
-"""Who is connected to the API, counted from the moment at which the kernel hands a connection over.
+"""Who is connected to the API, counted from the moment when the kernel hands over a connection.
 
-Whoever reaches the port can connect, and a connection takes memory long before a key has been seen. So there are only
-so many at a time: of those that have said nothing yet, which take next to none, and of all others. One too many costs
-one without a key: the oldest of the address that has most of them.
+Whoever reaches the port can connect, and a connection takes memory long before a key has been seen. So both are
+limited: connections that have sent nothing yet, which take next to no memory, and all others. Where there are too many,
+one without a key is ended: the oldest of the address that has most of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from maie.logs import get_logger
 
 ARRIVAL_SECONDS = 10.0
-"""Time for the first byte and TLS' handshake, from the connection on."""
+"""Time for the first byte and the TLS handshake, from the start of the connection."""
 
 MOST_SILENT = 2048
 """Connections at a time that have not sent a byte yet. Each takes a few kilobytes."""
@@ -27,15 +27,15 @@ BACKLOG = 2048
 """Connections that the kernel keeps until they are accepted."""
 
 ACCEPTED_TOGETHER = 64
-"""Connections that are accepted before those that are there already have their turn again."""
+"""Connections accepted in a row before the existing ones get their turn."""
 
 PAUSE_SECONDS = 1.0
-"""How long none is accepted when the system can't give one: it has no descriptor or no memory for it."""
+"""Pause after the system could accept none, for want of a descriptor or of memory."""
 
 WARNING_SECONDS = 60.0
-"""How often it is logged that there are too many."""
+"""Least time between two log lines on too many connections."""
 
-# Since Python 3.11 asyncio has a buffer of this size for each connection with TLS; before, it has none. Its own 256 KiB
+# Since Python 3.11 asyncio has a buffer for each TLS connection; before, it had none. Its default of 256 KiB
 # would be most of what a connection takes.
 sslproto.SSLProtocol.max_size = 64 * 1024  # type: ignore[attr-defined]
 
@@ -43,12 +43,12 @@ log = get_logger(__name__)
 
 
 class Visitor:
-    """One connection: a mere socket until its first byte, then TLS' handshake, then a protocol that serves it.
+    """One connection: first a bare socket, from its first byte on a TLS handshake, then a protocol that serves it.
 
     Attributes:
-        group: Whom it counts for: its address, of IPv6 the network that a customer gets.
+        group: What it is counted under: its address; for IPv6 the network that a customer gets.
         silent: Whether it has sent nothing yet.
-        known: Whether it has shown a key that is accepted.
+        known: Whether it has shown a valid key.
         gone: Whether it is over.
     """
 
@@ -73,12 +73,12 @@ class Visitor:
             transport.abort()
 
     def recognise(self) -> None:
-        """Note that it has shown a key that is accepted."""
+        """Note that it has shown a valid key."""
         if not self.known and not self.gone:
             self._visitors.recognise(self)
 
     def end(self) -> None:
-        """End it at once, whatever it is doing. An orderly end of TLS would be one that a stranger can put off."""
+        """End it at once, whatever it is doing: a stranger could delay an orderly end of TLS."""
         self.leave()
         if self._transport is not None:
             self._transport.abort()
@@ -123,7 +123,7 @@ class Visitor:
             self.leave()
 
     def _close_if_gone(self, _: asyncio.Task[None]) -> None:
-        """Close what no transport has taken: a task that is ended at once has not begun."""
+        """Close the socket where no transport has it: a task that is cancelled at once has never begun."""
         if self.gone:
             self._connection.close()
 
@@ -163,7 +163,7 @@ class Visitors:
     Args:
         listening: The socket at which they arrive.
         tls: What TLS needs; None for none.
-        most: How many there may be at a time that have said something.
+        most: How many there may be at a time that have sent something.
         serve: Makes the protocol that serves one; it must call ``arrived`` and ``leave``.
     """
 
@@ -195,10 +195,10 @@ class Visitors:
                 visitor.end()
 
     async def wait_closed(self) -> None:
-        """Return at once: nothing of it is left."""
+        """Return at once: nothing is left to wait for."""
 
     def hear(self, visitor: Visitor) -> None:
-        """Count a visitor as one that has said something; this can be the end of it."""
+        """Count a visitor as one that has sent something; it may be ended for it."""
         self._silent.remove(visitor)
         visitor.silent = False
         self._heard.add(visitor)
@@ -248,7 +248,7 @@ class Visitors:
 
 
 def group_of(host: str) -> bytes:
-    """Return whom an address counts for: itself, and of IPv6 its first 64 bits."""
+    """Return what an address is counted under: itself, or for IPv6 its first 64 bits."""
     address = ipaddress.ip_address(host.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         return address.packed[:8] if address.ipv4_mapped is None else address.ipv4_mapped.packed

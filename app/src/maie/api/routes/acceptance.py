@@ -1,4 +1,4 @@
-"""How a task is accepted, whatever it works on: a place in the queue first, then what is sent, then the task."""
+"""How any task is accepted: first a place in the queue, then the body, then the task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Receive = Callable[[Request, str, Service, StillAlive], Awaitable[Task]]
 """Reads a request's body into the files of the task of this id, and returns the task."""
 
 _reservers = ThreadPoolExecutor(4, "reserve")
-"""Threads of their own, so that a refusal never waits behind uploads that are being written or looked at."""
+"""Threads of their own, so that a refusal never waits for uploads that are being written or probed."""
 
 log = get_logger(__name__)
 
@@ -34,7 +34,7 @@ async def accept(request: Request, response: Response, service: Service, receive
     """Take a place in the queue before a byte of the body is read, receive the task, and queue it.
 
     Raises:
-        MaieError: There is no place, or what is sent can't be used; nothing of it is left.
+        MaieError: There is no place, or the body can't be used; nothing of it is left.
     """
     task_id = str(uuid4())
 
@@ -47,7 +47,7 @@ async def accept(request: Request, response: Response, service: Service, receive
     except BaseException:
         await run_in_threadpool(_give_up, task_id, service)
         raise
-    # If this fails the task may have been recorded nevertheless, so what was sent stays; the sweep decides.
+    # If this fails, the task may be recorded nevertheless: the upload stays, and the sweep decides.
     await run_in_threadpool(service.queue.accept, task)
     sent = task.upload
     log.info(
@@ -71,7 +71,7 @@ def new_task(request: Request, task_id: str, options: TaskOptions, upload: Uploa
 
 
 def _give_up(task_id: str, service: Service) -> None:
-    """Leave nothing of an upload that failed; where Redis is away, its place is given back by the clock."""
+    """Leave nothing of a failed upload. Where Redis is away, its place expires by itself."""
     service.files.remove_upload(task_id)
     with suppress(redis.RedisError):
         service.store.release_reservation(task_id)

@@ -17,7 +17,7 @@ router = APIRouter(tags=["operation"])
 @router.head("/health")
 @router.get("/health")
 async def health() -> Health:
-    """The process answers. Says nothing of Redis or the worker, so that their trouble does not restart the API."""
+    """The process answers. It says nothing of Redis or the worker, whose trouble must not restart the API."""
     return Health(status="ok")
 
 
@@ -33,7 +33,7 @@ def ready(response: Response, service: ServiceOf) -> Readiness:
 
 
 def parts_of(service: Service) -> dict[str, str]:
-    """State of each part. A worker of another release does not count: it would answer for code that is not live."""
+    """Return the state of each part. A worker of another release does not count: it does not run this code."""
     try:
         leases = [lease for lease in service.store.leases() if lease.release == service.settings.release]
         redis_up = True
@@ -50,9 +50,10 @@ def parts_of(service: Service) -> dict[str, str]:
 
 
 def _llm_state(service: Service, worker_lives: bool, engine_ready: bool) -> str:
-    """A model in the engine process is loaded before that is ready; a server is asked.
+    """Return the state of the language model.
 
-    A server that takes turns with the engine is down whenever nobody needs it: the worker starts it for a task.
+    In the engine process it is loaded before that is ready; a server is asked. A server that takes turns with the engine
+    is down while nobody needs it: the worker starts it for a task.
     """
     settings = service.settings
     if settings.llm_backend == "none":

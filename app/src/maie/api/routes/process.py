@@ -68,7 +68,7 @@ _BODY: dict[str, Any] = {
 }
 
 _probers = ThreadPoolExecutor(2, "probe")
-"""Each probe is a process of its own that decodes audio: more than two would take the machine from the engine."""
+"""Each probe is a process that decodes audio: more than two would slow the engine down."""
 
 router = APIRouter(tags=["tasks"])
 
@@ -82,8 +82,8 @@ router = APIRouter(tags=["tasks"])
 async def process(request: Request, response: Response, service: ServiceOf) -> Accepted:
     """Upload audio and have it transcribed.
 
-    The place in the queue is taken before a byte of the body is read. A 503 that says Redis is away may come after the
-    task was recorded: sending the same again can then make a second task.
+    The place in the queue is taken before a byte of the body is read. A 503 because Redis is away may come after the
+    task was recorded: sending the same again can make a second task.
     """
     return await accept(request, response, service, _receive)
 
@@ -99,7 +99,7 @@ async def _receive(request: Request, task_id: str, service: Service, still_alive
 
 
 async def _probe(task_id: str, service: Service, still_alive: StillAlive, track: int | None = None) -> float | None:
-    """Look at the audio when it is its turn; the place in the queue is kept until then."""
+    """Probe the audio when it is its turn; until then its place in the queue is renewed."""
     path = service.files.audio(task_id)
     probing = asyncio.get_running_loop().run_in_executor(_probers, probe, path, service.settings, track)
     try:

@@ -1,4 +1,4 @@
-"""``POST /v1/process_text``: take text that is there already, for the language model alone."""
+"""``POST /v1/process_text``: take text, for the language model alone."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class TextRequest(BaseModel):
 
 
 def _schema() -> dict[str, Any]:
-    """Return the request's schema with the turn's in it: in OpenAPI a body's schema has no definitions of its own."""
+    """Return the request's schema with the turn's inlined: in OpenAPI a body's schema has no definitions of its own."""
     schema = TextRequest.model_json_schema()
     turn = schema.pop("$defs")[TextTurn.__name__]
     schema["properties"]["turns"]["anyOf"][0]["items"] = turn
@@ -116,7 +116,7 @@ async def _receive(request: Request, task_id: str, service: Service, still_alive
 
 
 def _parse(body: bytes) -> tuple[TextRequest, list[Turn]]:
-    """Read a request. Of a list only the first mistake is told: to keep one takes hundreds of times its bytes."""
+    """Read a request. Of a list only the first mistake is reported: each takes hundreds of times its bytes."""
     try:
         asked = TextRequest.model_validate_json(body)
     except ValidationError as error:
@@ -130,7 +130,7 @@ def _parse(body: bytes) -> tuple[TextRequest, list[Turn]]:
 
 
 def _count(turns: list[Turn], settings: Settings) -> int:
-    """Return how many words a text has; a task's time limit follows from it."""
+    """Return how many words a text has, which sets the task's time limit."""
     words, most = sum(len(turn.text.split()) for turn in turns), most_words(settings)
     if words > most:
         raise UploadTooLarge(f"The text has {words} words, and this deployment accepts {most}.")

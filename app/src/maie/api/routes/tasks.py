@@ -15,10 +15,10 @@ from maie.errors import Conflict, TaskNotFound
 from maie.tasks.model import Outcome, Task
 
 CANCEL_SECONDS = 5.0
-"""How long a cancelled task's worker has to let go of it before its files are deleted anyway."""
+"""How long the worker of a cancelled task may take to drop it; then the files are deleted anyway."""
 
 MAX_OFFSET = 1_000_000
-"""More tasks than any deployment keeps, and a number that Redis can add to."""
+"""More than any deployment has tasks, and small enough for Redis to add to."""
 
 router = APIRouter(prefix="/v1", tags=["tasks"])
 
