@@ -28,14 +28,14 @@ from maie.stages.work import Models
 log = get_logger(__name__)
 
 OOM_SCORE = "500"
-"""Makes the kernel take this process, which is replaced, before the worker and Redis."""
+"""Has the kernel kill this process, which can be replaced, before the worker and Redis."""
 
 BEATS, LEAST_BEAT_SECONDS = 4, 1.0
-"""How often a process that runs says so, in the time after which a silent one counts as hung; and seconds between."""
+"""Signs of life within ``engine_stall_seconds``, and the least seconds between two."""
 
 
 def main(pipe: Connection, settings: Settings, speech: bool) -> None:
-    """Run the engine process: the supervisor starts it with ``multiprocessing`` (spawn).
+    """Run the engine process; its parent starts it with ``multiprocessing`` (spawn).
 
     Signals that end a service are left to the worker, which decides what becomes of the running job.
     """
@@ -65,9 +65,9 @@ def main(pipe: Connection, settings: Settings, speech: bool) -> None:
 
 
 class _Teller:
-    """The child's end of the pipe, for the thread that works and the one that says again and again that it does.
+    """The child's end of the pipe, shared by the thread that works and the one that gives signs of life.
 
-    That one is there from the beginning: for a new one there may be no memory when a job begins.
+    The latter is started at once: when a job begins there may be no memory for a new thread.
     """
 
     def __init__(self, pipe: Connection, beat_seconds: float) -> None:
@@ -84,7 +84,7 @@ class _Teller:
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
-        """Have it told that the process runs, as long as there is a job."""
+        """Give signs of life meanwhile."""
         with self._lock:
             self._is_working = True
         try:
@@ -109,7 +109,7 @@ def _work(job: EngineJob, models: Models, settings: Settings, teller: _Teller) -
 
 
 def _failure(error: Exception) -> Failed:
-    """Classify an error: what MAIE raised on purpose leaves the process sound, anything else ends it."""
+    """Classify an error: after one that MAIE raised on purpose the process is sound; any other ends it."""
     if isinstance(error, MaieError):
         return Failed(error, fatal=False)
     log.error("engine process ends after an error", exc_info=error)

@@ -1,4 +1,4 @@
-"""What goes over the pipe between the supervisor and the engine process.
+"""What goes over the pipe between the worker and the engine process.
 
 To the child: an :class:`~maie.domain.EngineJob`, or None for "end". From the child: :class:`Ready` once, then for each
 job any number of :class:`~maie.domain.Progress`, :class:`Interim` and :class:`Alive`, and one
@@ -41,14 +41,14 @@ class Failed:
 
 @dataclass(frozen=True)
 class Interim:
-    """What a job has come to already; more is to follow, if the process lives so long."""
+    """The result so far; more follows if the process lives that long."""
 
     result: TaskResult
 
 
 @dataclass(frozen=True)
 class Alive:
-    """The process runs, whatever its job does; sent again and again during a job."""
+    """A sign of life: the process runs, whatever its job is doing."""
 
 
 FromChild = Ready | Progress | Interim | Alive | TaskResult | Failed

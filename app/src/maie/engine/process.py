@@ -1,4 +1,4 @@
-"""The owner of the engine process: starts it, gives it jobs, ends it, and says why it ended."""
+"""The parent's side of the engine process: starts it, gives it jobs, ends it, and says why it ended."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from maie.settings import Settings
 log = get_logger(__name__)
 
 Tick = Callable[[Progress | None], None]
-"""Called with each progress, and with None at least every half second; what it raises ends the job."""
+"""Called with each progress, and with None at least every half second. What it raises ends the job."""
 
 OnInterim = Callable[[TaskResult], None]
-"""Called with the result so far, which is left when the process ends in the middle of its job."""
+"""Called with the result so far, which remains if the process ends in the middle of its job."""
 
 TICK_SECONDS = 0.4
 STOP_SECONDS = 2.0
-"""Time that an idle engine process has to end by itself."""
+"""Time for an idle engine process to end by itself."""
 
 
 class Engine:
-    """One engine process at a time, started when there is none, and used as long as it is sound.
+    """One engine process at a time: started when there is none, and used as long as it is sound.
 
     Not for use by several threads at once.
 
@@ -42,7 +42,7 @@ class Engine:
 
     Attributes:
         asleep: The process has ended because nobody needed it; the next job starts it.
-        serving: The language model's server has the memory in its place (:mod:`maie.engine.swap`).
+        serving: The language model's server has its memory now (:mod:`maie.engine.swap`).
     """
 
     def __init__(self, settings: Settings, speech: bool = True) -> None:
@@ -78,8 +78,8 @@ class Engine:
         """Start the process and wait until its models are loaded; does nothing when they are.
 
         Args:
-            tick: Called while it is waited for.
-            small: Have it recognise half as much at a time.
+            tick: Called while waiting.
+            small: Whether it recognises half as much at a time.
 
         Raises:
             ConfigurationError: The models can't be loaded as they are configured.
@@ -109,10 +109,10 @@ class Engine:
         log.info("engine process is ready", pid=self.pid, seconds=message.load_seconds)
 
     def run(self, job: EngineJob, tick: Tick, on_interim: OnInterim | None = None) -> TaskResult:
-        """Run one job, starting the process first where there is none; for want of memory once more with less.
+        """Run one job, starting the process where there is none. If memory runs out, try once more with half the batch.
 
         Raises:
-            MaieError: What a stage raised; the process is kept.
+            MaieError: What a stage raised; the process goes on.
             EngineFailed, EngineOutOfMemory: The process ended, or hung and was ended; the next call starts another.
             BaseException: Whatever ``tick`` raised; the process is ended before.
         """
@@ -146,7 +146,7 @@ class Engine:
                 self._guarded(tick, message)
 
     def tend(self) -> None:
-        """End a process that is due; to be called between two jobs. One that only was without work stays ended."""
+        """End a process that is due, between two jobs. One that was only idle is not started again."""
         if not self.ready:
             return
         due = self._upkeep.due()
@@ -169,7 +169,7 @@ class Engine:
     def _receive(
         self, tick: Tick, is_late: Callable[[], bool], complaint: str, often: float = TICK_SECONDS
     ) -> FromChild:
-        """Wait for one message, ticking; raises what the message, the tick, the process' end or its delay means."""
+        """Wait for one message, ticking. Raises what a failure, the tick, the process' end or a delay amounts to."""
         if self._pipe is None:
             raise EngineFailed
         while not self._pipe.poll(min(often, TICK_SECONDS)):
@@ -197,7 +197,7 @@ class Engine:
             raise
 
     def _death(self) -> MaieError:
-        """Clear up after a process that ended by itself, and return why it did."""
+        """Clean up after a process that ended by itself, and return why it did."""
         process = self._process
         if process is not None:
             process.join(STOP_SECONDS)
@@ -226,7 +226,7 @@ def smaller(settings: Settings) -> Settings:
 
 
 def _child(pipe: Connection, settings: Settings, speech: bool) -> None:
-    """Enter the engine process; what it imports is heavy, and stays out of the supervising process."""
+    """Enter the engine process; its heavy imports stay out of the parent."""
     from maie.engine.child import main
 
     main(pipe, settings, speech)
@@ -237,7 +237,7 @@ def _ignore(_: Progress | None) -> None:
 
 
 def _kernel_oom_kills() -> int:
-    """Return how many processes the kernel has ended for lack of memory since it started; 0 where it does not say."""
+    """Return how many processes the kernel has killed for lack of memory since boot; 0 where it does not say."""
     try:
         lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
     except OSError:

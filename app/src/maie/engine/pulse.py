@@ -1,4 +1,4 @@
-"""Whether an engine process gets on with its job, or hangs."""
+"""Whether an engine process makes progress or hangs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from maie.engine.messages import Alive, FromChild
 from maie.settings import Settings
 
 IDLE_SHARE = 0.01
-"""Share of a processor below which a process does no work; one that only waits has less."""
+"""Share of a processor's time below which a process counts as waiting."""
 
 Worker = Literal["cpu", "cuda", "server"]
 
@@ -23,9 +23,9 @@ class Pulse:
 
     What counts as a sign of life depends on who does the work of the stage:
 
-    * a GPU: progress only, for a process that waits for one may well use a processor;
-    * processors: the time that the process has of them too, for a large model may take minutes between two messages;
-    * a server: that the process runs, for how long the server may be silent has limits of its own.
+    * a GPU: progress only, since a process may keep a processor busy while it waits for one;
+    * processors: processor time too, since a large model may take minutes between two messages;
+    * a server: that the process runs, since requests have time limits of their own.
     """
 
     def __init__(self, settings: Settings, pid: int | None) -> None:
@@ -68,7 +68,7 @@ def worker_of(stage: Stage, settings: Settings) -> Worker:
 
 
 def cpu_seconds(pid: int | None) -> float:
-    """Return the processor time that a process and its threads have had; 0 where it is gone."""
+    """Return the processor time that a process and its threads have used; 0 where it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:

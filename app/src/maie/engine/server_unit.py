@@ -1,12 +1,12 @@
-"""The language model's server as a unit of systemd that the worker may have started and stopped, and no other one.
+"""The language model's server as a systemd unit, the only one that the worker may have started and stopped.
 
-The worker has no right to speak to systemd. It makes one of two files in ``run_dir``; path units of root's wait for
-them (``maie-llm.path``, ``maie-llm-stop.path``).
+The worker may not talk to systemd. It makes one of two files in ``run_dir``, for which root's path units
+wait (``maie-llm.path``, ``maie-llm-stop.path``).
 
 The file ``gpu.lock`` is the device's lease on the GPU: the engine process and the server's first process each hold a
-lock on it as long as they live. The server's other processes have none, for they are spawned without its descriptors,
-and live on for a while when the first has crashed, with all that they have of the GPU. So whoever wants the lease looks
-at the processes of the server's unit too, as the kernel keeps them in the unit's control group.
+lock on it as long as they live. The server's other processes are spawned without its descriptors, so they hold none;
+when the first crashes they live on for a while, with their memory on the GPU. So whoever wants the lease also looks at
+the processes in the control group of the server's unit.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs
 
 POLL_SECONDS = 0.4
 STOP_SECONDS = 60.0
-"""Time that the server has to end; systemd kills it after 30."""
+"""Time for the server to end; systemd kills it after 30."""
 
 NOTICE_SECONDS = 5.0
-"""Time in which root's path unit takes up a wish; one that doesn't was stopped with the service, server and all."""
+"""Time in which root's path unit reacts to a file; if it doesn't, it was stopped together with the server."""
 
 PROBE_SECONDS = 60.0
-"""Time in which a server that is up gives one token, though it may have a cancelled prompt to read to its end."""
+"""Time in which a running server gives one token, even if it must first finish reading a cancelled prompt."""
 
 log = get_logger(__name__)
 
 
 def take_lease(run_dir: Path) -> int:
-    """Wait until nobody else holds the GPU and hold it, as long as this process lives; return the file's descriptor."""
+    """Wait until nobody holds the GPU, then hold it as long as this process lives; return the file's descriptor."""
     descriptor = os.open(run_dir / LEASE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     while True:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if not server_lives():
             return descriptor
-        # Given back meanwhile: the unit's next server may be among those processes, and wait for it.
+        # Released meanwhile, since one of those processes may be the unit's next server, waiting for it.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         time.sleep(POLL_SECONDS)
 
@@ -60,9 +60,9 @@ def server_lives() -> bool:
 
 
 def _groups() -> Iterator[Path]:
-    """Yield where the control group of the server's unit may be: below any that this process is in.
+    """Yield where the control group of the server's unit may be: in any group above this process.
 
-    A unit of the system is beside it, and a command of somebody who has logged in is elsewhere.
+    That runs in a unit beside the server's, or in somebody's login session.
     """
     for line in _text(Path("/proc/self/cgroup")).splitlines():
         _, controllers, own = line.split(":", 2)
@@ -94,7 +94,7 @@ def is_free(run_dir: Path) -> bool:
 
 
 class ServerUnit:
-    """Has the server run while it is needed."""
+    """Starts and stops the server."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -103,12 +103,12 @@ class ServerUnit:
         self._probe = settings.model_copy(update={"llm_timeout_seconds": seconds})
 
     def start(self, tick: Callable[[], None]) -> None:
-        """Have the server run, and wait for its first token; one that runs and does not answer is started anew.
+        """Start the server and wait for its first token; one that runs but does not answer is restarted.
 
-        A server whose starts fail is not waited for. Whether it answers in the end is for who asks it to find out.
+        A server whose starts fail is not waited for: who asks it then finds out whether it answers after all.
 
         Args:
-            tick: Called while it is waited for; what it raises ends the waiting.
+            tick: Called while waiting; what it raises ends the wait.
         """
         if self._answers(tick):
             return
@@ -125,9 +125,9 @@ class ServerUnit:
         self._wait(answers_or_fails, self._settings.llm_start_seconds, tick, "start")
 
     def stop(self, tick: Callable[[], None]) -> None:
-        """Have the server stopped, and wait until all its processes have ended; ``tick`` as for :meth:`start`.
+        """Stop the server and wait until all its processes have ended; ``tick`` as for :meth:`start`.
 
-        One that was wanted may be about to start, and takes the lease only then.
+        A free lease is not enough: a server that was asked for may be about to start, and takes it only then.
         """
         wanted, unwanted = self._folder / WANTED, self._folder / UNWANTED
         if not wanted.exists() and is_free(self._folder):
@@ -143,7 +143,7 @@ class ServerUnit:
         unwanted.unlink(missing_ok=True)
 
     def _answers(self, tick: Callable[[], None]) -> bool:
-        """Ask for one token; in a thread, because whoever waits has to show life more often than an answer may take."""
+        """Ask for one token, in a thread: an answer may take longer than the caller may go without a sign of life."""
         pool = ThreadPoolExecutor(1)
         try:
             asked = pool.submit(one_token, self._probe)

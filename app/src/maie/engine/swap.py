@@ -1,4 +1,4 @@
-"""Speech engine and language model's server in turns, where the memory holds only one of them at a time."""
+"""The engine process and the language model's server in turns, where memory holds only one of them at a time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ log = get_logger(__name__)
 
 
 class SwappingEngine(Engine):
-    """An engine whose process ends before the server starts; the stages of the language model run in a small one.
+    """An engine whose process ends before the server starts; a small process then runs the language model's stages.
 
-    The server then stays for the jobs that follow, until :meth:`start` brings the engine's process back.
+    The server stays for the jobs that follow, until :meth:`start` brings the engine process back.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -24,14 +24,14 @@ class SwappingEngine(Engine):
         self._reader = Engine(settings, speech=False)
 
     def start(self, tick: Tick | None = None, small: bool = False) -> None:
-        """Start the process; the server is stopped before, be it one that an earlier worker has left."""
+        """Start the process. The server is stopped first, even one that an earlier worker has left behind."""
         if not self.ready:
             self._server.stop(lambda: tick(None) if tick else None)
             self.serving = False
         super().start(tick, small)
 
     def run(self, job: EngineJob, tick: Tick, on_interim: OnInterim | None = None) -> TaskResult:
-        """Run a job for one of the two: recognition, or the language model's stages of text or of what has ``begun``.
+        """Run a job for one of the two: recognition; or the language model's stages, of text or of what has ``begun``.
 
         Raises:
             MaieError: As :meth:`Engine.run`.
@@ -42,7 +42,7 @@ class SwappingEngine(Engine):
         if not self.serving:
             log.info("the language model's server takes the place of the speech engine")
             super().stop()
-            self.asleep = self.serving = True  # not missing: its turn comes again
+            self.asleep = self.serving = True  # neither is missing: the engine's turn comes again
         tick(Progress(asked[0], 0.0))
         self._server.start(lambda: tick(None))
         try:
@@ -51,7 +51,7 @@ class SwappingEngine(Engine):
             self._reader.stop()
 
     def stop(self) -> None:
-        """End the process, and the server that has its place."""
+        """End the process, or the server that took its place."""
         super().stop()
         if self.serving:
             self._server.stop(lambda: None)
@@ -59,5 +59,5 @@ class SwappingEngine(Engine):
 
 
 def engine_for(settings: Settings) -> Engine:
-    """Return the engine that suits where the language model lives."""
+    """Return the engine for the setting ``llm_residency``."""
     return SwappingEngine(settings) if settings.llm_residency == "swap" else Engine(settings)

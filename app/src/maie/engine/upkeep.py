@@ -1,4 +1,4 @@
-"""When a sound engine process ends all the same: it was long without work, has done much, or has grown."""
+"""When a sound engine process is to end nevertheless: after long idleness, many tasks, or growth."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Upkeep:
         self._first = 0
 
     def worked(self) -> None:
-        """Note that a job has ended; the process' memory after the first one is what later growth is measured from."""
+        """Note that a job has ended. Growth is measured from the memory after the first one."""
         self._worked = time.monotonic()
         self._tasks += 1
         if self._tasks == 1:
             self._first = resident(self._pid)
 
     def due(self) -> Due | None:
-        """Return why the process is to end now; None where it is to stay."""
+        """Return why the process is to end now; None if it is to stay."""
         idle, tasks, growth = (
             self._settings.engine_idle_seconds,
             self._settings.engine_recycle_tasks,

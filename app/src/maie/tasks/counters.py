@@ -1,4 +1,4 @@
-"""What workers count: sums in Redis, added to as each task ends, so that they are exact and outlive a process."""
+"""What workers count: sums in Redis that each task's end adds to, so that they are exact and outlive a process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ RTF_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds of the real-time factor's histogram (processing seconds / audio seconds)."""
 
 REQUEUES = "requeues"
-"""Counter of the attempts that were made again because their worker or engine had gone."""
+"""Counter of the attempts that were repeated because their worker or engine was gone."""
 
 PARKINGS = "parkings"
-"""Counter of the tasks that let others go first, to wait for the language model together."""
+"""Counter of the tasks that were parked, to share one start of the language model."""
 
 
 def increments(outcome: Outcome) -> Iterator[tuple[str, float]]:

@@ -1,6 +1,6 @@
 """The folders of uploads and results: ``uploads/<task id>/audio`` or ``text``, ``results/<task id>.<attempt>.json``.
 
-Beside the audio, ``recognised.json`` is its transcript as long as the language model's part of the task is not done.
+Beside the audio, ``recognised.json`` holds its transcript until the language model's part of the task is done.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from maie.domain import TaskKind, TaskResult, Turn, to_dict
 from maie.exhaustion import telling_a_full_disk
 
 STRAY_RESULT_SECONDS = 3600.0
-"""Age at which a result that belongs to no ended task is one that nobody will claim."""
+"""Age from which a result that belongs to no ended task is an orphan."""
 
 
 class Files:
@@ -44,15 +44,15 @@ class Files:
         return shutil.disk_usage(self.uploads).free
 
     def audio(self, task_id: str) -> Path:
-        """Where a task's uploaded audio lies."""
+        """Path of a task's uploaded audio."""
         return self.source(task_id, "audio")
 
     def source(self, task_id: str, kind: TaskKind) -> Path:
-        """Where what a task works on lies."""
+        """Path of what a task works on."""
         return self.uploads / task_id / kind
 
     def write_turns(self, task_id: str, turns: Sequence[Turn]) -> None:
-        """Keep a task's text, so that it survives a power cut."""
+        """Write a task's text, so that it survives a power cut."""
         path = self.source(task_id, "text")
         path.parent.mkdir(mode=0o750)
         with path.open("w", encoding="utf-8") as stream:
@@ -67,11 +67,11 @@ class Files:
         shutil.rmtree(self.uploads / task_id, ignore_errors=True)
 
     def result(self, task_id: str, attempt: int) -> Path:
-        """Where the result of an attempt lies."""
+        """Path of an attempt's result."""
         return self.results / f"{task_id}.{attempt}.json"
 
     def write_result(self, task_id: str, attempt: int, result: dict[str, Any]) -> None:
-        """Write a result so that after a power cut it is whole or not there; raises DiskFull where there is no room."""
+        """Write a result that is whole or absent after a power cut; raises DiskFull where there is no room."""
         _write_whole(self.result(task_id, attempt), result)
 
     def read_result(self, task_id: str, attempt: int) -> dict[str, Any]:
@@ -84,15 +84,15 @@ class Files:
         return content
 
     def recognised(self, task_id: str) -> Path:
-        """Where a task's transcript waits for the language model."""
+        """Path of the transcript that waits for the language model."""
         return self.uploads / task_id / "recognised.json"
 
     def write_recognised(self, task_id: str, result: TaskResult) -> None:
-        """Keep what recognition found, so that it survives a power cut; raises DiskFull where there is no room."""
+        """Write what recognition found, so that it survives a power cut; raises DiskFull where there is no room."""
         _write_whole(self.recognised(task_id), to_dict(result))
 
     def read_recognised(self, task_id: str) -> TaskResult | None:
-        """Return what recognition found; None where it is not kept, or was by a release that wrote it differently."""
+        """Return what recognition found; None where nothing was written, or by a release with other fields."""
         try:
             return TaskResult.of(json.loads(self.recognised(task_id).read_text(encoding="utf-8")), strictly=True)
         except (OSError, ValueError):
@@ -112,7 +112,7 @@ class Files:
         return [entry.name for entry in self.uploads.iterdir()]
 
     def old_results(self) -> Iterator[tuple[str, Path]]:
-        """Yield task id and path of every result, whole or partial, that was not written just now."""
+        """Yield task id and path of every result, whole or partial, older than :data:`STRAY_RESULT_SECONDS`."""
         limit = time.time() - STRAY_RESULT_SECONDS
         for path in self.results.iterdir():
             if path.stat().st_mtime < limit:
@@ -125,7 +125,7 @@ def read_turns(path: Path) -> list[Turn]:
 
 
 def _write_whole(final: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that after a power cut it is whole or not there.
+    """Write JSON that is whole or absent after a power cut.
 
     Raises:
         DiskFull: There is no room for it; nothing of it is left.
@@ -145,7 +145,7 @@ def _write_whole(final: Path, content: dict[str, Any]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power cut."""
+    """Sync a folder, so that new names in it survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -8,7 +8,7 @@ from maie.settings import Settings
 from maie.tasks.model import Task
 
 WORDS_PER_SECOND = 3.0
-"""As fast as people speak; what text a stretch of audio becomes is not known before."""
+"""As fast as people speak: how much text the audio becomes is not known in advance."""
 
 
 DECODE_FACTOR = 0.1
@@ -16,22 +16,22 @@ DECODE_FACTOR = 0.1
 
 
 def decode_seconds(task: Task, settings: Settings) -> float:
-    """Return the time limit of all that comes before the audio's length is known, for a header can claim any."""
+    """Return the time limit, in seconds, until the audio's length is known: a header can claim any length."""
     return max(settings.task_timeout_floor, DECODE_FACTOR * _audio_seconds(task, settings))
 
 
 def with_length(task: Task, seconds: float) -> Task:
-    """Return the task with the length that its audio turned out to have; its other limits follow from that."""
+    """Return the task with the measured length of its audio, which its other limits follow from."""
     return replace(task, upload=replace(task.upload, seconds=seconds))
 
 
 def speech_seconds(task: Task, settings: Settings) -> float:
-    """Return the time limit of all that comes before the language model, in seconds."""
+    """Return the time limit, in seconds, of all work before the language model's."""
     return max(settings.task_timeout_floor, settings.task_timeout_factor * _audio_seconds(task, settings))
 
 
 def llm_seconds(task: Task, stages: int, settings: Settings) -> float:
-    """Return the time limit of so many stages of the language model together, in seconds from the first one's start."""
+    """Return the time limit, in seconds, of this many stages of the language model together."""
     words = task.upload.words
     if words is None:
         words = round(WORDS_PER_SECOND * _audio_seconds(task, settings))
@@ -39,7 +39,7 @@ def llm_seconds(task: Task, stages: int, settings: Settings) -> float:
 
 
 def most_words(settings: Settings) -> int:
-    """Return how many words a text may have: those of the longest audio, so that it takes no longer than that."""
+    """Return how many words a text may have: as many as the longest audio, so that it takes no longer than that."""
     return round(WORDS_PER_SECOND * settings.max_audio_seconds)
 
 

@@ -1,6 +1,6 @@
 """The state changes of tasks, each as one atomic step inside Redis (Lua, Redis 6 or later).
 
-All times are Redis' own clock, in seconds since the epoch, so that processes need not agree on theirs.
+All times are by Redis' own clock, in seconds since the epoch, so that the processes' clocks need not agree.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the service knows of one task, as it stands in Redis."""
+"""What the service knows of one task, as Redis stores it."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Task:
     """One task. Times are ISO 8601 in UTC.
 
     Attributes:
-        attempt: 1 for the first time that a worker takes it; whoever has another number can change nothing any more.
-        parked: Whether it has let other tasks go first, to wait for the language model together with them.
+        attempt: Number of the current attempt, from 1; whoever holds another number can no longer change anything.
+        parked: Whether it has let other tasks go first, to share one start of the language model with them.
         worker: Name of the worker that began the current attempt.
         progress: 0 to 1, of the stage.
-        commits: How often an end was written; never above 1.
+        commits: How often its end was written; never above 1.
         has_result: Whether there is a result to read; a task that failed may have one.
     """
 
@@ -68,7 +68,7 @@ class Task:
 
     @property
     def tries(self) -> int:
-        """Which try the current attempt is: those before it ended with their worker, but for the one that parked it."""
+        """Which try the current attempt is: the earlier ones were lost, except for the one that parked it."""
         return self.attempt - self.parked
 
     @property
@@ -83,7 +83,7 @@ class Task:
 
     def fields(self) -> dict[str, str]:
         """The fields of a new task's hash."""
-        # The words have a field of their own, because a release that knows no text would stumble over them in `upload`.
+        # The words have a field of their own: an older release would reject them in `upload`.
         words = {} if self.upload.words is None else {"words": str(self.upload.words)}
         return words | {
             "id": self.id,
@@ -135,7 +135,7 @@ class Outcome:
     Attributes:
         status: One of the final ones.
         error: ``{code, detail}`` of a failure.
-        has_result: Whether a failed task has a result all the same: its transcript, without what is missing.
+        has_result: Whether a failed task has a result nevertheless: its transcript, without what is missing.
         counted: What its stages add to the service's counters, by their names.
     """
 
@@ -148,7 +148,7 @@ class Outcome:
     counted: Mapping[str, float] = field(default_factory=dict)
 
     def fields(self) -> dict[str, str]:
-        """The fields that the end of a task writes."""
+        """The fields that a task's end writes."""
         written = {
             "status": self.status.value,
             "ended_at": now_iso(),
@@ -170,7 +170,7 @@ class Lease:
     """What a living worker says of itself.
 
     Attributes:
-        engine_ready: Whether its engine has its models loaded, or had and loads them again with the next task.
+        engine_ready: Whether its engine has its models loaded, or will load them again with the next task.
         task: RQ id of the attempt that it works on.
     """
 

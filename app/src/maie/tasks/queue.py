@@ -1,8 +1,8 @@
 """The queue: acceptance of tasks, new attempts, and the sweep that finds what has been abandoned.
 
 The tasks of :mod:`maie.tasks.store` are the truth and RQ only carries them to a worker: each attempt is an RQ job of
-its own, ``<task id>-<attempt>``, which RQ itself never retries. What RQ still holds of an attempt that is over is
-litter, and the sweep removes it.
+its own, ``<task id>-<attempt>``, which RQ itself never retries. What RQ still holds of a finished attempt is litter,
+which the sweep removes.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class TaskQueue:
     def retry(self, task: Task, cause: MaieError) -> None:
         """End the current attempt of ``task``: queue the next one, or fail the task when it was the last.
 
-        A task whose transcript is kept gets one more, which no longer tries anything: it ends with that transcript.
+        A task that has a stored transcript gets one attempt more, which tries nothing: it ends with that transcript.
         Nothing happens when the task has moved on since it was read.
         """
         has_transcript = self.files.read_recognised(task.id) is not None
@@ -71,7 +71,7 @@ class TaskQueue:
             log.warning("task is tried again", task_id=task.id, attempt=task.attempt + 1, cause=cause.code)
 
     def park(self, task: Task, reached: Progress | None) -> None:
-        """Let the tasks that wait go first; ``task`` comes up again, once all that waits now has had its turn.
+        """Let the waiting tasks go first; ``task`` comes up again after all that wait now.
 
         Meanwhile clients see what it has ``reached``. Nothing happens when the task has moved on since it was read.
         """
@@ -80,12 +80,12 @@ class TaskQueue:
             log.info("task waits for the language model")
 
     def waiting(self) -> list[Task]:
-        """The tasks that wait for a worker, in the order in which they will get one."""
+        """The tasks that wait for a worker, in their order."""
         active = {task.rq_id: task for task in self.store.active()}
         return [active[rq_id] for rq_id in self.rq.get_job_ids() if rq_id in active]
 
     def end(self, task: Task, outcome: Outcome) -> None:
-        """Write the end of ``task`` from outside of its attempt, and delete its audio."""
+        """Write the end of ``task`` from outside its attempt, and delete its audio."""
         token = f"{task.rq_id}:{outcome.status.value}"
         if self.store.commit(task.id, task.attempt, token, outcome) == "committed":
             log.warning("task ended", task_id=task.id, status=outcome.status.value, error=outcome.error)
@@ -99,16 +99,16 @@ class TaskQueue:
         self._delete_job(task.rq_id)
 
     def sweep(self) -> None:
-        """Put everything right that a crash of any process may have left behind; returns soon if there is nothing."""
+        """Repair whatever a crash of any process has left behind; quick if there is nothing to do."""
         try:
             self.retire()
         finally:
             self._recover()
 
     def retire(self) -> None:
-        """Delete what is past its retention, and files that belong to nothing.
+        """Delete what is past its retention, and files that belong to no task.
 
-        What frees memory comes first: where Redis has none left, the rest fails.
+        What frees memory comes first: where Redis has no memory left, the rest fails.
         """
         now = time.time()
         self.store.drop_expired_reservations(now)
@@ -117,7 +117,7 @@ class TaskQueue:
         for task in self.store.get_many(overdue):
             self.forget(task)
             overdue.remove(task.id)
-        for task_id in overdue:  # forgotten by half
+        for task_id in overdue:  # only half deleted
             self.store.forget(task_id)
         oldest_upload = now - self._settings.upload_retention_hours * 3600
         for task in self.store.get_many(self.store.submitted_before(oldest_upload)):
@@ -135,7 +135,7 @@ class TaskQueue:
                 path.unlink(missing_ok=True)
 
     def _recover(self) -> None:
-        """Queue again what has been abandoned, and remove the litter of attempts that are over."""
+        """Queue abandoned tasks again, and remove the litter of finished attempts."""
         first = {task.rq_id for task in self._abandoned()} | set(self._litter())
         if first:
             # A task also looks abandoned for a moment between queue and worker, or when Redis is back after a while.
@@ -149,7 +149,7 @@ class TaskQueue:
                     self._delete_job(rq_id)
 
     def _abandoned(self) -> list[Task]:
-        """The tasks that are not final, wait in no queue and are in the hands of no living worker."""
+        """The tasks that have not ended, wait in no queue, and are held by no living worker."""
         active = self.store.active()
         if not active:
             return []
@@ -158,7 +158,7 @@ class TaskQueue:
         return [task for task in active if task.rq_id not in queued and task.rq_id not in held]
 
     def _litter(self) -> list[str]:
-        """RQ ids that a worker had taken from the queue and that are the current attempt of no task at work."""
+        """Ids of RQ jobs that a worker took from the queue and that no living worker works on."""
         popped = self.rq.intermediate_queue.get_job_ids()
         started = StartedJobRegistry(queue=self.rq).get_job_ids(cleanup=False)
         if not popped and not started:
@@ -208,7 +208,7 @@ class TaskQueue:
         )
 
     def _delete_job(self, rq_id: str) -> None:
-        """Remove what RQ holds of an attempt that is over."""
+        """Remove what RQ holds of a finished attempt."""
         connection = self.store.connection
         self.rq.intermediate_queue.remove(rq_id)
         registry = StartedJobRegistry(queue=self.rq)

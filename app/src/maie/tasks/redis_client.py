@@ -17,7 +17,7 @@ from maie.notify import notify
 from maie.settings import Settings
 
 SOCKET_TIMEOUT = 5.0
-"""Seconds that Redis has for one answer."""
+"""Seconds for Redis to answer."""
 
 WAIT_SECONDS = 0.5
 
@@ -44,7 +44,7 @@ def connect(settings: Settings) -> redis.Redis:
         "password": password,
         "socket_timeout": SOCKET_TIMEOUT,
         "socket_connect_timeout": 2.0,
-        # One silent repetition bridges a connection that Redis closed; what lasts longer is for the caller to know.
+        # One silent retry covers a connection that Redis closed; the caller hears of longer trouble.
         "retry": Retry(ConstantBackoff(0.05), 1),
     }
     if settings.redis_socket is not None:
@@ -66,7 +66,7 @@ def require_safe_redis(connection: redis.Redis) -> None:
 
 
 def wait_for_redis(connection: redis.Redis) -> None:
-    """Return when Redis answers; the service manager's own time limit bounds the wait.
+    """Wait until Redis answers; the service manager's time limit bounds the wait.
 
     Raises:
         PermissionError: Its socket is not open to this user.

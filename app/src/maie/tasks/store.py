@@ -1,7 +1,7 @@
 """The tasks in Redis: the one place that knows what is true of each.
 
 A task changes only through the methods here, each one atomic step (:mod:`maie.tasks.lua`). An attempt that is no longer
-the current one can change nothing any more, whatever its worker believes: that is what makes every end be written once.
+the current one can't change anything, whatever its worker believes; so every end is written once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from maie.tasks.counters import increments
 from maie.tasks.model import Lease, Outcome, Task, now_iso, parse_task
 
 ABANDONED_UPLOAD_SECONDS = 60
-"""Seconds after which the place of an upload is given back when its API process has gone silent."""
+"""Seconds after which an upload's place is released when its API process has gone silent."""
 
 DEFAULT_RETRY_AFTER = 5
-"""Seconds after which a client may ask again for a place, as long as no task has been measured."""
+"""Seconds after which a client may try again, as long as no task has been measured."""
 
 WORKER_RETRY_AFTER = 10
-"""Seconds in which the service manager has a worker running again, its models loaded."""
+"""Seconds in which the service manager has a worker running again, with its models loaded."""
 
 TaskState = Literal["current", "cancelled", "superseded"]
 CommitAnswer = Literal["committed", "refused", "gone"]
@@ -137,7 +137,7 @@ class TaskStore:
         return _texts(self._redis.zrangebyscore(redis_keys.ACTIVE, "-inf", f"({moment}"))
 
     def begin(self, task_id: str, attempt: int, lease: Lease) -> bool:
-        """Let a worker begin an attempt. False: the attempt is not (or no longer) to be made."""
+        """Let a worker begin an attempt; False if it is no longer wanted."""
         began = self._begin(
             keys=[redis_keys.task(task_id), redis_keys.lease(lease.worker), redis_keys.WORKERS],
             args=[attempt, lease.worker, json.dumps(asdict(lease)), self._lease_ms, now_iso()],
@@ -187,7 +187,7 @@ class TaskStore:
         """Remove a task from Redis.
 
         At its memory limit Redis refuses whatever comes in a transaction, even what would free memory, so this is
-        none. The index that retention reads goes last: what is left half done is found again.
+        none. The index that retention reads goes last, so that a half-deleted task is found again.
         """
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.zrem(redis_keys.ACTIVE, task_id)

@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from maie.engine import Engine
 
 FIRST_PAUSE, LONGEST_DISK_PAUSE, LONGEST_REDIS_PAUSE = 0.5, 30.0, 4.0
-"""Seconds before a step is tried again that the disk or Redis did not let be done; each pause is twice the last."""
+"""Seconds before a step that failed for the disk or for Redis is tried again; each pause is twice the last."""
 
 T = TypeVar("T")
 log = get_logger(__name__)
 
 
 class Parked(Exception):
-    """The task needs only the language model from here on; those that wait go first, and share its server's start."""
+    """The task now needs only the language model; waiting tasks go first, so that all share one start of its server."""
 
 
 class Attempts:
@@ -99,7 +99,7 @@ class Attempts:
         return Outcome(status, result.error, result.metrics, result.versions, result.warnings, True, counted)
 
     def _result(self, task: Task, recognised: TaskResult | None, watch: Watch) -> TaskResult:
-        """Let the engine work; where it does not come to the end of its work, what it has come to may count."""
+        """Let the engine work. If it fails in the middle, the result so far may count."""
         if recognised is not None and task.tries > self._settings.task_attempts:
             return without_the_rest(recognised, WorkerLost(), task.options)
         job = EngineJob(task.id, self._files.source(task.id, task.kind), task.options, task.kind, recognised)
@@ -117,10 +117,11 @@ class Attempts:
             return without_the_rest(interim[-1], error, task.options)
 
     def _for_llm(self, task: Task, job: EngineJob, watch: Watch) -> EngineJob:
-        """Return the job with nothing left to do but the language model's part.
+        """Return the job with only the language model's part left to do.
 
         Raises:
-            Parked: Other tasks wait for the speech engine, or for the language model too; it is started for all.
+            Parked: Other tasks wait for the speech engine, or for the language model, which is then started for all of
+                them.
         """
         recognised = job.begun
         if recognised is None and job.kind == "audio":
@@ -144,10 +145,10 @@ class Attempts:
             log.info("result is not wanted any more", answer=answer)
 
     def _with_room(self, step: Callable[[], T], watch: Watch) -> T:
-        """Do ``step``, again after ever longer pauses as long as the disk is full.
+        """Do ``step``; while the disk is full, again after ever longer pauses.
 
         Raises:
-            DiskFull: It was for ``disk_wait_seconds``.
+            DiskFull: It was full for ``disk_wait_seconds``.
             BaseException: Whatever ``step`` raised, or ``watch`` where the task is not wanted any more.
         """
         end = time.monotonic() + self._settings.disk_wait_seconds
@@ -164,7 +165,7 @@ class Attempts:
             pause = min(2 * pause, LONGEST_DISK_PAUSE)
 
     def _persist(self, step: Callable[[], T]) -> T:
-        """Do ``step`` until Redis answers: what was worked out is not thrown away for a restart of Redis."""
+        """Repeat ``step`` until Redis answers: a restart of Redis must not cost the result."""
         pause = FIRST_PAUSE
         while True:
             try:
@@ -178,7 +179,7 @@ class Attempts:
             pause = min(2 * pause, LONGEST_REDIS_PAUSE)
 
     def _retire(self) -> None:
-        """Delete what is past its retention: that may be the room, on the disk or in Redis, that is waited for."""
+        """Delete what is past its retention, which may make the room, on the disk or in Redis, that is waited for."""
         try:
             self._queue.retire()
         except (redis.RedisError, OSError) as error:
@@ -186,5 +187,5 @@ class Attempts:
 
 
 def _with_found_length(task: Task, recognised: TaskResult | None) -> Task:
-    """Return the task with the length that its audio was found to have, where that is known."""
+    """Return the task with the measured length of its audio, where that is known."""
     return task if recognised is None else with_length(task, recognised.metrics["input_duration_seconds"])

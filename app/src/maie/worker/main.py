@@ -1,7 +1,7 @@
 """The worker process: takes tasks from the queue, one at a time, and has them done by its engine process.
 
-RQ's simple worker runs the task's function in this process, so that the engine, a child of it, stays warm from task to
-task. This process never touches the models or the GPU; it only supervises.
+RQ's simple worker runs the task's function in this process, so that its child, the engine, stays warm between
+tasks. This process never touches the models or the GPU; it only supervises.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class MaieWorker(SimpleWorker):
         return self._shutdown_requested_date is not None
 
     def get_heartbeat_ttl(self, *_: Any, **__: Any) -> int:
-        """Seconds that RQ takes a running job for alive; it is told so far more often."""
+        """Seconds for which RQ takes a running job for alive; it is told so far more often."""
         return RQ_HEARTBEAT_SECONDS
 
     def heartbeat(self, timeout: int | None = None, pipeline: redis.client.Pipeline | None = None) -> None:
@@ -89,7 +89,7 @@ class MaieWorker(SimpleWorker):
         worker_registration.clean_worker_registry(self._queue.rq)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Do one task; afterwards have an engine ready for the next one, for a task may cost it its process."""
+        """Do one task; then have an engine ready for the next one, since a task may end its process."""
         super().execute_job(job, queue)
         self._engine.tend()
         self._start_engine()
@@ -113,7 +113,7 @@ class MaieWorker(SimpleWorker):
             self.maintain_heartbeats(execution.job, execution)
 
     def _start_engine(self) -> None:
-        """Have the engine ready for the next task; the server in its place stays if the next task needs only that."""
+        """Have the engine ready for the next task; a server in its place stays if the next task needs only that."""
         if self._engine.serving and self._llm_is_next():
             return
         if self._engine.serving or not (self._engine.ready or self._engine.asleep):

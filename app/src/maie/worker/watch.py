@@ -1,4 +1,4 @@
-"""What looks after one attempt at a task while the engine works on it, or while it waits for room on the disk."""
+"""Watches over one attempt at a task while the engine works on it, or while it waits for room on the disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from maie.tasks.model import Lease, Task
 from maie.tasks.queue import TaskQueue
 
 LOOK_SECONDS = 0.5
-"""How often a task is looked after while the engine works: so soon a cancellation is seen."""
+"""How often a task is checked while the engine works, and so how soon a cancellation is seen."""
 
 PROGRESS_SECONDS = 1.0
 """How often progress within a stage is written."""
@@ -29,17 +29,17 @@ log = get_logger(__name__)
 
 
 class Superseded(Exception):
-    """The attempt is no longer the current one: its worker was taken for lost. Its outcome counts for nothing."""
+    """The attempt is no longer the current one, since its worker was taken for lost. Its outcome does not count."""
 
 
 class WorkerSide(Protocol):
-    """What the supervisor needs of the worker process."""
+    """What the watch needs of the worker process."""
 
     def lease(self, task: str | None) -> Lease:
         """Return the worker's lease while it works on ``task`` (an RQ id)."""
 
     def alive(self) -> None:
-        """Say that the main loop runs; called often."""
+        """Note that the main loop runs; called often."""
 
     def beat(self) -> None:
         """Renew what RQ knows of the running job."""
@@ -66,7 +66,7 @@ class Watch:
         self._written_at = 0.0
 
     def tick(self, progress: Progress | None) -> None:
-        """Take note of progress; look after the task when it is time.
+        """Note progress, and check on the task when it is time.
 
         Raises:
             TaskTimeout: The task ran longer than its limit.
@@ -90,7 +90,7 @@ class Watch:
             self._looked = time.monotonic()
 
     def wait(self, seconds: float) -> None:
-        """Let time pass in which nobody works; the time limit of what is done next begins after it.
+        """Wait without counting the time: the time limit of the next step begins afterwards.
 
         Raises:
             TaskCancelled, Superseded: As :meth:`tick`.
@@ -116,7 +116,7 @@ class Watch:
             raise Superseded
 
     def _news(self) -> Progress | None:
-        """Return the progress if it is worth a write to the disk: another stage, or a second later."""
+        """Return the progress if it is worth a write to the disk: in another stage, or a second later."""
         latest, written, now = self._latest, self._written, time.monotonic()
         if latest is None or latest == written:
             return None

@@ -52,8 +52,8 @@ def parts_of(service: Service) -> dict[str, str]:
 def _llm_state(service: Service, worker_lives: bool, engine_ready: bool) -> str:
     """Return the state of the language model.
 
-    In the engine process it is loaded before that is ready; a server is asked. A server that takes turns with the engine
-    is down while nobody needs it: the worker starts it for a task.
+    In the engine process it is loaded before that is ready; a server is asked. A server that takes turns with it is
+    down while nobody needs it: the worker starts it for a task.
     """
     settings = service.settings
     if settings.llm_backend == "none":
