@@ -1,7 +1,7 @@
 """The ``maie`` command: the service's processes, and what an operator or a developer does by hand.
 
-Exit codes: 0 yes or done, 1 no (the audio, the machine or the service is at fault), 2 it could not be found out, or
-the command can't run as it is configured. What a subcommand needs is imported when it runs.
+Exit codes: 0 yes or done; 1 no (the audio, the machine or the service is at fault); 2 unknown, or the command can't run
+as configured. A subcommand's imports happen when it runs.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def _templates_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _templates(arguments: argparse.Namespace) -> int:
-    """Say of each template, the built-in ones too, whether it can be used."""
+    """Report of each template, including the built-in ones, whether it can be used."""
     from maie.prompting.template_set import check_templates
     from maie.settings import load_settings
 

@@ -1,4 +1,4 @@
-"""Doctor: can this machine run the service as it is configured? One finding for each thing that it needs."""
+"""Doctor: can this machine run the service as it is configured? One finding for each thing it needs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LLM_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found out about one thing.
+    """The finding on one thing.
 
     Attributes:
         ok: None where it could not be found out.
@@ -51,7 +51,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 
 def examine() -> Iterator[Finding]:
-    """Examine one thing after the other; wrong settings end it, because nothing else can be judged then."""
+    """Examine one thing after the other; wrong settings end it, because then nothing else can be judged."""
     try:
         settings = load_settings()
     except ConfigurationError as error:
@@ -126,7 +126,7 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _probe(settings: Settings) -> Finding:
-    """Have a moment of silence looked at as an upload is."""
+    """Probe a moment of silence as an upload is probed."""
     from maie.audio.probe import probe
 
     with tempfile.TemporaryDirectory() as folder:

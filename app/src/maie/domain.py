@@ -56,7 +56,7 @@ class StageCounter:
 
 @dataclass(frozen=True)
 class Stage:
-    """One row of :mod:`maie.pipeline.table`. It travels with the progress, so that nobody needs to look it up.
+    """One row of :mod:`maie.pipeline.table`. It travels with the progress, so that nobody has to look it up.
 
     Attributes:
         name: As clients see it; ``run`` in the module of this name in :mod:`maie.stages` is what does the work.
@@ -83,7 +83,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """What the client asked for, after validation.
+    """What the client asked for, validated.
 
     Attributes:
         features: What the result shall hold, e.g. ``("raw_transcript",)``.
@@ -92,7 +92,7 @@ class TaskOptions:
         word_timestamps: Whether each segment shall hold its words with their times.
         track: Number of the audio track, from 1; None to leave the choice to the service.
         template_id: Template of the summary; None where none is asked for.
-        llm_required: Whether the task fails, with its transcript kept, when the language model does.
+        llm_required: Whether the task fails when the language model does; its transcript stays.
     """
 
     features: tuple[str, ...] = ("raw_transcript",)
@@ -185,8 +185,8 @@ class CleanTranscript:
     Attributes:
         text: One line a turn, ``speaker: text`` or the text alone.
         edit_rate: Words left out, put in or replaced per raw word, whatever their letter case and punctuation.
-        fallbacks: Lines that are left as they were recognised, because the model's form of them can't be trusted.
-        warnings: Sentences for the client on those.
+        fallbacks: Lines left as they were recognised, because the model's version can't be trusted.
+        warnings: Sentences for the client about them.
     """
 
     text: str
@@ -202,7 +202,7 @@ class Summary:
     Attributes:
         value: A value that fits the template's schema.
         parts: How many parts the transcript was read in.
-        warnings: Sentences for the client on what had to be left out when the parts were merged.
+        warnings: Sentences for the client about what had to be left out when the parts were merged.
     """
 
     template_id: str
@@ -252,10 +252,11 @@ class TaskResult:
             ``input_words``, and with ``enhancement_metrics`` ``edit_rate_cleaning`` (changed words / words) and
             ``lines_left_raw``.
         versions: Names and versions of pipeline, engine and models.
-        warnings: Sentences for the client on what is missing or doubtful in the result.
+        warnings: Sentences for the client about what is missing or doubtful.
         clean: None where it was not asked for, or is missing.
         summary: The same.
-        error: ``{code, detail}`` where the task fails nevertheless, because it can't do without its language model.
+        error: ``{code, detail}`` where the task fails in spite of a result, because the client required the language
+            model.
     """
 
     transcript: Transcript | None

@@ -1,7 +1,7 @@
 """Everything that can go wrong, each with a stable code.
 
-A client sees ``code``, ``http_status`` and ``detail``; nothing else of an error ever leaves the service.
-``retryable`` says whether doing the same again can succeed: the queue reads it, and so may a client.
+A client sees ``code``, ``http_status`` and ``detail``; nothing else of an error ever leaves the service. ``retryable``
+says whether the same request can succeed later, for the queue and for clients.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ConfigurationError(MaieError):
 
 
 class MalformedRequest(MaieError):
-    """What the client sends is not HTTP."""
+    """The client's bytes are not HTTP."""
 
     code = "malformed_request"
     http_status = 400
@@ -42,7 +42,7 @@ class MalformedRequest(MaieError):
 
 
 class HeadTooLarge(MaieError):
-    """The path and headers of a request are longer than is taken."""
+    """The path and headers of a request are too long."""
 
     code = "head_too_large"
     http_status = 431
@@ -58,7 +58,7 @@ class Unauthorized(MaieError):
 
 
 class TaskNotFound(MaieError):
-    """No such task, or its retention is over."""
+    """No such task, or it is past its retention."""
 
     code = "task_not_found"
     http_status = 404
@@ -91,7 +91,7 @@ class UploadStalled(MaieError):
 
 
 class NotAudio(MaieError):
-    """The bytes are no audio container that the service knows."""
+    """The bytes are in no audio format that the service knows."""
 
     code = "not_audio"
     http_status = 415
@@ -99,7 +99,7 @@ class NotAudio(MaieError):
 
 
 class InvalidRequest(MaieError):
-    """A field is missing or has a value that can't be used."""
+    """A field is missing or has an invalid value."""
 
     code = "invalid_request"
     http_status = 422
@@ -190,7 +190,7 @@ class TaskCancelled(MaieError):
 
 
 class EngineFailed(MaieError):
-    """The engine process ended, or refused, while it worked on the task."""
+    """The engine process ended, or failed, while it worked on the task."""
 
     code = "engine_failed"
     title = "The speech engine failed"
@@ -205,9 +205,9 @@ class EngineOutOfMemory(EngineFailed):
 
 
 class DiskFull(MaieError):
-    """There is no room on the disk for what becomes of the audio.
+    """There is no room on the disk for the task's data.
 
-    Not retryable: the worker has waited for room before it gives up, and in another attempt it would wait once more.
+    Not retryable: the worker has already waited for room, and another attempt would only wait again.
     """
 
     code = "disk_full"
@@ -215,14 +215,14 @@ class DiskFull(MaieError):
 
 
 class WorkerLost(MaieError):
-    """The worker ended while it worked on the task, as often as the task may be tried."""
+    """The worker ended while it worked on the task, in each of the task's attempts."""
 
     code = "worker_lost"
     title = "The worker was lost while it worked on the task"
 
 
 class TaskExpired(MaieError):
-    """The task waited until its upload was past its retention."""
+    """The task waited for longer than its upload is kept."""
 
     code = "expired"
     title = "The task waited longer than its audio is kept"
@@ -239,14 +239,14 @@ class AsrUnavailable(MaieError):
 
 
 class AsrTimeout(MaieError):
-    """The speech server took longer than it may."""
+    """The speech server took too long."""
 
     code = "asr_timeout"
     title = "The speech server did not answer in time"
 
 
 class LlmFailed(MaieError):
-    """The language model gave no answer that can be used; the transcript is there all the same.
+    """The language model gave no usable answer; the transcript is there nevertheless.
 
     Not retryable: what can succeed a second time was tried again already, and the queue would repeat the whole task.
     """
@@ -263,14 +263,14 @@ class LlmUnavailable(LlmFailed):
 
 
 class LlmTimeout(LlmFailed):
-    """The language model's server took longer than it may."""
+    """The language model's server took too long."""
 
     code = "llm_timeout"
     title = "The language model did not answer in time"
 
 
 class LlmAnswerInvalid(LlmFailed):
-    """The language model's answer doesn't fit what was asked, after another attempt too."""
+    """The language model's answer is not what was asked for, even after a second attempt."""
 
     code = "llm_answer_invalid"
     title = "The language model's answer does not fit the template"

@@ -1,4 +1,4 @@
-"""HTTP requests to another server, held to a time limit whatever that server does."""
+"""HTTP requests to another server, within a time limit whatever that server does."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ CONNECT_SECONDS = 5.0
 MAX_LINE_BYTES = 1024**2
 
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What taking values out of JSON from elsewhere may raise: any form, any depth, infinities."""
+"""What reading values from foreign JSON may raise, whatever its form and depth."""
 
 PAUSE_SECONDS = 1.0
-"""Most that is waited before the first retry, and half of the most before the second; the pause is random."""
+"""Longest pause before the first retry; it doubles for the second. The pause is random."""
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -35,7 +35,7 @@ class PassingFailure(Exception):
 
 
 class TimedOut(Exception):
-    """The time was over."""
+    """The time limit passed."""
 
 
 class TooLarge(Exception):
@@ -43,7 +43,7 @@ class TooLarge(Exception):
 
 
 class Refused(Exception):
-    """The server doesn't take this request, and won't the next time.
+    """The server refuses this request, and would again.
 
     Args:
         status: The HTTP status of its answer.
@@ -65,15 +65,15 @@ def exchange(
 ) -> Generator[bytes, None, None]:
     """Send a request and yield the lines of the answer, as they come; closing the generator ends the request.
 
-    At the deadline the connection is shut from another thread. A limit on single reads would not do: a server that
-    sends a byte a second keeps each of them short.
+    At the deadline another thread shuts the connection: limits on single reads don't help against a server that sends a
+    byte a second.
 
     Args:
         method: GET or POST.
-        url: Where to; with https the server's certificate is verified, with http+unix the host is the path of a socket,
-            percent-encoded. Elsewhere than there nothing is sent.
+        url: With https the server's certificate is verified; with http+unix the host is the percent-encoded path of a
+            socket. Redirects are not followed.
         body: What to send, if anything.
-        headers: What it is, and the key where the server wants one.
+        headers: The content's type, and the key where the server expects one.
         deadline: On the clock of :func:`time.monotonic`, in seconds.
         most_bytes: What the answer's body may have.
         idle_seconds: Time between two bytes.
@@ -102,11 +102,11 @@ def exchange(
     finally:
         connection.close()
     if time.monotonic() >= deadline:
-        raise TimedOut  # a connection that was shut can also look like one that ended
+        raise TimedOut  # a connection that was shut can look like one that ended
 
 
 class _UnixConnection(HTTPConnection):
-    """HTTP over a Unix socket, whose file's permissions say who may be at either end."""
+    """HTTP over a Unix socket; the file's permissions say who may use it."""
 
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=CONNECT_SECONDS)
@@ -127,7 +127,7 @@ def _connection(address: SplitResult) -> HTTPConnection:
 
 @contextmanager
 def _shut_at(deadline: float, connected: socket.socket, idle_seconds: float) -> Iterator[None]:
-    """Shut a connection at the deadline, so that whoever waits for it goes on."""
+    """Shut a connection at the deadline, so that whoever waits for it continues."""
 
     def shut() -> None:
         with suppress(OSError):
@@ -165,8 +165,8 @@ def repeat(
     """Make a request, again after failures that may pass.
 
     Args:
-        call: Makes the request once.
-        retries: How often it is made again at most.
+        call: Sends the request once.
+        retries: How often it is repeated at most.
         deadline: On the clock of :func:`time.monotonic`; no retry begins after it.
         server: What the log calls the server.
         wait: Called before each retry, to wait until one makes sense.
@@ -204,7 +204,7 @@ def base_url(setting: str, value: str) -> str:
 
 
 def bearer(key: str | None) -> dict[str, str]:
-    """Return the header that shows a key; none where there is no key."""
+    """Return the header with the key; none where there is no key."""
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
@@ -219,6 +219,6 @@ def read_key(path: Path) -> str | None:
     except OSError as error:
         raise ConfigurationError(f"The key of a server can't be read from {path}: {error.strerror}.") from None
     if key is not None and not re.fullmatch(rb"[!-~]*", key):
-        # Said here, because who sends such a header is told of it with the key in the text.
+        # Checked here: the error for such a header would quote the key.
         raise ConfigurationError(f"The key of a server in {path} is not one line of letters, digits and signs.")
     return None if key is None else key.decode("ascii")

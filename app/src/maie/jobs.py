@@ -1,7 +1,7 @@
 """The function that RQ calls for each attempt at a task.
 
-Its name stands in the queue, which releases share: a task that one of them has queued is done by another after a
-deployment or a rollback. So this module stays where it is.
+Its name is stored in the queue, which releases share: after a deployment or a rollback, one release does the tasks that
+another has queued. So this module stays where it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _run: Callable[[str, int], None] | None = None
 
 
 def bind(run: Callable[[str, int], None]) -> None:
-    """Let :func:`run_task` call ``run``, which has the engine: that outlives the single task."""
+    """Make :func:`run_task` call ``run``, which has the engine: that outlives a task."""
     global _run
     _run = run
 

@@ -14,7 +14,7 @@ import structlog
 import structlog.tracebacks
 
 _QUIETER = ("rq.worker", "rq.job", "uvicorn.access", "faster_whisper")
-"""Loggers whose everyday lines say again what ours say."""
+"""Loggers whose routine lines repeat ours."""
 
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # locals hold transcripts and secrets
@@ -22,7 +22,7 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(
 
 
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
-    """Send all logs of this process, those of libraries too, through one JSON renderer.
+    """Send all logs of this process, including those of libraries, through one JSON renderer.
 
     Args:
         level: Least severe level logged.

@@ -1,6 +1,6 @@
 """Messages to systemd (sd_notify): READY, WATCHDOG, STATUS. Without systemd they go nowhere.
 
-A message that does not arrive is no error of the work that it tells of: systemd itself acts on those it misses.
+A message that is lost is no error of the work that it reports: systemd acts on missing ones itself.
 """
 
 from __future__ import annotations

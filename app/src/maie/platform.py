@@ -12,7 +12,7 @@ MEMINFO = Path("/proc/meminfo")
 
 
 def memory_bytes() -> int:
-    """Return how much memory Linux has, in bytes: the figure of ``free``, and of what Ansible reads of a host.
+    """Return how much memory Linux has, in bytes, as ``free`` and Ansible's facts show it.
 
     Raises:
         OSError, ValueError: It can't be found out.

@@ -1,7 +1,7 @@
 """All settings of the service, one name each: ``MAIE_<SETTING>`` in the environment.
 
-The profile gives the defaults of the models and limits, and each of them can be set on its own. Which profile holds is
-``MAIE_PROFILE``, or else follows from the platform. Secrets are no settings: they are files in ``credentials_dir``.
+The profile gives the defaults of the models and limits, and each of them can be set on its own. The profile is
+``MAIE_PROFILE``, or else follows from the platform. Secrets are not settings but files in ``credentials_dir``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "asr_device": "cpu",
         "asr_compute_type": "int8",
         "asr_beam_size": 3,
-        "llm_context_tokens": 3072,  # the longest that the embedded model was trained on; its files say more
+        "llm_context_tokens": 3072,  # the longest that the embedded model was trained on, though its files say more
     },
     "jetson": {
         "asr_device": "cuda",

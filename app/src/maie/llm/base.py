@@ -13,13 +13,13 @@ from maie.prompting.prompts import Message
 class Chat:
     """One request to a language model.
 
-    Nothing here says that an answer mostly copies its prompt: the n-gram speculation that helps there is a flag of
-    vLLM's server, and no request can turn it on or off.
+    It can't ask for n-gram speculation, which helps where an answer mostly copies its prompt: that is a flag of vLLM's
+    server.
 
     Attributes:
         max_tokens: Tokens that the reply may have, the end token included.
-        schema: JSON Schema of the reply, or None for plain text. An engine that can hold the model to it does so, but
-            not every engine can: who asks has to validate the reply all the same.
+        schema: JSON Schema of the reply, or None for plain text. An engine that can enforce it does so; as not every
+            engine can, the caller validates the reply.
     """
 
     messages: tuple[Message, ...]
@@ -66,13 +66,13 @@ class LanguageModel(Protocol):
         """Return the tokens of a chat, its marks and the start of the reply included.
 
         Raises:
-            LlmUnavailable: A server would have to be asked, and can't be.
+            LlmUnavailable: The server that would have to count them is away.
             LlmTimeout: The server didn't answer in time.
         """
         ...
 
     def reply(self, chat: Chat, on_tokens: Callable[[int], None]) -> Reply:
-        """Return the model's reply; ``on_tokens`` is told now and then how many tokens it has so far.
+        """Return the model's reply; ``on_tokens`` is called now and then with the number of tokens so far.
 
         Raises:
             LlmInputTooLong: The chat leaves no room for a reply.

@@ -1,4 +1,4 @@
-"""A circuit breaker: who failed several times in a row is left alone for a while."""
+"""A circuit breaker: a server that failed several times in a row is left alone for a while."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 
 class Breaker:
-    """Counts failures in a row, and says whether another request makes sense.
+    """Counts failures in a row and says whether another request makes sense.
 
-    It opens after ``failures`` of them and lets nothing through for ``seconds``. Then it is half open: the next request
-    is a trial. When that succeeds it closes; when it fails it is open again.
+    After ``failures`` of them it opens and lets nothing through for ``seconds``. Then it is half open: the next request
+    is a trial that closes it or opens it again.
 
     Args:
-        clock: Seconds that never go back.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, failures: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,11 +38,11 @@ class Breaker:
         return self._tripped and not self.is_open
 
     def succeeded(self) -> None:
-        """Tell it that a request was answered."""
+        """Note that a request was answered."""
         self._in_a_row = 0
 
     def failed(self) -> None:
-        """Tell it that a request failed, its retries too."""
+        """Note that a request and its retries failed."""
         self._in_a_row += 1
         if self._tripped:
             self._opened = self._clock()

@@ -24,7 +24,7 @@ class ChatFormat:
 
     Attributes:
         ends: The tokens that end a reply.
-        most_tokens: The longest context that the model's makers give.
+        most_tokens: The longest context by the model's own files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,7 +37,7 @@ class ChatFormat:
         self.most_tokens = int(about["model_max_length"])
 
     def render(self, messages: Sequence[Message]) -> str:
-        """Return the chat as text, up to where the reply begins, and without the model's thinking aloud."""
+        """Return the chat as text up to where the reply begins, with the model's thinking turned off."""
         return self._template.render(
             messages=list(messages), add_generation_prompt=True, enable_thinking=False, tools=None, **self._marks
         )
@@ -60,7 +60,7 @@ class CTranslate2Model:
     """A model that answers one chat at a time, greedily; nothing holds its replies to a schema."""
 
     def __init__(self, generator: Any, tokenizer: Any, chat_format: ChatFormat, context_tokens: int, folder: Path):
-        # A thread of CTranslate2 keeps the last answer's callback, and ends the process with an abort where the
+        # A thread of CTranslate2 holds the last answer's callback, and aborts the process if the
         # interpreter is gone before it. So the generator has to go first, at exit too.
         self._loaded = [generator]
         weakref.finalize(self, self._loaded.clear)
@@ -139,7 +139,7 @@ def load(settings: Settings) -> CTranslate2Model:
         )
     except Exception as error:  # tokenizers raises nothing more special
         if is_out_of_memory(error):
-            raise  # it passes, and the settings may be right
+            raise  # it may pass, and the settings may be right
         raise ConfigurationError(f"The language model can't be loaded: {error}") from error
     context = min(settings.llm_context_tokens, chat_format.most_tokens)
     return CTranslate2Model(generator, tokenizer, chat_format, context, folder)

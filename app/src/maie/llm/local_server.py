@@ -1,8 +1,8 @@
-"""The language model's server on this host: whether it is here, and how to wait for it while its unit starts it anew.
+"""The language model's server on this host: whether there is one, and how to wait while its unit restarts it.
 
 The unit (``maie-llm.service``) restarts a server that has ended. When a start fails it adds a line to ``llm-failed`` in
-``run_dir`` with what systemd says of it, and removes the file as soon as a start has succeeded. One start that fails
-may be chance, as when the kernel takes a process while memory is short; whoever waits gives up at the second.
+``run_dir`` with what systemd says of it, and removes the file as soon as a start has succeeded. One failed start may be
+chance, as when the kernel kills a process while memory is short; whoever waits gives up at the second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_FAILED_STARTS = 2
 
 POLL_SECONDS = 0.5
 PROBE_SECONDS = 5.0
-"""Time in which a server that is up says that it is; its engine may be in the middle of a step."""
+"""Time in which a running server says so; its engine may be in the middle of a step."""
 
 MAX_BYTES = 64 * 1024
 
@@ -34,12 +34,12 @@ ENDS = {
     "exit-code exited 0": TOO_SLOW,
     "exit-code exited 143": TOO_SLOW,
 }
-"""What systemd's result of a service, or result and exit status, say. A server that was ended because the probe after
-its start gave up has the probe's result beside an exit status of its own."""
+"""The meaning of systemd's service result, or of result and exit status. If the probe after a start gives up, the
+result is the probe's and the exit status the server's."""
 
 
 def is_local(settings: Settings) -> bool:
-    """Whether the server runs on this host: a socket or loopback leads to it, and its model is ours."""
+    """Whether the server runs on this host: its address is a socket or loopback, and its model is one of ours."""
     if backends.LLM[settings.llm_backend].place != "server" or settings.llm_model is None:
         return False
     address = urlsplit(settings.llm_url)
@@ -53,14 +53,14 @@ def is_local(settings: Settings) -> bool:
 
 
 def has_unit(settings: Settings) -> bool:
-    """Whether the server is that of the unit, which starts it anew: it listens on a socket in ``run_dir``."""
+    """Whether the server is that of the unit, which restarts it: it listens on a socket in ``run_dir``."""
     address = urlsplit(settings.llm_url)
     is_socket = address.scheme == "http+unix" and Path(unquote(address.netloc)).parent == settings.run_dir
     return is_socket and is_local(settings)
 
 
 def why_given_up(run_dir: Path) -> str | None:
-    """Return why the server's next start would fail too, as a sentence; None as long as it makes sense to wait.
+    """Return in a sentence why the server's next start would fail too; None as long as it makes sense to wait.
 
     A line of the file holds systemd's ``$SERVICE_RESULT``, ``$EXIT_CODE`` and ``$EXIT_STATUS``, such as
     ``exit-code exited 1``.
@@ -84,7 +84,7 @@ def wait_until_up(url: str, key: str | None, run_dir: Path, deadline: float) -> 
 
     Args:
         url: Its base address, with /v1.
-        key: What it expects to be shown, or None.
+        key: The API key it expects, or None.
         run_dir: Where its unit says that a start has failed.
         deadline: On the clock of :func:`time.monotonic`, in seconds.
 

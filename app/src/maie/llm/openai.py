@@ -1,7 +1,7 @@
 """A language model behind a server with OpenAI's chat completions: vLLM by default, or any other.
 
-What is sent is what vLLM 0.11 to 0.20 know, and nothing that only some of them do. Sampling is always told, because
-vLLM takes it from the model's own files otherwise. How a server speculates is set where it starts; no request tells it.
+Only parameters that all of vLLM 0.11 to 0.20 know are sent. Sampling is always given, since vLLM would otherwise take
+it from the model's own files. Speculation is set where the server starts; no request can.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from maie.settings import Settings
 
 BREAKER_FAILURES = 2
 BREAKER_SECONDS = 30.0
-"""Requests that fail in a row before none is sent any more, and for how long."""
+"""Failures in a row after which no request is sent, and for how many seconds."""
 
 BYTES_PER_TOKEN = 2
-"""For servers that don't count tokens: fewer bytes than a token has in almost any language, so that nothing is cut."""
+"""For servers that don't count tokens: fewer than in almost any language, so that nothing is cut."""
 
 TOKENS_PER_MESSAGE = 16
 
 MAX_BYTES = 1024**2
 CHUNK_BYTES = 2048
-"""Most bytes of an answer, and how many more for each token that a reply may have: a stream says much beside it."""
+"""Most bytes of an answer, and of each token more that a reply may have: most of a stream is not text."""
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -42,7 +42,7 @@ log = get_logger(__name__)
 
 @dataclass
 class _Stream:
-    """What has come of a streamed reply."""
+    """A streamed reply, as far as it has come."""
 
     text: str = ""
     finish: str | None = None
@@ -54,7 +54,7 @@ class _Stream:
         """Take one event of the stream.
 
         Raises:
-            PassingFailure: It is none of a chat completion, or says that the server failed.
+            PassingFailure: It is not from a chat completion, or says that the server failed.
         """
         try:
             for choice in event["choices"]:
@@ -70,12 +70,12 @@ class _Stream:
 class OpenAiModel:
     """A model that a server has; each request has a time limit, few retries and a circuit breaker before it.
 
-    The server of this host's own unit is started anew when it has ended, which takes a minute or more on a board. A
-    retry waits for that. ``context_tokens`` is that of the settings, or the server's as soon as a token count has told
-    a smaller one.
+    A server of this host's own unit is restarted when it has ended, which takes a minute or more on a board; a retry
+    waits for it. ``context_tokens`` is the setting, or the server's own limit once a token count has told a smaller
+    one.
 
     Args:
-        key: What the server wants to be shown, or None.
+        key: The API key that the server expects, or None.
     """
 
     def __init__(self, settings: Settings, key: str | None) -> None:
@@ -93,8 +93,8 @@ class OpenAiModel:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the tokens of a chat as vLLM's ``/tokenize`` counts them.
 
-        A server that has no such path is not asked again; a token for each two bytes is reckoned with instead, which is
-        more than there are: prompts are split earlier than they would have to be, and none is too long.
+        A server without that path is not asked again. A token for every two bytes is assumed then, which is too many:
+        prompts are split early, and none is too long.
 
         Raises:
             LlmUnavailable: The server is away, broken, or refuses to answer.
@@ -112,7 +112,7 @@ class OpenAiModel:
         return sum(len(m["content"].encode()) // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE for m in messages)
 
     def _count(self, body: dict[str, Any], deadline: float) -> int:
-        """Ask ``/tokenize``, which stands beside ``/v1``, not in it."""
+        """Ask ``/tokenize``, which is beside ``/v1``, not below it."""
         url = f"{self._url.removesuffix('/v1')}/tokenize"
         try:
             answer = json.loads(b"".join(post(url, body, self._key, deadline, MAX_BYTES)))
@@ -139,7 +139,7 @@ class OpenAiModel:
         except Refused as refusal:
             raise _refused(refusal) from refusal
         tokens = stream.reply_tokens or stream.chunks
-        # Half a character can't be stored, and two halves may come in two pieces.
+        # Half a character can't be stored, and its halves may come in two pieces.
         text = stream.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return Reply(text, stream.finish == "length", stream.prompt_tokens, tokens)
 
@@ -165,7 +165,7 @@ class OpenAiModel:
         """Send a chat and read the reply to its end.
 
         Raises:
-            PassingFailure: The stream is none, broke off, or tells of a failure.
+            PassingFailure: There is no stream, it broke off, or it tells of a failure.
         """
         stream = _Stream()
         most_bytes = MAX_BYTES + CHUNK_BYTES * int(body["max_tokens"])
@@ -179,10 +179,10 @@ class OpenAiModel:
         return stream
 
     def _send(self, call: Callable[[float], T]) -> T:
-        """Make a request, again after failures that may pass; all of it within the time limit.
+        """Send a request, and again after failures that may pass, all within the time limit.
 
         Args:
-            call: Makes the request once, until the deadline that it is given.
+            call: Sends the request once, within the deadline that it is given.
 
         Raises:
             LlmUnavailable: It failed each time, the circuit breaker is open, or this host's own server did not start.
@@ -216,7 +216,7 @@ def _events(lines: Iterator[bytes]) -> Iterator[Any]:
     """Yield the JSON values of a stream of server-sent events, up to its end mark.
 
     Raises:
-        PassingFailure: What comes is no such stream.
+        PassingFailure: It is no such stream.
     """
     for line in lines:
         field, _, value = line.strip().partition(b":")
@@ -237,6 +237,6 @@ def load(settings: Settings) -> OpenAiModel:
     """Return the model of the server at ``llm_url``, which need not be up.
 
     Raises:
-        ConfigurationError: The address is none, the key can't be read, or the folder of data is missing.
+        ConfigurationError: The address is invalid, the key can't be read, or the folder of data is missing.
     """
     return OpenAiModel(settings, read_key(settings.credentials_dir / "llm_key"))

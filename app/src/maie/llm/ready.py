@@ -1,4 +1,4 @@
-"""Waits until the language model's server answers with a token: what its unit calls started."""
+"""Waits until the language model's server answers with a token, which is when its unit counts as started."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from maie.settings import Settings
 PAUSE_SECONDS = 1.0
 
 ENGINE = "VLLM::EngineCor"
-"""The name of vLLM's engine process, as far as the kernel keeps it."""
+"""The name of vLLM's engine process, as the kernel shortens it."""
 
 
 def one_token(settings: Settings) -> str | None:
@@ -32,8 +32,8 @@ def wait_for_token(settings: Settings, seconds: float, server: int | None) -> st
     Args:
         settings: Where the server is.
         seconds: How long to ask.
-        server: The process that serves; when it or its engine is gone, nothing is waited for any more. A vLLM whose
-            engine is killed just before it serves waits for it for ever.
+        server: The server's process. When it or its engine is gone, waiting ends: a vLLM whose engine is killed just
+            before it serves would wait for ever.
 
     Returns:
         None when a token came, else why not.

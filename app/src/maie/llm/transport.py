@@ -1,4 +1,4 @@
-"""One request to a language model's server; what goes wrong with it, in the words of language models."""
+"""One request to a language model's server, whose errors are those of language models."""
 
 from __future__ import annotations
 

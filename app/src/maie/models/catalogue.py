@@ -1,7 +1,7 @@
 """The catalogue of models: ``catalogue.json``, the only place that names any.
 
-The control node reads the same file: its module ``model_fetch``, so that what is fetched and what is verified are one,
-and the smoke test, for which an entry says what its model must come to (``gate``).
+The control node reads the same file: its module ``model_fetch``, so that what is fetched is what is verified, and the
+smoke test, for which an entry sets the bounds of its model (``gate``).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class CatalogueModel:
     Attributes:
         engine: What loads it: faster_whisper, ctranslate2 or vllm.
         licence: SPDX identifier; None where nobody has read it yet.
-        languages: Codes as Whisper writes them, mostly ISO 639-1; none where its maker's list was not at hand.
-        figures: What the memory plan takes for it where its files are not at hand.
+        languages: Codes as Whisper writes them, mostly ISO 639-1; empty where its maker's list was not available.
+        figures: What the memory plan uses where its files are not available.
         files: None where no digest was published: then its first download is recorded on the control node.
         origins: The kinds of its sources, in order of preference.
     """

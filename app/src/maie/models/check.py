@@ -20,11 +20,11 @@ _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found out of one model's files.
+    """The verdict on one model's files.
 
     Attributes:
         sound: None where it could not be found out.
-        by: What they were held to: ``catalogue``, ``SHA256SUMS``, or None.
+        by: What they were compared with: ``catalogue``, ``SHA256SUMS``, or None.
         problems: A sentence each; none for a sound model.
     """
 
@@ -54,7 +54,7 @@ def models_in(folders: Sequence[Path]) -> list[Path]:
 
 
 def verify(folder: Path) -> Verdict:
-    """Hold a model's files to the catalogue or, where that lists none of it, to its ``SHA256SUMS``."""
+    """Compare a model's files with the catalogue or, where that lists none, with its ``SHA256SUMS``."""
     name = model_name(folder)
     entry = catalogue().get(name)
     by = "catalogue" if entry and entry.files else SUMS

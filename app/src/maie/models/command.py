@@ -94,7 +94,7 @@ def _known(name: str, here: Sequence[Path]) -> dict[str, Any]:
 
 
 def _own(folder: Path) -> dict[str, Any]:
-    """Return what is to be said of a model that the catalogue does not know."""
+    """Return the row of a model that the catalogue does not know."""
     unknown: dict[str, Any] = {"kind": None, "engine": None, "licence": None, "languages": [], "sources": []}
     try:
         size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())

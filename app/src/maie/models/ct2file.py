@@ -1,4 +1,4 @@
-"""Reads what a ``model.bin`` of CTranslate2 says of itself, without its weights."""
+"""Reads the description of a model in a ``model.bin`` of CTranslate2, without its weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO
 from maie.errors import ConfigurationError
 
 FIRST_VERSION, LAST_VERSION = 5, 6
-"""Versions of the format that have been read here: CTranslate2 3 and 4 write them."""
+"""Versions of the format that this can read: those that CTranslate2 3 and 4 write."""
 
 MAX_SCALAR_BYTES = 8
 
@@ -39,7 +39,7 @@ def variables(path: Path) -> Mapping[str, Variable]:
     """Return the variables of a ``model.bin`` by name.
 
     Raises:
-        ConfigurationError: It is no such file, or of a version that is not known here.
+        ConfigurationError: It is no such file, or of an unknown version.
     """
     try:
         with path.open("rb") as file:

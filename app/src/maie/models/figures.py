@@ -1,4 +1,4 @@
-"""The figures of a model that its need of memory follows from: read from its files, or as the catalogue has them."""
+"""The figures of a model from which its memory follows: read from its files, or from the catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model's folder says of itself."""
+"""What a model's folder tells of the model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def model_sha256(folder: Path) -> str | None:
 def asr_languages(folder: Path) -> tuple[str, ...]:
     """Return the ISO 639-1 codes that a Whisper model in CTranslate2 form knows; none where its files don't say.
 
-    Only the vocabulary is read, so that the API knows it without the model.
+    Only the vocabulary is read, so that the API needs no model for it.
     """
     try:
         return _languages(folder)
@@ -51,7 +51,7 @@ def _languages(folder: Path) -> tuple[str, ...]:
 
 
 def _vocabulary(folder: Path) -> list[str]:
-    """Return a model's tokens: CTranslate2 writes a JSON array since version 3.17 and had a line for each before."""
+    """Return a model's tokens: a JSON array since CTranslate2 3.17, a line each before."""
     array = folder / "vocabulary.json"
     if array.is_file():
         tokens: list[str] = json.loads(array.read_text(encoding="utf-8"))

@@ -29,7 +29,7 @@ USUAL_MODELS = {
     "jetson": {"MAIE_ASR_MODEL": "EraX-WoW-Turbo-V1.1-CT2", "MAIE_LLM_MODEL": "Qwen3-4B-Instruct-2507-AWQ-4bit"},
     "x86": {"MAIE_ASR_MODEL": "faster-whisper-large-v3-turbo"},
 }
-"""The models that a profile is meant for, for a plan where no setting names any."""
+"""The models that a profile is meant for, where no setting names any."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +73,7 @@ def _plan(given: argparse.Namespace) -> Plan:
 
 
 def _settings(given: argparse.Namespace) -> tuple[Settings, Set[str]]:
-    """Return the settings that are asked about, this process' from here on, and the names of those that are given."""
+    """Return the settings to plan for, which are this process' own from here on, and the names of those given."""
     if given.settings:
         for name in [name for name in os.environ if name.startswith("MAIE_")]:
             del os.environ[name]
@@ -102,7 +102,7 @@ def _read(source: str) -> dict[str, str]:
 
 
 def _device(given: argparse.Namespace, settings: Settings) -> Device:
-    """Return the device: as told, else a board for the profile of boards, else this machine."""
+    """Return the device: the one given, else a board for the profile ``jetson``, else this machine."""
     if given.memory_mb:
         memory = given.memory_mb * MIB
     elif settings.profile == "jetson" and not is_jetson():

@@ -1,4 +1,4 @@
-"""What can be given up so that a configuration fits, the least harmful first, and how much memory each saves."""
+"""What can be given up to make a configuration fit, the least harmful first, and how much memory that saves."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from maie.settings import Settings
 
 CONTEXT_STEP = 1024
 USEFUL_CONTEXT, LEAST_CONTEXT = 3072, 2048
-"""Tokens down to which a shorter context costs less than a slower server, and below which parts get too short."""
+"""Tokens down to which a shorter context is better than a slower server, and below which parts get too short."""
 
 LEAST_BATCH = 512
-"""Tokens in a step of the server: fewer make a long prompt slow."""
+"""Tokens in a step of the server; with fewer, a long prompt is slow."""
 
 
 Lacks = Mapping[tuple[str, str], int]
-"""For each phase and memory the bytes that are lacking there; negative where some are left over."""
+"""The bytes that each phase lacks of each memory; negative where some are left over."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How much memory each part of the service needs: pure functions of the models' figures and the settings.
 
-All sizes are bytes. What was measured was measured on x86-64 (aarch64 may differ); what is an estimate says so, and no
-figure comes from a board yet. The plan counts with the upper end of each range.
+All sizes are bytes. Measured figures come from x86-64 (aarch64 may differ), estimates are marked, and none comes from a
+board yet. The plan counts with the upper end of each range.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MIB = 1024**2
 Pool = Literal["memory", "gpu"]
 
 Basis = Literal["computed", "measured", "estimated"]
-"""Where a size comes from: the models' figures and the settings, a run, or what is known of something alike."""
+"""Where a size comes from: the models' figures and the settings; a run; or something similar."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A size that does not follow from the models: from ``low`` to ``high``."""
+    """A size that does not follow from the models, between ``low`` and ``high``."""
 
     low: int
     high: int
@@ -55,7 +55,7 @@ ENGINE = mib(206, 206, "measured")
 needs: the measured peaks for batches of 1, 4 and 5 chunks (264, 408 and 481 MiB), drawn back to none."""
 
 LLM_ENGINE = mib(40, 40, "measured")
-"""What tokenizer, templates and CTranslate2's buffers add to the engine process with a language model: measured."""
+"""What tokenizer, templates and CTranslate2's buffers add to the engine process with a language model."""
 
 READER = mib(94, 94, "measured")
 """The small engine process that works for the language model alone while the server has the GPU (swap): at most what
@@ -146,9 +146,9 @@ def weights(model: ModelFigures, compute_type: str) -> int:
 
 
 def left_of_loading(model: ModelFigures, compute_type: str) -> int:
-    """Return what a process that uses CUDA keeps of its own memory after it has made wider weights narrower.
+    """Return what stays in a CUDA process' own memory after it has converted wider weights to narrower ones.
 
-    As large as the weights are then: measured on an H100 with float16 files (``docs/support.md``).
+    It is as large as the converted weights: measured on an H100 with float16 files (``docs/support.md``).
     """
     loaded = weights(model, compute_type)
     return loaded if model.files_bytes > 1.5 * loaded else 0

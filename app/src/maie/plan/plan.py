@@ -1,4 +1,4 @@
-"""Whether a configuration fits a device, which residency of the language model does, and what was given up for it."""
+"""Whether a configuration fits a device, with which residency of the language model, and what was given up for it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Device:
     gpu: int | None = None
 
     def pools(self) -> dict[Pool, int]:
-        """Return the sizes of the memories that are apart."""
+        """Return the sizes of the separate memories."""
         return {"memory": self.memory} if self.gpu is None else {"memory": self.memory, "gpu": self.gpu}
 
 
@@ -58,11 +58,11 @@ class Option:
     device: Device
 
     def need(self, phase: str, pool: Pool) -> int:
-        """Return what a phase needs of one memory at most."""
+        """Return the most that a phase needs of one memory."""
         return sum(part.size for part in self._parts(phase, pool))
 
     def least(self, phase: str, pool: Pool) -> int:
-        """Return what a phase needs of one memory at least."""
+        """Return the least that a phase needs of one memory."""
         return sum(part.least for part in self._parts(phase, pool))
 
     def _parts(self, phase: str, pool: Pool) -> list[Part]:
@@ -70,14 +70,14 @@ class Option:
 
     @property
     def spare(self) -> float:
-        """The share of the memory that is left at the worst phase, of the scarcer memory; negative if it lacks."""
+        """The share of the scarcer memory that is left in the worst phase; negative if some is lacking."""
         return min(
             1 - self.need(phase, pool) / size for phase in self.phases for pool, size in self.device.pools().items()
         )
 
     @property
     def lacks(self) -> Lacks:
-        """What each phase lacks of each memory, so that enough would be left over."""
+        """What each phase lacks of each memory for enough to be left over."""
         return {
             (phase, pool): self.need(phase, pool) - math.floor(size * (1 - LEAST_SPARE))
             for phase in self.phases
@@ -92,7 +92,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Server:
-    """What the unit of a language model's server is given.
+    """The options for the unit of the language model's server.
 
     Attributes:
         utilisation: Share of all memory that must be free when vLLM starts.
@@ -116,7 +116,7 @@ class Plan:
         chosen: The first that fits, else the one that lacks least.
         moves: What became of the levers, in the order in which they were tried; none where it fits without.
         advice: What to change where nothing fits; empty otherwise.
-        tokens_per_second: Most that the memory's bandwidth lets one sequence have; None without a language model.
+        tokens_per_second: Upper bound for one sequence by the memory's bandwidth; None without a language model.
         server: None where no server of a language model runs on the device.
     """
 
@@ -142,7 +142,7 @@ class Plan:
 
 
 def nothing(_: str) -> bool:
-    """Tell of no setting that it was given on purpose."""
+    """Say of no setting that it was given on purpose."""
     return False
 
 
@@ -216,7 +216,7 @@ def _server(models: PlannedModels, llm: ModelFigures, settings: Settings, device
 
 
 def _advice(models: PlannedModels, settings: Settings, device: Device, fixed: Callable[[str], bool]) -> str:
-    """Return which one setting, of those that were given, would make it fit with another value, all levers moved."""
+    """Return the advice: which of the given settings would make it fit, with which value, after all levers."""
     for lever in levers(models, settings):
         if not fixed(lever.setting):
             continue

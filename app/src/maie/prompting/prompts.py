@@ -1,6 +1,6 @@
 """Prompts: the messages that a language model gets, system, transcript, then task.
 
-All that is asked of one transcript begins with the same text, so that a server keeps what it has read of it. The
+All prompts on one transcript begin with the same text, so that a server can reuse what it has read. The
 transcript is data: it stands between marks, and nothing in it can pass for one (:mod:`maie.prompting.marks`).
 """
 
@@ -32,8 +32,8 @@ _SENTENCES = re.compile(r"(?<=[.?!…])\s+")
 def whole_sentences(turns: Iterable[Turn], most_words: int = 60) -> list[Turn]:
     """Return the same words in turns that end where sentences end, as far as punctuation tells.
 
-    A recogniser cuts within sentences too, and what was said wrong and then again stands on both sides of such a cut:
-    a model that cleans needs both in one line. Only turns of one speaker are joined, and lines have at most
+    A recogniser may cut within a sentence, between a slip and its repair: the model that cleans needs both in one
+    line. Only turns of one speaker are joined, and lines have at most
     ``most_words`` words, or one sentence; without punctuation a line has twice as many at most.
     """
     joined: list[tuple[str | None, list[str]]] = []
@@ -61,7 +61,7 @@ def _lines(sentences: Iterable[str], most_words: int) -> list[str]:
 
 
 def label(turn: Turn) -> str:
-    """Return what the turn's line begins with: ``speaker: ``, or nothing where nobody knows who it is."""
+    """Return what the turn's line begins with: ``speaker: ``, or nothing where the speaker is unknown."""
     speaker = without_marks(turn.speaker or "").replace(":", "")
     return f"{speaker}: " if speaker else ""
 
@@ -73,7 +73,7 @@ def transcript_lines(turns: Iterable[Turn]) -> list[str]:
 
 
 def task_text(template: Template, context: Mapping[str, Any] | None = None) -> str:
-    """Return the template's task; ``context`` has what its prompt may use besides.
+    """Return the template's task; ``context`` has further values for its prompt.
 
     The built-in prompts know ``part`` and ``parts`` (this transcript is the second of three parts: 2 and 3) and
     ``meeting_date`` (ISO 8601, where an earlier part has told it); each may be missing.

@@ -103,7 +103,7 @@ def _schema_problems(template: Template) -> list[str]:
 
 
 def _subschemas(schema: Any, at: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield a schema and all that are in it, each with its place."""
+    """Yield a schema and all its subschemas, each with its place."""
     if not isinstance(schema, dict):
         return
     yield at, schema
@@ -125,7 +125,7 @@ def _is_distant(schema: Mapping[str, Any]) -> bool:
 
 
 def _unbounded(schema: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what makes an answer that fits this schema as long as it likes, what its parts say left aside."""
+    """Yield what lets an answer that fits this schema be of any length, apart from its subschemas."""
     if _SAYS_WHAT.isdisjoint(schema):
         yield "takes anything: it needs a type"
     types = schema.get("type", [])
