@@ -71,7 +71,7 @@ def exchange(
     Args:
         method: GET or POST.
         url: With https the server's certificate is verified; with http+unix the host is the percent-encoded path of a
-            socket. Redirects are not followed.
+            socket. Neither redirects nor proxies are followed.
         body: What to send, if anything.
         headers: The content's type, and the key where the server expects one.
         deadline: On the clock of :func:`time.monotonic`, in seconds.

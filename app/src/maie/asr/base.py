@@ -1,4 +1,4 @@
-"""What every engine of speech recognition is to the stage that uses it."""
+"""The protocol of all engines of speech recognition."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class RecognitionRequest:
 
     Attributes:
         language: ISO 639-1 code; None lets the engine decide for each piece.
-        likely: Where the engine decides: the language of what came before, for pieces that don't tell theirs.
-        prompt: Words to expect, free of control tokens; None for none.
+        likely: Where the engine decides: the language of the piece before, for pieces that don't reveal theirs.
+        prompt: Words to expect, without control tokens; None for none.
         words: Whether each segment shall hold its words with their times.
     """
 
@@ -53,7 +53,7 @@ class Recogniser(Protocol):
 
     Attributes:
         languages: ISO 639-1 codes that its model knows; empty where that is not known.
-        batch_size: How many pieces it likes to get at a time.
+        batch_size: How many pieces it takes at a time.
         versions: Names and versions for the results.
     """
 
@@ -72,7 +72,7 @@ class Recogniser(Protocol):
         """Recognise one piece whose text looked wrong in another, slower way; raises as :meth:`recognise`."""
 
     def fitting(self, prompt: str) -> str:
-        """Return as much of a prompt as the model can take without losing words over it."""
+        """Return as much of a prompt as the model can take without losing speech."""
 
 
 def recognise_silence(recogniser: Recogniser) -> None:
@@ -82,6 +82,6 @@ def recognise_silence(recogniser: Recogniser) -> None:
 
 
 def compression_ratio(text: str) -> float:
-    """Return how well a text compresses, as Whisper reckons it: loops of a decoder show as values above about 2.4."""
+    """Return how well a text compresses, as Whisper computes it: a decoder's loops have values above about 2.4."""
     encoded = text.encode()
     return len(encoded) / len(zlib.compress(encoded))

@@ -29,34 +29,34 @@ from maie.settings import Settings
 
 FRAMES = 100
 SLOT_FRAMES = int(MAX_PIECE_SECONDS) * FRAMES
-"""Feature frames of a second, and of the longest piece."""
+"""Feature frames in a second, and in the longest piece."""
 
 SHORTEST_FRAMES = 2
-"""The encoder makes one of two."""
+"""The encoder makes one state of two frames."""
 
 MAX_PROMPT_TOKENS = 150
 """Of the 448 tokens that the decoder has for prompt and text; see ``docs/api.md``."""
 
 BETWEEN_WORDS = re.compile(r"[\s,;、，；]+")
 LONGEST_CUT_WORD = 30
-"""Letters at the end of a prompt in which a border between words is looked for; some scripts have none."""
+"""Letters at the end of a cut prompt that may be dropped to end between words; some scripts have no spaces."""
 
 BEFORE_WORDS = "\"'“¿([{-"
 AFTER_WORDS = "\"'.。,，!！?？:：”)]}、"
-"""Punctuation that belongs to the word behind it, and before it."""
+"""Punctuation that belongs to the word after it, and to the word before it."""
 
 FALLBACK_TEMPERATURES = (0.0, 0.4, 0.8)
-"""Fewer than Whisper's six, so that hopeless audio does not take many times as long as good audio."""
+"""Fewer than Whisper's six, so that hopeless audio does not take many times as long."""
 
 SURE_OF_LANGUAGE = 0.7
 TELLING_SECONDS = 3.0
-"""A piece changes the language only where the model is as sure of it as this and has as much to go by."""
+"""Least probability, and least seconds of speech, for a piece to change the language."""
 
 log = get_logger(__name__)
 
 
 class FasterWhisper:
-    """A loaded Whisper model; it remembers nothing of earlier pieces, so that no error goes on to the next.
+    """A loaded Whisper model. It is not conditioned on earlier pieces, so that no error carries over.
 
     Args:
         whisper: faster-whisper's model.
@@ -79,10 +79,10 @@ class FasterWhisper:
         self.versions = versions
 
     def recognise(self, pieces: Sequence[Samples], request: RecognitionRequest) -> list[Recognition]:
-        """Decode pieces together; what the encoder makes of them tells their language, and the time of each word.
+        """Decode pieces together; one pass of the encoder serves the text, the language and the times of words.
 
-        The text is decoded without timestamps, and its words get their times afterwards, from the decoder's attention:
-        with timestamps, Whisper leaves out what it takes for a sentence that goes on after the end of the piece.
+        The text is decoded without timestamps, and its words get their times afterwards from the decoder's attention:
+        with timestamps, Whisper drops a sentence that seems to go on after the end of the piece.
         """
         from faster_whisper.transcribe import get_suppressed_tokens, pad_or_trim
 
@@ -122,7 +122,7 @@ class FasterWhisper:
         return Recognition(tuple(_segment(result) for result in results), about.language)
 
     def fitting(self, prompt: str) -> str:
-        """Return as much of a prompt, from its beginning, as leaves the decoder its room; cut between words."""
+        """Return as much of the prompt's beginning as leaves the decoder its room, cut between words."""
         encoding = self._whisper.hf_tokenizer.encode(f" {prompt.strip()}", add_special_tokens=False)
         if len(encoding.ids) <= MAX_PROMPT_TOKENS:
             return prompt
@@ -160,7 +160,7 @@ class FasterWhisper:
     def _timed(
         self, encoded: Any, texts: list[list[int]], seconds: Sequence[float], languages: Sequence[str]
     ) -> list[list[Timed]]:
-        """Return the words of each piece with their times; a language decides what is a word."""
+        """Return the words of each piece with their times; what a word is depends on the language."""
         frames = [max(SHORTEST_FRAMES, min(round(length * FRAMES), SLOT_FRAMES)) for length in seconds]
         found: dict[str, Any] = {
             language: self._whisper.find_alignment(self._tokenizer(language), texts, encoded, frames)
@@ -234,8 +234,8 @@ def load(settings: Settings) -> FasterWhisper:
     from faster_whisper import WhisperModel
     from faster_whisper.transcribe import tqdm
 
-    tqdm.set_lock(threading.RLock())  # its own lock is a named semaphore, which outlives a killed process
-    for name in ("model.bin", "tokenizer.json"):  # without the latter the library asks a hub for it
+    tqdm.set_lock(threading.RLock())  # tqdm's own lock is a named semaphore, which outlives a killed process
+    for name in ("model.bin", "tokenizer.json"):  # otherwise the library downloads it from a hub
         if not (settings.asr_model / name).is_file():
             raise ConfigurationError(f"MAIE_ASR_MODEL: there is no model in {settings.asr_model}: {name} is missing.")
     if not _has_alignment_heads(settings.asr_model):
@@ -273,6 +273,6 @@ def load(settings: Settings) -> FasterWhisper:
         },
     )
     if settings.asr_device == "cuda":
-        # CTranslate2 looks for cuBLAS, and the driver compiles for a GPU that the wheel has no code for, only now.
+        # Only now does CTranslate2 load cuBLAS, and the driver compile for a GPU that the wheel has no code for.
         recognise_silence(recogniser)
     return recogniser

@@ -1,6 +1,6 @@
 """Speech recognition by a server with OpenAI's ``/audio/transcriptions``: whisper.cpp, vLLM, Riva, a cloud.
 
-Each piece is sent as a wav file made in memory; what is no speech never leaves this machine.
+Each piece is sent as a WAV file made in memory; what is not speech never leaves this machine.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from maie.httpclient import (
 from maie.settings import Settings
 
 IDLE_SECONDS = 120.0
-"""Time between two bytes of an answer: a server says nothing until it is done with the whole piece."""
+"""Time between two bytes of an answer: a server is silent until it has recognised the whole piece."""
 
 MAX_ANSWER_BYTES = 4 * 1024**2
 SECOND_TEMPERATURE = 0.4
-"""For a piece whose text looked wrong: at 0 a server would only say the same again."""
+"""For a piece whose text looked wrong: at 0 a server would only repeat itself."""
 
 
 class OpenAiRecogniser:
@@ -48,7 +48,7 @@ class OpenAiRecogniser:
     ``languages`` is empty, because these servers don't tell which they know.
 
     Args:
-        key: What the server wants to be shown, or None.
+        key: The API key that the server expects, or None.
     """
 
     languages: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ def _form(fields: Sequence[tuple[str, str]], audio: bytes, boundary: str) -> byt
 
 
 def _parsed(answer: bytes, seconds: float, request: RecognitionRequest) -> Recognition:
-    """Read an answer in the form ``verbose_json``; one that has only a text is one segment.
+    """Read an answer in the form ``verbose_json``; one with nothing but a text is one segment.
 
     Raises:
         PassingFailure: It is something else.
@@ -157,7 +157,7 @@ def _segment(told: dict[str, Any], seconds: float) -> Segment:
 
 
 def _words(value: dict[str, Any], seconds: float) -> Iterator[Word]:
-    """Yield the words, which some servers tell beside the segments and others within them."""
+    """Yield the words, which some servers give beside the segments and others within them."""
     inside = [word for segment in value.get("segments") or () for word in segment.get("words") or ()]
     for told in value.get("words") or inside:
         start, end = _time(told["start"], seconds), _time(told["end"], seconds)
@@ -183,7 +183,7 @@ def _number(told: Any, most: float) -> float | None:
 
 
 def _finite(told: Any) -> float:
-    """Return a number as it is told; JSON from elsewhere may hold NaN and infinities."""
+    """Return a number; foreign JSON may hold NaN and infinities."""
     number = float(told)
     if not math.isfinite(number):
         raise ValueError("not a number")
@@ -194,6 +194,6 @@ def load(settings: Settings) -> OpenAiRecogniser:
     """Return the recogniser of the server at ``asr_url``, which need not be up.
 
     Raises:
-        ConfigurationError: The address is none, or the key can't be read.
+        ConfigurationError: The address is invalid, or the key can't be read.
     """
     return OpenAiRecogniser(settings, read_key(settings.credentials_dir / "asr_key"))

@@ -9,16 +9,16 @@ from statistics import median
 
 LONGEST_USUAL_WORD = 0.7
 SHORTEST_LIMIT = 0.4
-"""Seconds between which lies the length of a piece's usual word; a word may take twice as long."""
+"""Bounds, in seconds, of a piece's usual word; a single word may take twice as long."""
 
 _SPOKEN_ALOUD = re.compile(r"[\d$€£%]")
-"""What is a word of its own when it is spoken: "$1,250" is five, and takes as long."""
+"""What is spoken as a word of its own: "$1,250" takes as long as five words."""
 
 PAUSE_SECONDS = 0.8
 """A pause like this ends a segment, whatever the punctuation says."""
 
 LONG_SEGMENT_SECONDS = 10.0
-"""From this length on, a comma ends a segment too."""
+"""From this length on, a comma ends a segment as well."""
 
 _SENTENCE_END = re.compile(r"[.?!…][\"'”’)\]]*$")
 _WIDE_END = re.compile(r"[。？！]$")
@@ -37,10 +37,10 @@ class Timed:
 
 
 def plausible(words: Sequence[Timed]) -> list[Timed]:
-    """Return words with none longer than anybody speaks it.
+    """Return words none of which is longer than anybody would speak it.
 
-    An alignment has no gaps: what was not written down is added to the word before it or behind it. That is where a
-    sentence begins or ends, so the first word of one keeps its end, and all others keep their start.
+    An alignment has no gaps: time without text is added to a neighbouring word. That happens between sentences, so the
+    first word of a sentence keeps its end, and all others keep their start.
     """
     lengths = [word.end - word.start for word in words if word.end > word.start]
     longest = 2 * min(LONGEST_USUAL_WORD, max(SHORTEST_LIMIT, median(lengths))) if lengths else 0.0

@@ -1,6 +1,6 @@
-"""Opening an untrusted audio file: with the demuxer that its own bytes ask for, and nothing else within reach.
+"""Opens an untrusted audio file with the demuxer that its bytes call for, and with nothing else in reach.
 
-FFmpeg guesses formats, and some of what it guesses are scripts that name other files or addresses (HLS, ffconcat, SDP).
+FFmpeg guesses formats, and some of them are scripts that name other files or addresses (HLS, ffconcat, SDP).
 Here the format is decided from the file's content (:mod:`maie.audio.sniff`), the library is told that one demuxer and
 the codecs below and no other, and it reads from a descriptor that is open already: it has no means to open anything.
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """What is enough of a file to be decoded."""
+    """The part of a file's interface that decoding needs."""
 
     def read(self, size: int) -> bytes:
         """Read up to so many bytes."""
@@ -40,7 +40,7 @@ MIN_RATE, MAX_RATE = 1_000, 768_000
 """Sample rates that are taken, in samples per second; anything else is a broken or hostile header."""
 
 BARE = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mp3")
-"""Demuxers of streams without a header, except for MP3's, whose encoder may have left one: with it they start late."""
+"""Demuxers of streams without a header. An MP3 may have one of its encoder's, with which it starts late."""
 
 IO_TIMEOUT_SECONDS = 10.0
 
@@ -61,10 +61,10 @@ CODECS = frozenset(
     g722 g723_1 g726 g726le g729 gsm gsm_ms nellymoser speex truespeech wmavoice
     """.split()
 )
-"""FFmpeg's decoders that may be used."""
+"""The allowed decoders of FFmpeg."""
 
 ENCRYPTED = ("enca", "drms")
-"""How MP4 and QuickTime tell a track that is encrypted."""
+"""How MP4 and QuickTime mark an encrypted track."""
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def open_file(file: BinaryIO, source: Source | None = None) -> Iterator[av.conta
 
     Args:
         file: The file.
-        source: What is read in its place, where some of its bytes have to be put right first.
+        source: What to read instead, where some bytes have to be corrected.
 
     Raises:
         NotAudio, EmptyAudio: See :func:`maie.audio.sniff.sniff`.
@@ -113,7 +113,7 @@ def open_file(file: BinaryIO, source: Source | None = None) -> Iterator[av.conta
 def usable_tracks(
     container: av.container.InputContainer, wanted: int | None = None
 ) -> list[av.audio.stream.AudioStream]:
-    """Return the audio tracks that can be decoded, at least one; of them the one that is wanted, if any is.
+    """Return the audio tracks that can be decoded, at least one; or only the wanted one.
 
     Args:
         container: The open file.
@@ -137,8 +137,8 @@ def usable_tracks(
 def packets(container: av.container.InputContainer, *streams: av.audio.stream.AudioStream) -> Iterator[Any]:
     """Yield the packets of these streams, or of all.
 
-    Streams may appear on the way, as in transport streams. PyAV does not know them, and at the end of the file, when
-    all others have been flushed, it may stumble over them.
+    Streams may appear in the middle, as in transport streams. PyAV does not know them, and may fail on them at the end
+    of the file, when it has flushed all others.
     """
     with suppress(IndexError):
         yield from container.demux(*streams)
@@ -157,7 +157,7 @@ def _is_encrypted(stream: av.audio.stream.AudioStream) -> bool:
 
 
 def _why_none(container: av.container.InputContainer, streams: list[av.audio.stream.AudioStream]) -> str:
-    """Return a sentence on a file of which these tracks can't be decoded; nothing of it is quoted."""
+    """Return a sentence on a file none of whose tracks can be decoded, without quoting any of it."""
     if not streams:
         return f"The file holds {'a video and ' if container.streams.video else ''}no audio."
     if any(map(_is_encrypted, streams)):
@@ -171,10 +171,10 @@ def _why_none(container: av.container.InputContainer, streams: list[av.audio.str
 
 
 def declared_seconds(container: av.container.InputContainer, stream: av.audio.stream.AudioStream) -> float | None:
-    """Return when the track ends by what the file's header claims, in seconds from the start of the container.
+    """Return when the track ends according to the header, in seconds from the start of the container.
 
-    Where the header tells nothing of the track, the end of the longest one; None where it claims nothing at all, and
-    FFmpeg only guesses from the first of it, which silence leads astray. Matroska and ASF count from 0, and not from
+    Where the header says nothing of the track, it is the end of the longest one; None where it says nothing at all:
+    FFmpeg then guesses from the beginning, which silence misleads. Matroska and ASF count from 0, and not from
     the start of what they hold.
     """
     name = container.format.name

@@ -1,4 +1,4 @@
-"""Frames: the packets of an untrusted file become samples of all channels, in blocks that the mixer takes."""
+"""Frames: the packets of an untrusted file become samples of all channels, in blocks for the mixer."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ MAX_BAD_PACKETS = 100
 """Undecodable packets in a row after which the rest of the file is given up."""
 
 FIRST_UNSAFE_PLANES = 8
-"""Channels in planes of their own from which on PyAV 17 and 18 read beyond a frame's end and crash the process."""
+"""From this many planar channels on, PyAV 17 and 18 read beyond a frame's end and crash the process."""
 
 LOUDEST = 100.0
-"""Floats may go beyond full scale (1), as those of recorders with 32 bits do; by more than this, they are garbage."""
+"""Floats may exceed full scale (1), as those of 32-bit recorders do; beyond this they are garbage."""
 
 
 @dataclass
 class Trouble:
-    """What went wrong while packets were read; the audio around it still counts.
+    """What went wrong while packets were read; the audio around it is still used.
 
     Attributes:
         bad_packets: How many could not be decoded.
@@ -50,7 +50,7 @@ class Mono:
     """Samples of one channel.
 
     Attributes:
-        start: When they begin, in seconds; None where they follow on the ones before.
+        start: When they begin, in seconds; None where they follow the ones before.
     """
 
     samples: Samples
@@ -141,7 +141,7 @@ class _Gatherer:
 
 
 def raw_channels(frame: Frame) -> NDArray[Any]:
-    """Return a frame's samples as they are, of shape (channels, samples).
+    """Return a frame's samples in their own format, of shape (channels, samples).
 
     Raises:
         UndecodableAudio: They are in a format that can't be read.

@@ -1,8 +1,8 @@
-"""Lengths: what a file's header tells of its sound, and what there is.
+"""Lengths: how much sound a file's header declares, and how much there is.
 
-A recorder that dies leaves a header with the length of its beginning, and a transfer that breaks off leaves one that
-tells more than came. FFmpeg believes the first and says nothing of the second, so chunks are looked at here. Recorders
-that write into a pipe know no length and put a very large one, or none: that tells nothing.
+A recorder that dies leaves a header with too short a length, and a transfer that breaks off leaves one with too long a
+length. FFmpeg believes the first and ignores the second, so chunks are checked here. Recorders that write into a pipe
+put a very large length, or none, which means nothing.
 
 This module is imported by the short-lived probe process too: it stays light (no numpy).
 """
@@ -19,7 +19,7 @@ from maie.audio.sniff import sniff
 from maie.errors import MaieError
 
 LEAST_UNKNOWN = 1_999_000_000
-"""Bytes from which on a length is one that was never filled in: 2e9, 2^31 - 1, 2^32 - 1 and their like."""
+"""Bytes from which on a length was never filled in: 2e9, 2^31 - 1, 2^32 - 1 and the like."""
 
 MAX_CHUNKS = 10_000
 TAIL = 8 << 20
@@ -27,14 +27,14 @@ TAIL = 8 << 20
 
 PIECE = 1 << 20
 LEAST_PADDING = 64
-"""Zeros at the end of a file from which on they are no part of what was recorded."""
+"""From this many zeros on, the end of a file is not part of the recording."""
 
 CLUSTER = b"\x1f\x43\xb6\x75"
 SEEK_ENTRY = b"\x53\xab\x84"
-"""The id of a Matroska cluster, and what stands before an id that only tells where such elements are."""
+"""The id of a Matroska cluster, and the bytes before an id in an index of elements."""
 
 NOTES = (b"LIST", b"INFO", b"ID3 ", b"BEXT", b"IXML", b"FACT", b"CUE ", b"SMPL", b"PEAK", b"JUNK", b"PAD ", b"TAG")
-"""What editors put behind the sound, whatever length they give it."""
+"""Chunks that editors append to the sound, whatever length they declare."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Form:
         id_bytes: Bytes of a chunk's name.
         size: The format of its length, for :mod:`struct`.
         counts_head: Whether the length counts name and length too.
-        align: To how many bytes chunks are aligned.
+        align: Alignment of chunks, in bytes.
         sound: Name of the chunk that holds the sound.
         base: Where in the file the container begins.
     """
@@ -88,7 +88,7 @@ class Sound:
 
 
 def sound_of(path: Path) -> Sound | None:
-    """Return what the header tells of the sound, or None where it tells nothing."""
+    """Return what the header says of the sound, or None where it says nothing."""
     with path.open("rb") as file:
         begin = _begin(file)
         head = file.read(40)
@@ -110,9 +110,9 @@ def is_chunked(path: Path) -> bool:
 
 
 def _begin(file: BinaryIO) -> int:
-    """Go to where the recording begins, behind stray bytes, and return the place.
+    """Seek to where the recording begins, after stray bytes, and return the place.
 
-    Of what is refused that is the file's beginning: who opens it for decoding says why.
+    For a file that is refused that is its beginning; opening it for decoding says why.
     """
     try:
         sniff(file)
@@ -153,7 +153,7 @@ def _sound(file: BinaryIO, form: Form, end: int, is_rf64: bool) -> Sound | None:
     declared = long_size if in_long and long_size is not None else size
     if not 0 < declared < LEAST_UNKNOWN:
         return None
-    # Many a program leaves out the byte that would align what is behind.
+    # Many programs leave out the byte of padding.
     behind = {begin + declared, _next(form, place, declared)}
     if declared < end - begin and (
         any(_are_chunks(file, form, at, end) for at in behind) or _is_zero(file, begin + declared, end)
@@ -208,7 +208,7 @@ def _is_zero(file: BinaryIO, place: int, end: int) -> bool:
 
 
 class Corrected:
-    """A file of which some bytes read as others: enough of a file for PyAV."""
+    """A file with some bytes replaced, as far as PyAV needs a file."""
 
     def __init__(self, path: Path, patch: tuple[int, bytes]) -> None:
         self._file = path.open("rb")
@@ -253,7 +253,7 @@ def breaks_off(path: Path) -> bool:
 
 
 def _ends_in_page(tail: bytes) -> bool:
-    """Tell whether the last page of an Ogg file is not all there. Live recordings end without a mark, but not so."""
+    """Tell whether the last page of an Ogg file is incomplete; live recordings lack an end mark, but not half a page."""
     start = tail.rfind(b"OggS")
     if start < 0:
         return False

@@ -13,7 +13,7 @@ STRETCH = SAMPLE_RATE // 10
 """Samples whose level is measured together."""
 
 KNOCKS = 3
-"""Stretches, the loudest of all, that count for nothing: a recorder's click is no reason to leave speech quiet."""
+"""So many of the loudest stretches are ignored: a recorder's click must not leave speech quiet."""
 
 QUIET_DB, USUAL_DB = -40.0, -23.0
 """Recordings whose loudest parts stay below the one are raised to the other, in dBFS."""
@@ -31,7 +31,7 @@ SILENCE_DB = -150.0
 
 
 class Centre:
-    """Takes an offset of the samples (direct current) out, which would leave quiet speech no room to be raised."""
+    """Removes an offset of the samples (direct current), which would leave no room to raise quiet speech."""
 
     def __init__(self) -> None:
         self._offset: np.float32 | None = None
@@ -44,7 +44,7 @@ class Centre:
         if abs(mean) < NO_OFFSET * samples.std():
             mean = np.float32(0.0)
         before = mean if self._offset is None else self._offset
-        self._offset = mean if len(samples) >= SAMPLE_RATE // 2 else before  # less of it tells too little
+        self._offset = mean if len(samples) >= SAMPLE_RATE // 2 else before  # less is too short to judge by
         change = np.linspace(0.0, 1.0, len(samples), dtype=np.float32) * (self._offset - before)
         centred: Samples = samples - before - change
         return centred
@@ -58,7 +58,7 @@ class Levels:
         self._peaks: list[Samples] = []
 
     def add(self, samples: Samples) -> None:
-        """Take the next samples (16 kHz, mono); an offset (direct current) is no loudness."""
+        """Take the next samples (16 kHz, mono); an offset (direct current) does not count as loudness."""
         starts = np.arange(0, len(samples), STRETCH)
         if len(starts) == 0:
             return
@@ -93,7 +93,7 @@ class Levels:
 
 
 def _high(values: NDArray[np.floating]) -> float:
-    """Return the highest value but for a few, which may be knocks; of a short recording the very highest."""
+    """Return the highest value except for a few, which may be knocks; of a short recording the very highest."""
     skipped = min(KNOCKS, len(values) // 10)
     return float(np.partition(values, len(values) - 1 - skipped)[len(values) - 1 - skipped])
 

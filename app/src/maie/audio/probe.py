@@ -1,9 +1,9 @@
-"""Probe: is this upload audio at all? Asked before a task is accepted, in a process of its own.
+"""Probe: whether an upload is audio at all, found out before a task is accepted, in a process of its own.
 
 The process that serves the API never parses untrusted audio: a child with limits on memory, processor time and wall
 clock opens the file, confines itself and only then looks into it, as far as the first second of sound. It inherits no
-environment and no descriptors, so it has no secret in its memory, and :func:`maie.audio.confine.confine` leaves it no
-way to any: neither files nor network nor other processes. It imports no more than PyAV, so it answers quickly.
+environment and no descriptors, so it has no secret in memory, and :func:`maie.audio.confine.confine` takes away all
+access to files, network and other processes. It imports no more than PyAV, so it answers quickly.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ NICENESS = 10
 """The API, whose child this is, answers other requests meanwhile."""
 
 OOM_SCORE_ADJUST = 1000
-"""Where memory is short, the kernel shall end this process and not the API."""
+"""Where memory is short, the kernel shall kill this process rather than the API."""
 
 MAX_ANSWER_BYTES = 4096
 MAX_PACKETS = 200
@@ -84,11 +84,11 @@ def probe(path: Path, settings: Settings, track: int | None = None) -> float | N
 
 
 def _answer(command: list[str]) -> bytes:
-    """Return what the child says; whoever has taken it over says no more than that either."""
+    """Return the child's verdict; somebody who has taken the child over can say no more than that."""
     with subprocess.Popen(  # noqa: S603 - the path is ours, and no shell sees it
         command,
         cwd="/",
-        env={"HOME": "/"},  # without one Python looks its user up, which may mean to ask the network
+        env={"HOME": "/"},  # without HOME, Python looks up its user, perhaps over the network
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -150,7 +150,7 @@ def _child() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # What the library would import as late as when a file asks for it.
+    # Modules that the library would otherwise import only when a file needs them.
     for late in ("av.subtitles.codeccontext", "av.subtitles.stream"):
         import_module(late)
     with Path(sys.argv[1]).open("rb") as file:

@@ -16,7 +16,7 @@ from maie.stages.pieces import PieceResult, recognise_pieces
 from maie.stages.work import Report, Work, turns_of
 
 FAILED_PROMPTS = 3
-"""Chunks that the client's words to expect must have cost words, and most of all so far, to be given up."""
+"""The client's prompt is dropped once it has cost words in so many chunks, and in most of those so far."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Transcription:
     """What the stage found.
 
     Attributes:
-        warnings: Sentences for the client on what is missing or doubtful.
+        warnings: Sentences for the client about what is missing or doubtful.
     """
 
     transcript: Transcript
@@ -42,9 +42,9 @@ class _Findings:
     sparse: list[float]
     """Seconds of each chunk in which hardly any of the speech became words."""
     unprompted: int = 0
-    """Chunks in which the client's words to expect cost others."""
+    """Chunks in which the client's prompt cost words."""
     gave_up: bool = False
-    """Whether they cost so many that from then on no chunk was recognised with them."""
+    """Whether the prompt was dropped for all later chunks."""
 
     def add(self, result: PieceResult, chunk: Span, speech: Sequence[Span]) -> None:
         """Take what was recognised in one chunk, in which somebody speaks at these times."""
@@ -84,9 +84,9 @@ def transcribe(
         speech: Where somebody speaks: stretches of at most 30 s, in order.
         recogniser: The engine.
         options: Language, words to expect, and whether words get times.
-        on_progress: Told the share of the seconds of speech that is done, after each chunk.
-        detected: Whether a detector has found the speech; else it is all that sounds, and no text for some of it tells
-            nothing.
+        on_progress: Told the share of the speech that is done, after each chunk.
+        detected: Whether a detector has found the speech; else it is all that sounds, some of which may rightly have no
+            text.
 
     Returns:
         Segments in order, with times from the start of the audio; empty when there is no speech.
@@ -121,9 +121,9 @@ def transcribe(
 
 
 def _request(options: TaskOptions, recogniser: Recogniser) -> tuple[RecognitionRequest, list[str]]:
-    """Return how pieces are to be recognised; of the client's words, nothing that a model takes for a control token.
+    """Return the request for all pieces, with the client's prompt freed of control tokens.
 
-    With it come sentences for the client on which of the words had to go.
+    With it come sentences for the client about what of the prompt had to go.
     """
     known = recogniser.languages
     language = known[0] if options.language is None and len(known) == 1 else options.language
@@ -157,7 +157,7 @@ def _nobody(audio: Audio) -> str:
 
 
 def _told(found: _Findings, chunks: Sequence[Span]) -> list[str]:
-    """Return sentences on what was not found, or not expected."""
+    """Return warnings about what was not found or not expected."""
     warnings = []
     if len(found.languages) > 1:
         parts = ", ".join(f"{code} {seconds:.0f} s" for code, seconds in found.languages.items())

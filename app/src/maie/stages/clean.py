@@ -18,7 +18,7 @@ from maie.wording.words import edits, without_new_capitals, words_of
 
 GROWTH = 1.25
 SPARE_TOKENS = 64
-"""Tokens of a clean transcript for each of the raw one, and how many more: punctuation comes in."""
+"""Tokens of a clean transcript per token of the raw one, and how many on top, for the punctuation."""
 
 ENGLISH = ("en", "english")
 """What recognisers call English: ISO's code, or the name, as servers with OpenAI's routes do."""
@@ -63,7 +63,7 @@ def clean(
         model: What cleans.
         template: Asks for the clean transcript (:data:`maie.prompting.template.CLEAN_TRANSCRIPT`).
         on_progress: Told the fraction done.
-        language: What was said is in, as the recogniser tells it; None where only the words can.
+        language: The language as the recogniser names it; None where only the words can tell.
 
     Raises:
         LlmInputTooLong: The model's context is too small for a single word.

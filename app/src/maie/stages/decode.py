@@ -31,7 +31,7 @@ from maie.exhaustion import telling_a_full_disk
 from maie.stages.work import Report, Work
 
 EXACT = ("flac", "matroska,webm")
-"""Demuxers of files whose header means all that is in them; others may have been put together of several."""
+"""Demuxers whose header is about the whole file; files of others may have been concatenated."""
 
 TOLERATED_SHORTFALL = 0.5
 """Seconds (or 2% of the audio) that a file may end before its header says so; encoders' padding stays below that."""
@@ -154,7 +154,7 @@ def _write(
 
 
 def _write_all(file: IO[bytes], data: bytes) -> None:
-    """Write past the file's buffer, of which closing the file would try to write the rest."""
+    """Write around the file's buffer, whose rest would be written when the file is closed, even on a full disk."""
     left = memoryview(data)
     with telling_a_full_disk():
         while left:

@@ -15,7 +15,7 @@ class PieceResult:
     """What came of one piece.
 
     Attributes:
-        prompt_failed: Whether the client's words to expect cost other words, and were left out therefore.
+        prompt_failed: Whether the client's prompt cost words, and so was left out.
     """
 
     recognition: Recognition
@@ -32,7 +32,7 @@ def recognise_pieces(
     """Recognise pieces together, and alone what looks wrong; yields what came of each as soon as it is settled.
 
     Args:
-        pieces: At most as many as the engine likes to get at a time.
+        pieces: At most as many as the engine takes at a time.
         speech: Where somebody speaks in each, in seconds from its start.
         recogniser: The engine.
         request: How they are to be recognised.
@@ -51,7 +51,7 @@ def _settle(
     request: RecognitionRequest,
     detected: bool,
 ) -> PieceResult:
-    """Return what stands of a piece after all the attempts that it needs."""
+    """Return the best recognition of a piece, after as many attempts as it needs."""
     prompt_failed = False
     plain = replace(request, prompt=None, likely=recognition.language)
     if request.prompt and _is_suspicious(recognition, speech):
@@ -90,9 +90,9 @@ def _with_words(recognition: Recognition) -> Recognition:
 
 
 def _is_echo(found: Sequence[Segment], around: Sequence[Segment], hole: Span) -> bool:
-    """Whether a stretch's text only says again how the text before it ends, or that behind it begins.
+    """Whether a stretch's text only repeats how the text before it ends or the text after it begins.
 
-    Then it is no stretch without text: a word's time was too short, as that of a long number can be.
+    Then nothing was missing there: a word's time was too short, as that of a long number can be.
     """
     text, (before, behind) = _words(found), map(_words, _around(hole, around))
     ends_number = len(text) == 1 and text[0].isdigit() and before[-1:] and before[-1].endswith(text[0])
@@ -100,10 +100,10 @@ def _is_echo(found: Sequence[Segment], around: Sequence[Segment], hole: Span) ->
 
 
 def _without_echoes(found: Sequence[Segment], around: Sequence[Segment], hole: Span) -> list[Segment]:
-    """Return the text that was found in a stretch without the words at its edges that stand beside it already.
+    """Return the text found in a stretch without the words at its edges that its neighbours already have.
 
-    A stretch begins where the time of the word before it ends. Where that is too early, the stretch has the word in it,
-    or more of them; and likewise at its end. Beyond a pause it has none, and a word that is there again was said again.
+    A stretch begins where the word before it ends by its time. Where that time is too early, the stretch contains the
+    word, or several; likewise at its end. After a pause it contains none, and a repeated word was really said twice.
     """
     before, behind = _around(hole, around)
     front = back = 0

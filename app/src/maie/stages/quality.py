@@ -1,4 +1,4 @@
-"""Is it what was said? Which text is recognised again, and which is left out, for Whisper models invent some.
+"""Whether a text is what was said: what is recognised again, and what is left out, as Whisper models invent some.
 
 Each guard takes segments in order and returns those that it lets stand, with how many it has objected to. Nothing is
 left out silently: :func:`guard` says what, and how often.
@@ -22,21 +22,22 @@ MAX_UNCOVERED_SECONDS = 1.0
 """Whisper's own limits for a failed decoding, and how much speech may be left without text between two segments."""
 
 PADDING_SECONDS = 0.4
-"""What the detector finds begins and ends so much too wide."""
+"""The detector's padding at both ends of what it finds."""
 
 LEAST_SPEECH = 0.1
-"""Share of a segment's time that must be speech; of the padding's, there is enough already."""
+"""Share of a segment's time that must be speech."""
 
 ASTRAY_SECONDS = 0.3
-"""How far the time of a word may be from where it is said: a short word at the end of a piece comes out as a point."""
+"""How far a word's time may be from where it is said: a short word at the end of a piece has no length."""
 
 LEAST_COVERED = 0.25
 SPARSE_FROM_SECONDS = 5.0
-"""Share of the speech of a piece that has text in all that people say, where there is as much speech as this."""
+"""Least share of a piece's speech that has text when people speak, and the least seconds of speech to judge by."""
 
 LOOP_REPEATS = 4
 LOOP_WORDS = 8
-"""A loop is a phrase as often as this in a row, or more, and of as many words altogether: people say 'no, no, no'."""
+"""A loop is a phrase that is repeated at least so often in a row, with so many words in all: people say 'no, no,
+no'."""
 
 LONGEST_PHRASE_WORDS = 16
 LONGEST_PHRASE_SEGMENTS = 3
@@ -98,7 +99,7 @@ def is_sparse(segments: Sequence[Segment], speech: Sequence[Span]) -> bool:
 
 
 def evidence(segments: Sequence[Segment], speech: Sequence[Span]) -> float:
-    """Return how much speaks for a text: seconds of speech that it covers, each as far as the model is sure of it."""
+    """Return the evidence for a text: the seconds of speech that it covers, weighted by how sure the model is."""
     if compression_ratio(" ".join(segment.text for segment in segments)) > MAX_COMPRESSION_RATIO:
         return 0.0
     return sum(_speech_seconds(segment, speech) * math.exp(segment.avg_logprob or 0.0) for segment in segments)
@@ -129,7 +130,7 @@ def without_credits(segments: Sequence[Segment], _: Sequence[Span]) -> Objection
 
 
 def without_loops(segments: Sequence[Segment], _: Sequence[Span]) -> Objections:
-    """Leave a phrase that is said over and over only once, within a segment and across segments."""
+    """Keep only the first of a phrase that is repeated over and over, within a segment and across segments."""
     looped = 0
     kept = []
     for segment in segments:

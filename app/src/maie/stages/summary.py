@@ -23,14 +23,14 @@ from maie.stages.work import Report, Work
 
 PROMPT_SHARE = 5 / 8
 REPLY_SHARE = 1 / 4
-"""Shares of the context: what a prompt may fill, and what a reply gets at first. A reply that is cut gets the rest."""
+"""Shares of the context: of a prompt at most, and of a reply at first. A reply that is cut gets the rest."""
 
 OVERLAP = 0.1
-"""How much of a part stands in the next one again, so that what was said across a border is read in one piece."""
+"""Share of a part that the next one repeats, so that what was said across the border is read in one piece."""
 
 COMPLAINT_TOKENS = 200
 COMPLAINT_LETTERS = 200
-"""What the validator's message may add to a prompt, and how much of it is told."""
+"""Tokens that the validator's message may add to a prompt, and letters of it that are quoted."""
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FENCE = re.compile(r"^```(?:json)?(.*)```$", re.DOTALL)
@@ -96,7 +96,7 @@ class _Reader:
         def count(part: Sequence[Turn]) -> int:
             return self._model.count_tokens(messages(self._template, part, longest)) + COMPLAINT_TOKENS
 
-        count([])  # a server tells its context with its first count
+        count([])  # a server reveals its context with the first count
         parts = split(lines, count, int(self._model.context_tokens * PROMPT_SHARE), OVERLAP)
         context: dict[str, Any] = {"parts": len(parts)} if len(parts) > 1 else {}
         values = []
@@ -105,7 +105,7 @@ class _Reader:
                 context["part"] = number + 1
             values.append(self._answer(part, context, _share(on_progress, number, len(parts))))
             day = values[-1].get("meeting_date") if isinstance(values[-1], dict) else None
-            # It comes to stand where the task does: a day, and nothing else that a template's schema may let pass.
+            # It gets into the task's text, so it must be a day and nothing else that a template's schema may allow.
             if isinstance(day, str) and _DAY.fullmatch(day):
                 context.setdefault("meeting_date", day)
         on_progress(1.0)
@@ -141,7 +141,7 @@ class _Reader:
         """Return the value that the model answers with, and what is wrong with it, if something is.
 
         Raises:
-            LlmAnswerInvalid: The answer is cut, with all the room that the context has too.
+            LlmAnswerInvalid: The answer is cut even with all the room of the context.
         """
         context = self._model.context_tokens
         for room in (int(context * REPLY_SHARE), context - self._model.count_tokens(chat)):

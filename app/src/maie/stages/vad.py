@@ -14,7 +14,7 @@ from maie.domain import SAMPLE_RATE, Span
 from maie.stages.work import Report, Work
 
 WINDOW_SECONDS = 120
-"""Audio looked at in one go; bounds the memory, whatever the length of the whole."""
+"""Audio processed at once, which bounds the memory."""
 
 MAX_PAUSE_SECONDS = 3.0
 """Longer pauses end a chunk: Whisper models invent text in long silences."""
@@ -64,9 +64,9 @@ def find_speech(audio: Audio, on_progress: Callable[[float], None]) -> list[Span
 
 
 def find_sound(audio: Audio, on_progress: Callable[[float], None]) -> list[Span]:
-    """Return all stretches that are not silent: what is left to do without the detector.
+    """Return all stretches that are not silent, for use without the detector.
 
-    Same result as :func:`find_speech`, whatever it is that sounds; a long sound is cut where it is quietest.
+    The result is like that of :func:`find_speech`; a long sound is cut where it is quietest.
     """
     loudness = np.concatenate([*_loudness(audio, on_progress), np.zeros(1, np.float32)])
     sounding = np.convolve(loudness > SILENT_RMS, np.ones(2 * SOUND_PAD + 1), mode="same") > 0

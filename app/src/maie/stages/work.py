@@ -1,4 +1,4 @@
-"""What the stages of a task hand on to each other: what they were given, and what it has come to so far."""
+"""What the stages of a task pass on: their input, and the result so far."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Models:
 
 @dataclass(frozen=True)
 class Work:
-    """A task between two stages.
+    """A task on its way from one stage to the next.
 
     Attributes:
         result: What it has come to.
@@ -81,5 +81,5 @@ class Work:
 
 
 def turns_of(transcript: Transcript) -> tuple[Turn, ...]:
-    """Return a transcript as turns of nobody knows whom."""
+    """Return a transcript as turns of unknown speakers."""
     return tuple(Turn(None, segment.text) for segment in transcript.segments)

@@ -6,9 +6,8 @@ The clean line's words are the raw line's words, in their order. What may be mis
 * what is said **twice**, what is **begun anew**, and what the speaker **took back** (:mod:`maie.wording.repairs`).
 
 How a word is written doesn't count (:mod:`maie.wording.spelling`): letter case, punctuation, "don't" for "do not",
-"5,000" for "five thousand". Any other word that is missing, new, replaced or elsewhere makes the line another one.
-
-Of a language that isn't English no filler is known: there only repetitions may go.
+"5,000" for "five thousand". Any other word that is missing, new, replaced or moved makes it another line. In languages
+other than English no fillers are known: only repetitions may go there.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from maie.wording.spelling import Piece, pieces_of, stretches
 from maie.wording.words import words_of
 
 LEAST_ENGLISH = 0.06
-"""Share of the first words below in a text that tells English: it is 0.1 to 0.3 there, and next to none elsewhere."""
+"""Least share of the first words below in an English text: there it is 0.1 to 0.3, and next to none elsewhere."""
 
 LEAST_ENGLISH_WITH_COMMON = 0.2
 """The same with words that other languages have too, for texts so short that none of the first may be in them."""
 
 SHORT_WORDS = 10
-"""Words of a text in which a single one of either kind has to do."""
+"""In texts of up to so many words, a single one of either kind is enough."""
 
 _ENGLISH = frozenset(
     "the and that it's you they it this with not what there from your would i'm don't that's she".split()
@@ -47,7 +46,7 @@ def is_english(lines: Iterable[str]) -> bool:
 
 
 def is_faithful(raw: str, clean: str, english: bool) -> bool:
-    """Whether the words of a line are kept in its clean form, but for those that may go.
+    """Whether a line's clean form has all its words, except for those that may go.
 
     Args:
         raw: The line as it was recognised, without its speaker.
@@ -70,8 +69,8 @@ def _leads_to(
 ) -> bool:
     """Whether the written words are the said ones without some of the stretches that may go.
 
-    For each place of what was said, the bits of a number say which places of what is written can be reached with it:
-    one addition to a row costs the same for all of them, so that long lines take no long time.
+    For each place in what was said, the bits of a number tell which places in what is written it can correspond to. One
+    operation handles all of them, so that long lines are quick.
     """
     ends: defaultdict[int, set[int]] = defaultdict(set)
     for start, end in may_go:
