@@ -175,6 +175,8 @@ def test_health_ready_models_and_metrics(service: Stack) -> None:
         "process_resident_memory_bytes",
     ):
         assert line in text, line
+    assert "maie_audio_seconds_total" in text
+    assert "maie_audio_seconds_total 0.0" not in text
 
 
 def test_a_full_disk_is_503(own_stack: Callable[..., Stack], speech: Speech) -> None:

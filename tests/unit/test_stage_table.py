@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from inspect import signature
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from maie.access.offer import Offer, require_offer
+from maie.api.metrics import TaskCollector
 from maie.domain import EngineJob, Progress, Stage, StageCounter, TaskOptions, TaskResult, TaskStatus
 from maie.errors import MaieError, NotAvailable
 from maie.models.figures import figures
@@ -21,6 +23,8 @@ from maie.plan.phases import PlannedModels, phases
 from maie.settings import Settings
 from maie.stages import clean
 from maie.stages.work import Models, Report, Work
+from maie.tasks.counters import increments
+from maie.tasks.model import Outcome
 from support.audiofiles import MODEL
 
 HEAVY = {"av", "ctranslate2", "faster_whisper", "numpy", "onnxruntime", "soxr", "tokenizers", "torch"}
@@ -102,6 +106,36 @@ def test_a_required_row_that_fails_fails_the_task(
         ran(tmp_path, ())
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_audio_is_given_back_before_the_words_are_worked_on(
+    fails: bool, extra: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    closed: list[str] = []
+    audio = SimpleNamespace(seconds=2.0, close=lambda: closed.append("closed"))
+
+    def decode(work: Work, report: Report) -> Work:
+        return replace(work, decoded=cast(Any, audio)).adding({"input_duration_seconds": 2.0})
+
+    def recognise(work: Work, report: Report) -> Work:
+        if fails:
+            raise MaieError("It broke.")
+        return work
+
+    def count(work: Work, report: Report) -> Work:
+        return work.adding({"extras": len(closed)})
+
+    rows = (table.DECODE, table.ASR, EXTRA)
+    monkeypatch.setattr(table, "STAGES", rows)
+    done = dict(zip(rows, (decode, recognise, count), strict=True))
+    monkeypatch.setattr(table, "function", done.__getitem__)
+    job, told = EngineJob("task", tmp_path, TaskOptions(("extras",))), list[Any]()
+    with pytest.raises(MaieError) if fails else nullcontext():
+        result = run(job, Models(None, None, {}, {}), SETTINGS, told.append, told.append)
+        assert (result.metrics["extras"], result.metrics["input_duration_seconds"]) == (1, 2.0)
+    assert closed == ["closed"]
+    assert [p.audio_seconds for p in told if isinstance(p, Progress) and p.audio_seconds] == [2.0]
+
+
 def test_what_another_process_has_done_is_not_done_again(extra: SimpleNamespace, tmp_path: Any) -> None:
     begun = TaskResult(None, {"stage_seconds": {"decode": 1.0, "vad": 1.0, "asr": 1.0, "extra": 1.0}, "extras": 9}, {})
     job = EngineJob("task", tmp_path, TaskOptions(("extras",)), begun=begun)
@@ -131,6 +165,15 @@ def test_only_rows_that_need_a_language_model_need_one_here(
     monkeypatch.setattr(table, "STAGES", (replace(EXTRA, needs="language_model"),))
     with pytest.raises(NotAvailable, match="extras"):
         require_offer(("extras",), None, Offer())
+
+
+def test_a_rows_counters_are_summed_and_shown(extra: SimpleNamespace) -> None:
+    metrics = {"processing_time_seconds": 1.0, "stage_seconds": {}, "extras": 3}
+    sums = dict(increments(Outcome(TaskStatus.COMPLETE, metrics=metrics, counted=table.counted(metrics))))
+    assert sums["extras"] == 3
+    store: Any = SimpleNamespace(counters=lambda: sums, active=list, uploading=lambda _: 0, leases=list)
+    shown = {sample.name: sample.value for family in TaskCollector(store, 5).collect() for sample in family.samples}
+    assert (shown["maie_extras_total"], shown["maie_audio_seconds_total"]) == (3, 0)
 
 
 @pytest.mark.parametrize(("needs", "phase"), [("nothing", "asr"), ("speech_model", "asr"), ("language_model", "llm")])

@@ -253,7 +253,7 @@ def breaks_off(path: Path) -> bool:
 
 
 def _ends_in_page(tail: bytes) -> bool:
-    """Tell whether the last page of an Ogg file is incomplete; live recordings lack an end mark, but not half a page."""
+    """Tell whether an Ogg file's last page is incomplete; a live recording lacks an end mark, but not half a page."""
     start = tail.rfind(b"OggS")
     if start < 0:
         return False
