@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 INTERVALS_SECONDS = (0.3, 0.7, 1.0, 2.0)
-"""Pauses between two looks at the log; the last one is kept."""
+"""Pauses between two reads of the log; the last one repeats."""
 
 SHOWN = (
     re.compile(r"^\*\s+(Step \d+: .+?)\s*\*?$"),
@@ -23,13 +23,13 @@ SHOWN = (
     re.compile(r"^((?:Error|ERROR|FATAL)\b.*)$"),
     re.compile(r"^(Finish generating flash package|L4T BSP package installation completed!|Success!)\.?"),
 )
-"""Lines of the tools' logs that tell a person how far they are; group 1 is shown."""
+"""Lines of the tools' logs that show progress; group 1 is displayed."""
 
 PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)? ?%")
 
 
 class Progress:
-    """Picks from a growing log what a person wants to see: steps, each once, and every tenth per cent."""
+    """Picks the progress out of a growing log: steps, each once, and every tenth per cent."""
 
     def __init__(self) -> None:
         self.rest = ""
@@ -37,13 +37,13 @@ class Progress:
         self.percent = -1
 
     def feed(self, text: str) -> list[str]:
-        """Take the next part of the log and return what is to be shown of it; half a line waits for its end."""
+        """Take the next part of the log and return the lines to show; an unfinished line waits for its end."""
         *lines, self.rest = re.split(r"[\r\n]+", self.rest + text)
         shown = (self.shown(line.strip()) for line in lines)
         return [line for line in shown if line]
 
     def shown(self, line: str) -> str:
-        """Return what is shown of one line; empty if nothing is."""
+        """Return what to show of one line; empty for nothing."""
         for pattern in SHOWN:
             step = pattern.match(line)
             if step:
@@ -59,7 +59,7 @@ class Progress:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Runs the module ``flash_command`` again and again until the program has ended."""
+    """Runs the module ``flash_command`` repeatedly until the program has ended."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the whole run."""
@@ -82,4 +82,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {**answer, **told}
         seconds = round(time.monotonic() - started, 1)
         failure = answer["failure"]
-        return {**told, "changed": True, "seconds": seconds, "failed": bool(failure), "msg": failure or "ended well"}
+        return {**told, "changed": True, "seconds": seconds, "failed": bool(failure), "msg": failure or "succeeded"}

@@ -19,17 +19,17 @@ SUCCESS = {"nvme": r"Flash is successful", "sd": r"has been flashed successfully
 def flash_plan(
     names: list[str], hostvars: Mapping[str, Any], on_bus: list[dict[str, Any]], wanted: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return what is to be done with each board of a flashing host.
+    """Return what to do with each board of a flashing host.
 
     Args:
-        names: Hosts of the inventory. Those count that this run has tried to reach and that name a USB path.
+        names: Hosts of the inventory. Only those with a USB path that this run has tried to reach count.
         hostvars: Ansible's variables of all hosts.
         on_bus: The boards in recovery mode, as the module ``jetson_usb`` returns them.
         wanted: ``flasher``, ``release``, ``board``, ``storage``, ``user``, ``force`` and ``allow_not_super``; a board's
-            own ``jetson_flash_board`` and ``jetson_flash_storage`` go before the two of them.
+            own ``jetson_flash_board`` and ``jetson_flash_storage`` override ``board`` and ``storage``.
 
     Returns:
-        For each board ``name``, ``path``, ``board``, ``storage``, ``state`` (``ready``: already runs what is wanted;
+        For each board ``name``, ``path``, ``board``, ``storage``, ``state`` (``ready``: runs the wanted release;
         ``flash``; ``missing``: not in recovery mode; ``refused``), ``message``, and ``module`` and ``id`` where it is
         in recovery mode.
     """
@@ -56,13 +56,13 @@ def flash_plan(
 
 
 def misconfigured(item: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Return what is wrong with a board's own variables, whatever the board is doing; empty if nothing is."""
+    """Return what is wrong with a board's own variables, whatever its state; empty for nothing."""
     name, board, storage = item["name"], item["board"], item["storage"]
     if storage not in ERASED:
-        return f"{name} has jetson_flash_storage: {storage}, which can only be {' or '.join(ERASED)}."
+        return f"{name} has jetson_flash_storage: {storage}, which must be {' or '.join(ERASED)}."
     if "-super" not in board and not wanted["allow_not_super"]:
         return (
-            f"{name} flashed as {board} would never get 25W or MAXN_SUPER; only flashing it again would change that. "
+            f"{name} flashed as {board} would never get 25W or MAXN_SUPER until it is flashed again. "
             f"Set its jetson_flash_board to {board}-super, or jetson_flash_allow_not_super: true."
         )
     return ""
@@ -77,7 +77,7 @@ def decide(
         return "refused", wrong
     name, path, release = item["name"], item["path"], wanted["release"]
     user = values.get("ansible_user", wanted["user"])
-    # wait_for_connection has a message only where nobody answered.
+    # wait_for_connection has a message only when nothing answered.
     unreached = values["__jetson_flash_reached"].get("msg")
     running = values.get("ansible_facts", {}).get("jetson", {}) if unreached is None else None
     has = (running or {}).get("l4t", {}).get("release")
@@ -87,11 +87,11 @@ def decide(
     if seen and not item["board"].startswith(seen["family"]):
         return "refused", (
             f"At USB {path} is a module {seen['name']} ({seen['id']}), but the board configuration {item['board']} "
-            f"is not one for it: set jetson_flash_board or jetson_flash_usb_path of {name}."
+            f"is not for it: set jetson_flash_board or jetson_flash_usb_path of {name}."
         )
     if seen and user != wanted["user"]:
         return "refused", (
-            f"{name} is to be reached as {user} (ansible_user), but the image gets the user {wanted['user']}: "
+            f"Ansible connects to {name} as {user} (ansible_user), but the image gets the user {wanted['user']}: "
             "set jetson_flash_user to the same."
         )
     if seen:
@@ -99,10 +99,10 @@ def decide(
     if as_wanted:
         return (
             "missing",
-            f"{name} runs L4T {release} and shall be flashed again, but is not in recovery mode: {RECOVERY}.",
+            f"{name} runs L4T {release} and is to be flashed again, but is not in recovery mode: {RECOVERY}.",
         )
     if running is not None:
-        what = f"L4T {has}" if has else "something that is no L4T"
+        what = f"L4T {has}" if has else "something other than L4T"
         if has == release:
             what = f"L4T {has} without the super configuration"
         return "missing", f"{name} runs {what} and is not in recovery mode: {RECOVERY}."
@@ -110,13 +110,13 @@ def decide(
         address = values.get("ansible_host", name)
         return "missing", (
             f"{name} is not in recovery mode at USB {path}, and SSH does not accept the host key of what answers at "
-            f"{address}. A board that was flashed has a new one: if it is that board, take the old key off the list "
+            f"{address}. A flashed board has a new one: if it is that board, remove the old key "
             f"(ssh-keygen -R {address}), log in once (ssh {user}@{address}), and run the playbook again. To flash it: "
             f"{RECOVERY}."
         )
     return "missing", (
         f"{name} is not in recovery mode at USB {path}, and does not answer over SSH either: {RECOVERY}. "
-        f"If it is, look with lsusb -t where it is plugged in, and set its jetson_flash_usb_path."
+        f"If it is, find its port with lsusb -t, and set its jetson_flash_usb_path."
     )
 
 
@@ -129,7 +129,7 @@ def flash_homeless(names: list[str], hostvars: Mapping[str, Any]) -> list[str]:
 def flash_fetch_argv(archive: Mapping[str, Any], folder: str, attempts: int) -> list[str]:
     """Return the command that downloads an archive, or the rest of it, to ``<folder>/cache/<its name>.part``.
 
-    It goes on where an attempt stopped, its own or one of an earlier run, and ends well when there is no rest.
+    It resumes where an attempt of this or an earlier run stopped, and succeeds when nothing is left to download.
     """
     target = f"{folder}/cache/{archive['url'].rsplit('/', 1)[-1]}.part"
     command = ["wget", "--continue", f"--tries={attempts}", "--waitretry=10", "--timeout=60", "--progress=dot:mega"]
@@ -153,24 +153,24 @@ def flash_argv(item: dict[str, Any], erase_all: bool, rootfs_size: str) -> list[
 
 
 def flash_success(item: dict[str, Any]) -> str:
-    """Return what the log of a successful flash holds, as a regular expression."""
+    """Return a regular expression for what the log of a successful flash contains."""
     return SUCCESS[item["storage"]]
 
 
 def flash_unclaimed(on_bus: list[dict[str, Any]], hostvars: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each board in recovery mode that no host of the inventory names."""
+    """Return a sentence for each board in recovery mode that no host in the inventory names."""
     claimed = {hostvars[name].get("jetson_flash_usb_path", "") for name in hostvars}
     return [
-        f"At USB {board['path']} a module {board['name']} waits that is no host's jetson_flash_usb_path."
+        f"At USB {board['path']} a module {board['name']} waits, but no host has this jetson_flash_usb_path."
         for board in on_bus
         if board["path"] not in claimed
     ]
 
 
 def flash_results(names: list[str], hostvars: Mapping[str, Any], release: str) -> list[dict[str, Any]]:
-    """Return what became of each board, as ``files/schemas/flash.json`` describes it.
+    """Return each board's result, as ``files/schemas/flash.json`` describes it.
 
-    A board that was flashed and then neither passed its check nor failed it was lost on the way.
+    A board that was flashed but neither passed nor failed its check was lost.
     """
     results = []
     for name in names:
@@ -178,7 +178,7 @@ def flash_results(names: list[str], hostvars: Mapping[str, Any], release: str) -
         checked = hostvars[name].get("__jetson_flash_checked", "lost")
         if outcome["state"] == "flashed" and checked:
             outcome["state"] = "unchecked"
-            lost = "it did not come back over SSH, or went away again: look at its screen or serial console."
+            lost = "it did not come back over SSH, or disappeared again: look at its screen or serial console."
             outcome["message"] += f" But {lost if checked == 'lost' else checked}"
         elif outcome["state"] == "flashed":
             outcome["message"] = f"{name} was flashed with L4T {release} and is ready."
@@ -188,21 +188,21 @@ def flash_results(names: list[str], hostvars: Mapping[str, Any], release: str) -
 
 
 def now() -> str:
-    """Return the time as the results have it."""
+    """Return the current time in the results' format."""
     return f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def flash_typed(step: Mapping[str, Any] | Sequence[str], folder: str = "") -> str:
-    """Return a command as one would type it: a step with ``argv`` and ``chdir``, or arguments and a folder."""
+    """Return a command as typed in a shell: a step with ``argv`` and ``chdir``, or arguments and a folder."""
     argv, chdir = (step["argv"], step["chdir"]) if isinstance(step, Mapping) else (step, folder)
     return f"cd {shlex.quote(chdir)} && sudo {shlex.join(argv)}"
 
 
 def flash_checksum(archive: Sequence[str], recorded: str) -> str:
-    """Return the SHA-256 that an archive has to have; empty where none is known yet.
+    """Return the SHA-256 that an archive must have; empty where none is known yet.
 
     Args:
-        archive: The sum of the variables (may be empty), and the file's name.
+        archive: The checksum from the variables (may be empty), and the file's name.
         recorded: Lines as ``sha256sum`` writes them.
     """
     pinned, name = archive

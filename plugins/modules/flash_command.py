@@ -1,4 +1,4 @@
-"""Ansible module: run a long program of the flash tools as a unit of systemd, with a log that can be followed."""
+"""Ansible module: run a long program of the flash tools as a systemd unit, with a log to follow."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ DOCUMENTATION = r"""
 module: flash_command
 short_description: Runs a long program, shows its steps while it runs, keeps its log, explains its failure
 description:
-  - Runs the program as a transient unit of systemd, so that it outlives a lost connection or an interrupted play.
-    When the unit is still running, nothing is started and the running one is followed to its end.
+  - Runs the program as a transient systemd unit, so that it survives a lost connection or an interrupted play. When
+    the unit is still running, nothing is started and the running one is followed to its end.
   - An action plugin of the same name follows the log and prints the steps on the control node.
-  - In check mode nothing is started and the command is told.
+  - In check mode nothing is started and the command is returned.
 options:
   argv:
     description: The program and its arguments.
@@ -25,11 +25,11 @@ options:
     elements: str
     required: true
   name:
-    description: Names the unit, C(jetson-flash-<name>.service), and stands before each step that is shown.
+    description: Names the unit, C(jetson-flash-<name>.service), and precedes each displayed step.
     type: str
     required: true
   log:
-    description: File that takes all that the program prints. It is begun anew.
+    description: File for the program's output. It is overwritten.
     type: path
     required: true
   chdir:
@@ -37,7 +37,7 @@ options:
     type: path
     default: /
   success:
-    description: Regular expression of what the log of a program that succeeded holds.
+    description: Regular expression that the log of a successful program matches.
     type: str
     default: ""
   seconds:
@@ -50,7 +50,7 @@ options:
     choices: [start, follow]
     default: start
   offset:
-    description: Byte of the log to go on from.
+    description: Byte of the log from which to continue.
     type: int
     default: 0
 """
@@ -67,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 command:
-  description: The command as one would type it.
+  description: The command as typed in a shell.
   returned: always
   type: str
 log:
@@ -82,7 +82,7 @@ seconds:
 
 
 def start(module: AnsibleModule, unit: str) -> None:
-    """Start the program unless its unit is still at work."""
+    """Start the program unless its unit is still running."""
     if transient_unit.at_work(module, unit):
         module.exit_json(changed=True, attached=True)
     log = Path(module.params["log"])
@@ -90,7 +90,7 @@ def start(module: AnsibleModule, unit: str) -> None:
     log.write_bytes(b"")
     program, *arguments = module.params["argv"]
     folder = module.params["chdir"]
-    # systemd-run looks for a relative one where it is called itself.
+    # systemd-run resolves a relative path against its own folder.
     command = [str(Path(folder, program)) if "/" in program else program, *arguments]
     failure = transient_unit.start(module, unit, command, log, folder, ("--setenv=USER=root",))
     if failure:
@@ -99,7 +99,7 @@ def start(module: AnsibleModule, unit: str) -> None:
 
 
 def follow(module: AnsibleModule, unit: str) -> None:
-    """Return what the log has gained and, once the program has ended, how."""
+    """Return the new part of the log and, once the program has ended, its result."""
     log = Path(module.params["log"])
     now, result = transient_unit.follow(module, unit, log)
     if result["finished"]:
@@ -108,11 +108,11 @@ def follow(module: AnsibleModule, unit: str) -> None:
 
 
 def judge(module: AnsibleModule, now: dict[str, str], log: str) -> str:
-    """Return the sentence for what went wrong; empty if nothing did."""
+    """Return a sentence for what went wrong; empty for nothing."""
     if now["Result"] == "timeout":
         return f"It did not end within {module.params['seconds']} s and was stopped. {flash.explain(log)}"
     if now["SubState"] == "dead":
-        return "It was stopped by somebody on the flashing host, or the host went down. Run the playbook again."
+        return "It was stopped on the flashing host, or the host went down. Run the playbook again."
     if now["Result"] != "success" or not flash.succeeded(log, module.params["success"]):
         sentence: str = flash.explain(log)
         return sentence

@@ -1,4 +1,4 @@
-"""Ansible module: the Jetsons that wait in recovery mode on a flashing host's USB bus."""
+"""Ansible module: list the Jetsons in recovery mode on a flashing host's USB bus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look which boards wait in recovery mode
+- name: List the boards in recovery mode
   jetson_usb:
 """
 
