@@ -1,4 +1,4 @@
-"""Filter of preflight: whether a board's L4T release will do, and what is to be said of it."""
+"""Filter of preflight: whether a board's L4T release is supported, and what to report about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLATFORMS = {
     "38": "Ubuntu 24.04, Python 3.12, CUDA 13.0",
     "39": "Ubuntu 24.04, Python 3.12, CUDA 13.2",
 }
-"""What a Jetson has under an L4T release, by its first number."""
+"""What an L4T release brings, by its first number."""
 
 MISSING = {
     "32": "the service needs Python 3.10 and CUDA 12",
@@ -19,7 +19,7 @@ MISSING = {
     "38": "the toolkit has no lock of packages for Python 3.12 on aarch64 and no recipe of CTranslate2 for CUDA 13 yet",
     "39": "the toolkit has no lock of packages for Python 3.12 on aarch64 and no recipe of CTranslate2 for CUDA 13 yet",
 }
-"""Why it won't do."""
+"""Why a release is not supported, by its first number."""
 
 UPGRADE = "Let apt bring the board to the newest (docs/operations.md), or flash it (docs/flashing.md)."
 FLASH = "Flash the board with one of them (docs/flashing.md)."
@@ -27,15 +27,15 @@ NO_WAY = "The board can't have one of them: JetPack 6 is for Orin modules."
 
 
 def l4t_verdict(facts: Mapping[str, Any], supported: Sequence[str], refused: Mapping[str, str]) -> dict[str, Any]:
-    """Return ``ok`` (bool), and ``message``: why it is refused or what is to be noted; empty if there is nothing.
+    """Return ``ok`` (bool), and ``message``: why it is refused, or a note; empty if there is neither.
 
-    A newer patch than one of its line that is supported (36.5.3 where 36.5.2 is) will do. Another line (36.6) will not,
-    and neither will what is older than its line's oldest.
+    A newer patch of a supported line (36.5.3 where 36.5.2 is supported) is accepted. Another line (36.6) is not, nor is
+    a release older than the oldest supported one of its line.
 
     Args:
-        facts: What the module ``jetson_facts`` says of a Jetson.
+        facts: A Jetson's facts from the module ``jetson_facts``.
         supported: Releases that were tried, such as ``36.5.2``.
-        refused: Reasons by release, whatever else holds.
+        refused: Reasons by release; they override everything else.
     """
     release, jetpack = facts["l4t"]["release"], facts["l4t"]["jetpack"]
     major = release.partition(".")[0]
@@ -64,12 +64,12 @@ def l4t_verdict(facts: Mapping[str, Any], supported: Sequence[str], refused: Map
 
 
 def _numbers(release: str) -> list[int]:
-    """Return a release to be compared by: 36.10 comes after 36.9."""
+    """Return a release in comparable form: 36.10 comes after 36.9."""
     return [int(digits) for digits in release.split(".")]
 
 
 def _line(release: str) -> list[int]:
-    """Return the line that a release is a patch of: 36.5 of 36.5.2."""
+    """Return a release's line: 36.5 for 36.5.2."""
     return _numbers(release)[:2]
 
 

@@ -1,4 +1,4 @@
-"""Which device holds a path, and of what kind it is: pure functions over the texts and paths of the kernel."""
+"""Which device holds a path, and its kind: pure functions over the kernel's texts and paths."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 VIRTUAL = "virtual"
-"""A file system without a disk of its own: an overlay, a memory file system, one from the network."""
+"""A file system without a local disk: an overlay, a memory file system, a network file system."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def mount_of(path: str, mounts: list[Mount]) -> Mount | None:
 
 
 def disk_of(folder: str) -> str:
-    """Return the folder of the disk that a partition's folder below ``/sys/devices`` lies in, a disk's own as it is.
+    """Return the disk's folder for a partition's folder below ``/sys/devices``; a disk's own folder stays as it is.
 
     ``…/nvme/nvme0/nvme0n1/nvme0n1p1`` is a partition of ``…/nvme/nvme0/nvme0n1``.
     """
@@ -73,5 +73,5 @@ def kind_of(disk: str, card: str = "") -> str:
 
 
 def _unescaped(text: str) -> str:
-    """Return a field in which the kernel wrote spaces and the like as octal numbers."""
+    """Return a field with the kernel's octal escapes for spaces and the like decoded."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), text)

@@ -1,6 +1,6 @@
-"""What a Jetson is: its board, its L4T release, its packages, its memory and temperatures.
+"""A Jetson's properties: its board, its L4T release, its packages, its memory and temperatures.
 
-Pure functions over text: no file is opened and no program is started here, so that each can be tried on recorded
+Pure functions over text: no file is opened and no program is started here, so each can be tested with recorded
 systems. Sizes are in bytes.
 """
 
@@ -52,13 +52,13 @@ FAMILY_OF_MODULE = {
     "p2888": "xavier",
     "p3834": "thor",
 }
-"""Short names of the families, by module with or without its SKU."""
+"""Short family names, by module with or without its SKU."""
 
 SPEC = re.compile(r"(\d{4})-(\w*)-(\d{4})-")
 """How a board specification begins: the module's board, its make, its SKU."""
 
 STACK = {"cuda": r"cuda-cudart-\d+-\d+", "cudnn": r"libcudnn\d+(-cuda-\d+)?", "tensorrt": r"libnvinfer\d+"}
-"""The packages whose versions are those of CUDA, cuDNN and TensorRT: the libraries that programs load."""
+"""Packages that carry the versions of CUDA, cuDNN and TensorRT: the libraries that programs load."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Package:
 
 
 def parse_tegra_release(text: str) -> dict[str, str] | None:
-    """Return release, date and kernel variant of ``/etc/nv_tegra_release``, or None if it is not one."""
+    """Return release, date and kernel variant from ``/etc/nv_tegra_release``, or None for any other text."""
     first = re.search(r"^# R(\d+) \(release\), REVISION: (\d+(?:\.\d+)*)", text, re.MULTILINE)
     if first is None:
         return None
@@ -84,7 +84,7 @@ def parse_tegra_release(text: str) -> dict[str, str] | None:
 
 
 def parse_device_tree_strings(raw: bytes) -> list[str]:
-    """Return the strings of a device-tree property, which ends each of them with a NUL."""
+    """Return the strings of a device-tree property, each of which ends with a NUL."""
     return [part.decode("utf-8", "replace") for part in raw.split(b"\0") if part]
 
 
@@ -97,8 +97,8 @@ def parse_tnspec(boot_control: str) -> str | None:
 def module_of(tnspec: str | None, compatible: list[str]) -> str | None:
     """Return the module and its SKU, such as ``p3767-0005``.
 
-    The specification has them from the module's own memory; the device tree may be another SKU's: an Orin NX 8 GB
-    (0001) runs with the tree of the NX 16 GB (0000).
+    The specification comes from the module's own memory. The device tree may be another SKU's: an Orin NX 8 GB (0001)
+    runs with the tree of the NX 16 GB (0000).
     """
     spec = SPEC.match(tnspec or "")
     if spec:
@@ -112,23 +112,23 @@ def module_of(tnspec: str | None, compatible: list[str]) -> str | None:
 
 
 def engineering_sample(tnspec: str | None) -> str | None:
-    """Return the make of a module that was never sold, such as ``ES1``; those that were have a number, such as 300."""
+    """Return the revision of an engineering sample, such as ``ES1``; modules on sale have a number, such as 300."""
     spec = SPEC.match(tnspec or "")
     make = spec.group(2) if spec else ""
     return make if make and not make.isdigit() else None
 
 
 def family_of(module: str | None) -> str | None:
-    """Return the short name of the module's family, None if it is not known."""
+    """Return the short name of the module's family, None if it is unknown."""
     board = (module or "").partition("-")[0]
     return FAMILY_OF_MODULE.get(module or "", FAMILY_OF_MODULE.get(board))
 
 
 def flashed_super(tnspec: str | None, compatible: list[str]) -> bool | None:
-    """Whether the board has the super configuration; None where neither source is there to say.
+    """Whether the board has the super configuration; None where neither source says.
 
-    The specification decides where it is one of NVIDIA's developer kits. Makers of other carrier boards name theirs as
-    they like, so for those the device tree does.
+    The specification decides for NVIDIA's developer kits. Makers of other carrier boards choose their own names, so for
+    those the device tree decides.
     """
     if tnspec is not None and ("-super" in tnspec or "-devkit" in tnspec or not compatible):
         return "-super" in tnspec
@@ -144,7 +144,7 @@ def parse_packages(dpkg_output: str) -> dict[str, Package]:
 
 
 def l4t_packages(packages: dict[str, Package]) -> dict[str, Package]:
-    """Return the packages of the board-support package."""
+    """Return the packages of the board-support package (BSP)."""
     return {name: package for name, package in packages.items() if name.startswith("nvidia-l4t-")}
 
 
@@ -158,7 +158,7 @@ def package_releases(packages: dict[str, Package]) -> list[str]:
 
 
 def jetpack_of(release: str, packages: dict[str, Package]) -> str | None:
-    """Return the JetPack release of an L4T release; of one that is not known here, that of the meta package."""
+    """Return the JetPack release of an L4T release; for one unknown here, the meta package's."""
     if release in JETPACK_OF_L4T:
         return JETPACK_OF_L4T[release]
     meta = packages.get("nvidia-jetpack")
@@ -167,7 +167,7 @@ def jetpack_of(release: str, packages: dict[str, Package]) -> str | None:
 
 
 def stack_version(part: str, packages: dict[str, Package]) -> str | None:
-    """Return the version of ``cuda``, ``cudnn`` or ``tensorrt`` as installed packages tell it, the newest of several.
+    """Return the version of ``cuda``, ``cudnn`` or ``tensorrt`` from the installed packages, the newest of several.
 
     ``10.3.0.30-1+cuda12.5`` is 10.3.0.30.
     """
@@ -200,11 +200,11 @@ def parse_swaps(text: str) -> list[dict[str, object]]:
 
 
 def zram_of(swaps_text: str) -> dict[str, object]:
-    """Return whether the board swaps to compressed memory, and to how many bytes of it before compression."""
+    """Return whether the board swaps to compressed memory, and how many bytes that holds before compression."""
     sizes = [int(kib) * 1024 for kib in re.findall(r"^/dev/zram\d+\s+\S+\s+(\d+)", swaps_text, re.MULTILINE)]
     return {"active": bool(sizes), "total_bytes": sum(sizes)}
 
 
 def celsius(millidegrees: int | None) -> float | None:
-    """Return a thermal zone's temperature; None for a zone whose part is switched off."""
+    """Return a thermal zone's temperature; None for a zone whose part is powered off."""
     return None if millidegrees is None else millidegrees / 1000

@@ -1,4 +1,4 @@
-"""The power modes of a Jetson: nvpmodel's configuration, what it prints and keeps, and whether a mode really holds.
+"""A Jetson's power modes: nvpmodel's configuration, its output and state, and whether a mode really took effect.
 
 Pure functions over text, as in ``jetson``. Frequencies are in hertz.
 """
@@ -9,16 +9,16 @@ import re
 from dataclasses import dataclass, field
 
 GPU_FOLDERS = ("/sys/devices/platform/17000000.gpu/devfreq_dev", "/sys/class/devfreq/gpu-gpc-0")
-"""Where Orin's and Thor's GPU keep their clocks, if the board's nvpmodel configuration names no path."""
+"""Clock files of Orin's and Thor's GPU, for a board whose nvpmodel configuration names no path."""
 
 EMC_LIMITS = ("/sys/kernel/nvpmodel_clk_cap/emc", "/sys/class/devfreq/bwmgr/max_freq")
-"""The same for the limit of the memory's clock."""
+"""The same for the limit of the memory clock."""
 
 UNCAPPED = -1
-"""What a configuration writes for "as fast as the hardware goes"; for the memory's clock it may also write 0."""
+"""A configuration's value for "as fast as the hardware goes"; for the memory clock it may also be 0."""
 
 TOLERANCE = 0.03
-"""A cap is rounded to the next step of a clock: 612 MHz in the configuration may be 624.75 MHz on the board."""
+"""A cap is rounded to the clock's next step: 612 MHz in the configuration may be 624.75 MHz on the board."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class PowerModel:
 
     @property
     def gpu_max_hz(self) -> int | None:
-        """The cap of the GPU's clock, :data:`UNCAPPED`, or None where the mode sets none."""
+        """The cap of the GPU clock, :data:`UNCAPPED`, or None where the mode sets none."""
         return self.settings.get(("GPU", "MAX_FREQ"))
 
     @property
     def emc_max_hz(self) -> int | None:
-        """The cap of the memory's clock; as with :attr:`gpu_max_hz`."""
+        """The cap of the memory clock; like :attr:`gpu_max_hz`."""
         cap = self.settings.get(("EMC", "MAX_FREQ"))
         return UNCAPPED if cap == 0 else cap
 
@@ -52,7 +52,7 @@ class PowerModel:
 
 @dataclass(frozen=True)
 class PowerModels:
-    """One nvpmodel configuration: its modes, its default's id, and where each clock says its limit, best path first."""
+    """One nvpmodel configuration: its modes, the default's id, and the files of each clock's limit, best first."""
 
     models: tuple[PowerModel, ...]
     default_id: int | None
@@ -61,7 +61,7 @@ class PowerModels:
     emc_limit_paths: tuple[str, ...]
 
     def find(self, wanted: str) -> PowerModel | None:
-        """Return the mode of this name or, if ``wanted`` is a number, of this id."""
+        """Return the mode of this name or, if ``wanted`` is a number, with this id."""
         for model in self.models:
             if wanted.upper() == model.name.upper():
                 return model
@@ -71,27 +71,27 @@ class PowerModels:
         return None
 
     def describe(self) -> str:
-        """Return the modes as a person reads them: ``15W (0), 25W (1), MAXN_SUPER (2)``."""
+        """Return the modes in readable form: ``15W (0), 25W (1), MAXN_SUPER (2)``."""
         return ", ".join(f"{model.name} ({model.id})" for model in self.models)
 
     @property
     def fastest_gpu_cap(self) -> int:
-        """The highest clock that a capped mode gives to the GPU; 0 if no mode is capped."""
+        """The highest GPU clock of a capped mode; 0 if no mode is capped."""
         return max((model.gpu_max_hz or 0 for model in self.models), default=0)
 
     @property
     def fastest_emc_cap(self) -> int:
-        """The highest clock that a capped mode gives to the memory; 0 if no mode is capped."""
+        """The highest memory clock of a capped mode; 0 if no mode is capped."""
         return max((model.emc_max_hz or 0 for model in self.models), default=0)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the board really allows now; None where it can't be read.
+    """The board's real limits now; None where one can't be read.
 
     Attributes:
         emc_hz: 0 where no cap is set.
-        gpu_ceiling_hz: The fastest clock that the GPU has at all.
+        gpu_ceiling_hz: The GPU's fastest clock of all.
     """
 
     gpu_hz: int | None
@@ -101,7 +101,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock as ``jetson_clocks --show`` prints it; ``override`` is None where there is none (JetPack 7 on Orin)."""
+    """A clock from ``jetson_clocks --show``; ``override`` is None where it prints none (JetPack 7 on Orin)."""
 
     min_hz: int
     max_hz: int
@@ -110,7 +110,7 @@ class Clock:
 
 
 def parse_power_models(text: str) -> PowerModels:
-    """Return the modes that an nvpmodel configuration defines; a text without any gives an empty tuple."""
+    """Return the modes of an nvpmodel configuration; an empty tuple for a text without any."""
     models: list[PowerModel] = []
     default_id: int | None = None
     paths: dict[tuple[str, str], str] = {}
@@ -137,7 +137,7 @@ def parse_power_models(text: str) -> PowerModels:
             paths[(name, words[0])] = words[1]
 
     def named(parameter: str, argument: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
-        # KNEXT names the paths of the newer kernel, the only one that JetPack 6 ships.
+        # KNEXT names the newer kernel's paths, the only kernel that JetPack 6 ships.
         found = (paths.get((parameter, f"{argument}{suffix}")) for suffix in ("_KNEXT", ""))
         return tuple(dict.fromkeys([path for path in found if path] + list(otherwise)))
 
@@ -151,9 +151,9 @@ def parse_power_models(text: str) -> PowerModels:
 
 
 def parse_current_mode(query_output: str) -> tuple[int, str] | None:
-    """Return id and name of the mode that ``nvpmodel -q`` printed, on one line or two.
+    """Return id and name of the mode in the output of ``nvpmodel -q``, on one line or two.
 
-    Warnings around them don't matter.
+    Warnings around them are ignored.
     """
     name = re.search(r"NV Power Mode:[ \t]*(\S+)(?:[ \t]+(\d+))?[ \t]*$", query_output, re.MULTILINE)
     if name is None:
@@ -163,13 +163,13 @@ def parse_current_mode(query_output: str) -> tuple[int, str] | None:
 
 
 def parse_persisted_mode(status: str) -> int | None:
-    """Return the mode id that ``/var/lib/nvpmodel/status`` keeps for the next boot."""
+    """Return the mode id that ``/var/lib/nvpmodel/status`` has for the next boot."""
     match = re.search(r"pmode:(\d+)", status)
     return int(match.group(1)) if match else None
 
 
 def persist_mode(status: str, mode_id: int) -> str:
-    """Return the status file's text with another mode, and all else in it as it was."""
+    """Return the status file's text with another mode, otherwise unchanged."""
     entry = f"pmode:{mode_id:04d}"
     if parse_persisted_mode(status) is None:
         return f"{entry} {status}".strip() + "\n"
@@ -177,12 +177,12 @@ def persist_mode(status: str, mode_id: int) -> str:
 
 
 def asks_for_reboot(output: str) -> bool:
-    """Whether nvpmodel said that the mode needs a reboot; without a "yes" it has changed nothing."""
+    """Whether nvpmodel said that the mode needs a reboot; without a "yes" it changes nothing."""
     return re.search(r"reboot required|want to reboot now", output, re.IGNORECASE) is not None
 
 
 def failure_of(output: str) -> str | None:
-    """Return what ``nvpmodel -m`` said of its failure; its exit status may be 0 all the same."""
+    """Return the error message of ``nvpmodel -m``, whose exit status may be 0 even then."""
     failed = re.search(r"failed to set power mode|request for bad power mode", output)
     if failed is None:
         return None
@@ -190,7 +190,7 @@ def failure_of(output: str) -> str | None:
 
 
 def parse_clocks(show_output: str) -> dict[str, Clock]:
-    """Return the clocks ``gpu`` and ``emc`` that ``jetson_clocks --show`` printed; those that it didn't are missing."""
+    """Return the clocks ``gpu`` and ``emc`` from ``jetson_clocks --show``; those not printed are missing."""
     clocks = {}
     for name, pattern in (("gpu", "GPU|gpu-gpc-0"), ("emc", "EMC")):
         found = re.search(
@@ -205,7 +205,7 @@ def parse_clocks(show_output: str) -> dict[str, Clock]:
 
 
 def clocks_pinned(clocks: dict[str, Clock]) -> bool | None:
-    """Whether GPU and memory are kept at their highest clocks; None where what is known does not tell."""
+    """Whether GPU and memory are pinned at their highest clocks; None where that is unknown."""
     gpu, emc = clocks.get("gpu"), clocks.get("emc")
     if gpu and gpu.min_hz < gpu.max_hz:
         return False
@@ -215,7 +215,7 @@ def clocks_pinned(clocks: dict[str, Clock]) -> bool | None:
 
 
 def pinned_below_limit(clocks: dict[str, Clock], limit_hz: int | None) -> int | None:
-    """Return the clock of a GPU that is pinned to the most that it may run at and stays below it, else None."""
+    """Return the clock of a GPU that runs below the limit to which it is pinned, else None."""
     gpu = clocks.get("gpu")
     if gpu is None or limit_hz is None or min(gpu.min_hz, gpu.max_hz) < limit_hz * (1 - TOLERANCE):
         return None
@@ -223,10 +223,10 @@ def pinned_below_limit(clocks: dict[str, Clock], limit_hz: int | None) -> int | 
 
 
 def gpu_lacks(models: PowerModels, model: PowerModel, limits: Limits) -> int | None:
-    """Return the clock that this mode stands for and that the GPU does not have at all, or None.
+    """Return this mode's clock if the GPU does not have it at all, or None.
 
-    It is how a board shows that it was flashed without the super configuration and that ``/etc/nvpmodel.conf`` was
-    pointed at the super one afterwards: nvpmodel takes the mode and reports it, and nothing becomes faster.
+    This reveals a board that was flashed without the super configuration and whose ``/etc/nvpmodel.conf`` was linked
+    to the super one afterwards: nvpmodel accepts and reports the mode, and nothing becomes faster.
     """
     wanted = models.fastest_gpu_cap if model.gpu_max_hz == UNCAPPED else model.gpu_max_hz
     if wanted is None or limits.gpu_ceiling_hz is None or limits.gpu_ceiling_hz >= wanted * (1 - TOLERANCE):
@@ -237,8 +237,8 @@ def gpu_lacks(models: PowerModels, model: PowerModel, limits: Limits) -> int | N
 def limit_problem(models: PowerModels, model: PowerModel, limits: Limits) -> str | None:
     """Return what is wrong with the real limits of GPU and memory under this mode, or None.
 
-    A capped clock must show its cap. An uncapped one must allow all that the hardware has or, where that is not known,
-    at least what every capped mode allows.
+    A capped clock must have its cap as limit. An uncapped one must allow the hardware's full speed or, where that is
+    unknown, at least what every capped mode allows.
     """
     gpu = _clock_problem("GPU", model.gpu_max_hz, limits.gpu_hz, models.fastest_gpu_cap, limits.gpu_ceiling_hz)
     if gpu:
@@ -246,12 +246,12 @@ def limit_problem(models: PowerModels, model: PowerModel, limits: Limits) -> str
     if limits.emc_hz == 0:
         cap = model.emc_max_hz
         capped = cap is not None and cap != UNCAPPED
-        return "the memory has no limit where the mode sets one" if capped else None
+        return "the memory has no limit although the mode sets one" if capped else None
     return _clock_problem("memory", model.emc_max_hz, limits.emc_hz, models.fastest_emc_cap, None)
 
 
 def _clock_problem(part: str, cap: int | None, real_hz: int | None, fastest: int, ceiling: int | None) -> str | None:
-    """Return what is wrong with one clock, or None; also where there is no cap, or no real limit to compare with."""
+    """Return what is wrong with one clock; None also where there is no cap, or no real limit to compare with."""
     if cap is None or real_hz is None:
         return None
     allows = f"the {part} allows {real_hz / 1e6:.0f} MHz"
@@ -261,5 +261,5 @@ def _clock_problem(part: str, cap: int | None, real_hz: int | None, fastest: int
     if real_hz < fastest * (1 - TOLERANCE):
         return f"{allows}, less than the {fastest / 1e6:.0f} MHz of a slower mode"
     if ceiling is not None and real_hz < ceiling * (1 - TOLERANCE):
-        return f"{allows}, not the {ceiling / 1e6:.0f} MHz that it has"
+        return f"{allows}, not its full {ceiling / 1e6:.0f} MHz"
     return None

@@ -1,8 +1,8 @@
-"""Whose nvpmodel configuration a board has: its module's own, or that of another one.
+"""Which module's nvpmodel configuration a board has: its own module's, or another one's.
 
-All of them lie in ``/etc/nvpmodel``, and ``/etc/nvpmodel.conf`` is a link to one. Instructions that go round point it
-at another module's file, or copy that over it, and a link takes the copy to the file behind it. So the modes decide and
-not the name: no two modules have the same.
+All files are in ``/etc/nvpmodel``, and ``/etc/nvpmodel.conf`` is a link to one. Common instructions link it to another
+module's file, or copy that over it, which overwrites the file behind the link. So the modes decide, not the name: no
+two modules have the same.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ OWN = {
     "p3767-0004": ("p3767_0004",),
     "p3767-0005": ("p3767_0003", "p3767_0005"),
 }
-"""How the names of a module's files go on; of other modules it is not known."""
+"""The module part of the names of its files; unknown for other modules."""
 
 
 def own_parts(modules: Iterable[str | None]) -> tuple[str, ...]:
-    """Return how the names go on of the files that any of these modules has, each once."""
+    """Return the module parts of the names of these modules' files, each once."""
     return tuple(dict.fromkeys(part for module in modules for part in OWN.get(module or "", ())))
 
 
 def problem(
     own: tuple[str, ...], is_super: bool | None, conf: PowerModels, files: Mapping[str, PowerModels]
 ) -> str | None:
-    """Return in a clause what is wrong with ``/etc/nvpmodel.conf``; None also where that can't be told.
+    """Return what is wrong with ``/etc/nvpmodel.conf``, as a clause; None also where that is unknown.
 
     Args:
-        own: What :func:`own_parts` says of the board.
-        is_super: Whether it was flashed with the super configuration.
-        conf: What is in ``/etc/nvpmodel.conf``.
-        files: The files of :data:`FILES` by their names.
+        own: The board's :func:`own_parts`.
+        is_super: Whether the board was flashed with the super configuration.
+        conf: The content of ``/etc/nvpmodel.conf``.
+        files: The files of :data:`FILES` by name.
     """
     if not own or not conf.models:
         return None
@@ -65,5 +65,5 @@ def _shared(conf: PowerModels, other: PowerModels) -> int:
 
 
 def _cores(conf: PowerModels) -> int:
-    """Return how many cores a configuration knows."""
+    """Return how many cores a configuration has."""
     return len({argument for model in conf.models for name, argument in model.settings if name == "CPU_ONLINE"})

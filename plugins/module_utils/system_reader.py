@@ -1,4 +1,4 @@
-"""Reads a system's files, links and programs' outputs: the running one, or a recorded one below a folder."""
+"""Reads files, links and program output of a system: the running one, or a recorded one below a folder."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import threading
 from pathlib import Path
 
 OUTPUTS = "/recorded"
-"""Folder of a recorded system that holds what its programs printed, each file named after the first two words."""
+"""Folder of a recorded system with its programs' output, each file named after the command's first two words."""
 
 
 PATIENCE = 5
-"""Seconds within which a program that prints on and on must have begun."""
+"""Seconds within which a program that prints continuously must have begun."""
 
 
 class SystemReader:
-    """Reads below a root, and keeps a sentence for whatever is there but can't be read.
+    """Reads below a root, and collects a sentence for everything that exists but can't be read.
 
     Args:
         root: ``/`` for the running system.
@@ -28,42 +28,42 @@ class SystemReader:
         self.unreadable: list[str] = []
 
     def path(self, path: str) -> Path:
-        """Return where an absolute path of the system lies."""
+        """Return the real location of an absolute path of the system."""
         return self.root / path.lstrip("/")
 
     def raw(self, path: str) -> bytes:
-        """Return the file's bytes, empty if there is none."""
+        """Return the file's bytes, empty if it is missing."""
         try:
             return self.path(path).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return b""
         except OSError as error:
-            # The thermal zone of a part that is switched off answers "try again", for as long as it is off.
+            # The thermal zone of a part that is powered off answers "try again" as long as it is off.
             if error.errno != errno.EAGAIN:
                 self.unreadable.append(f"{path}: {error.strerror}")
             return b""
 
     def text(self, path: str) -> str:
-        """Return the file's text, empty if there is none."""
+        """Return the file's text, empty if it is missing."""
         return self.raw(path).decode("utf-8", "replace")
 
     def number(self, path: str) -> int | None:
-        """Return the whole number that the file holds, None if it holds none."""
+        """Return the integer in the file, None if it has none."""
         text = self.text(path).strip()
         return int(text) if text.lstrip("-").isdigit() else None
 
     def matches(self, pattern: str) -> list[str]:
-        """Return the paths of the system that match a glob pattern, the shorter first: ``zone2`` before ``zone10``."""
+        """Return the system's paths that match a glob pattern, shorter ones first: ``zone2`` before ``zone10``."""
         found = (f"/{path.relative_to(self.root)}" for path in self.root.glob(pattern.lstrip("/")))
         return sorted(found, key=lambda path: (len(path), path))
 
     def resolved(self, path: str) -> str | None:
-        """Return the path behind all links, None if nothing is there."""
+        """Return the path with all links resolved, None if it does not exist."""
         there = self.path(path)
         return f"/{there.resolve().relative_to(self.root.resolve())}" if there.exists() else None
 
     def output(self, *command: str, may_fail: bool = False) -> str:
-        """Return what a program prints; empty if it is absent or hangs. A failure is noted unless it is expected."""
+        """Return a program's output; empty if it is missing or hangs. A failure is recorded unless it is expected."""
         if self.root != Path("/"):
             return self.text(f"{OUTPUTS}/{'_'.join(command[:2])}")
         try:
@@ -87,7 +87,7 @@ class SystemReader:
         return done.stdout
 
     def first_line(self, *command: str) -> str:
-        """Return the first line of a program that prints on and on, and end it; empty if it is absent or silent."""
+        """Return the first line of a program that prints continuously, then stop it; empty if missing or silent."""
         if self.root != Path("/"):
             return self.output(*command).partition("\n")[0]
         try:
@@ -110,7 +110,7 @@ class SystemReader:
         return line.rstrip("\n")
 
     def usage(self, path: str) -> tuple[int, int]:
-        """Return size and free space in bytes of the file system at a path that exists; ``(0, 0)`` if not recorded."""
+        """Return size and free bytes of the file system at an existing path; ``(0, 0)`` if not recorded."""
         if self.root == Path("/"):
             usage = os.statvfs(path)
             return usage.f_frsize * usage.f_blocks, usage.f_frsize * usage.f_bavail
@@ -120,7 +120,7 @@ class SystemReader:
         return (int(row[1]), int(row[3])) if row else (0, 0)
 
     def nearest(self, path: str) -> str:
-        """Return the path behind all links, or its nearest parent that exists; a recorded system has all folders."""
+        """Return the resolved path, or its nearest existing parent; a recorded system has all folders."""
         if self.root != Path("/"):
             return path
         there = Path(path).resolve()
@@ -130,17 +130,17 @@ class SystemReader:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of programs: English, and found where an ordinary user does not look."""
+    """Return the environment for programs: English messages, and a PATH with the administrator's programs."""
     return {**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin", "LC_ALL": "C"}
 
 
 def is_below(path: str, folder: str) -> bool:
-    """Whether a path is a folder itself or lies in it."""
+    """Whether a path is a folder or is inside it."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _is_there(path: Path) -> bool:
-    """Whether the path exists, as far as the caller may look."""
+    """Whether the path exists, as far as the caller has permission to see."""
     try:
         return path.exists()
     except PermissionError:

@@ -1,7 +1,7 @@
-"""What a line of tegrastats says, in every form that it had from JetPack 4 to 7.
+"""Parses a line of tegrastats, in every format from JetPack 4 to 7.
 
-JetPack 6 names no clock of GPU and memory unless root asks, JetPack 7 adds to each temperature and rail its highest,
-JetPack 5 has no rails on some boards, and without swap there is no word of it. Whatever else a line has is passed over.
+JetPack 6 shows clocks of GPU and memory to root only, JetPack 7 adds the maximum to each temperature and rail, JetPack
+5 has no rails on some boards, and swap is missing where there is none. Everything else in a line is ignored.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 UNIT_BYTES = {"kB": 1024, "MB": 1024**2}
 OFF_CELSIUS = -256
-"""What JetPack 5 prints as the temperature of a part that is switched off."""
+"""What JetPack 5 prints as the temperature of a part that is powered off."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Load:
     """How busy a core, the GPU or the memory is; None for what the line does not say.
 
     Attributes:
-        mhz: The clock; of a GPU with several clusters one for each.
+        mhz: The clock; for a GPU with several clusters, one each.
     """
 
     percent: int | None
@@ -31,15 +31,15 @@ class Stats:
     """One line.
 
     Attributes:
-        largest_free_blocks: How many free blocks of memory there are of the largest size.
-        largest_free_block_bytes: That size. A big allocation of the GPU fails where there are only small ones, however
-            much memory is free.
+        largest_free_blocks: How many free memory blocks of the largest size there are.
+        largest_free_block_bytes: That size. A large GPU allocation fails where all blocks are small, however much
+            memory is free.
         swap_used_bytes: None where there is no swap.
         cores: None for each core that is off.
-        gpu: None where the line has none.
-        memory: As with ``gpu``; for root only.
-        celsius: Temperatures by name in lower case, without those of parts that are off.
-        milliwatts: What each rail draws now, by name.
+        gpu: None where the line lacks it.
+        memory: Like ``gpu``; for root only.
+        celsius: Temperatures by lower-case name, without parts that are off.
+        milliwatts: The present draw of each rail, by name.
     """
 
     used_bytes: int
@@ -55,7 +55,7 @@ class Stats:
 
 
 def parse(line: str) -> Stats | None:
-    """Return what a line says, None where it is none of tegrastats'."""
+    """Return a parsed line, None for a line that is not tegrastats'."""
     memory = re.search(r"\bRAM (\d+)/(\d+)(kB|MB) \(lfb (\d+)x(\d+)(kB|MB)\)", line)
     if memory is None:
         return None
@@ -78,7 +78,7 @@ def parse(line: str) -> Stats | None:
 
 
 def _load(text: str) -> Load | None:
-    """Return ``7%@729``, ``12%@[306,305]``, ``@[314]`` or ``0%`` as a load; None for ``off`` and whatever else."""
+    """Return ``7%@729``, ``12%@[306,305]``, ``@[314]`` or ``0%`` as a load; None for ``off`` and anything else."""
     found = re.fullmatch(r"(?:(\d+)%)?(?:@(\d+)|@\[([\d, ]+)\])?", text.strip())
     if found is None or not text.strip():
         return None

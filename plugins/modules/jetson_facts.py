@@ -1,4 +1,4 @@
-"""Ansible module: what this Jetson is and how it is set."""
+"""Ansible module: what this Jetson is and how it is configured."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ansible.module_utils.system_reader import SystemReader  # type: ignore[impo
 
 DOCUMENTATION = r"""
 module: jetson_facts
-short_description: Reads what a Jetson is and how it is set
+short_description: Reads what a Jetson is and how it is configured
 description:
   - Returns C(ansible_facts['jetson']) with board, L4T release, CUDA, power modes, memory, storage and temperatures.
-  - Changes nothing, and reads without root whatever can be read so. What it could not read is in C(unreadable).
-  - On every other machine C(is_jetson) is false, and C(board), C(l4t) and C(power) are missing.
+  - Changes nothing, and needs root only for what root alone can read. What it could not read is in C(unreadable).
+  - On any other machine C(is_jetson) is false, and C(board), C(l4t) and C(power) are missing.
 options:
   root:
-    description: Folder that stands for C(/), for recorded systems. What programs printed is in its C(recorded/).
+    description: Folder that replaces C(/), for recorded systems, with their programs' output in C(recorded/).
     type: path
     default: /
   paths:
     description:
-      - Folders whose file systems are looked at, besides C(/).
-      - One that is not there yet stands for its nearest parent.
+      - Folders whose file systems are reported, besides C(/).
+      - A missing folder counts as its nearest existing parent.
     type: list
     elements: path
     default: [/]
@@ -50,7 +50,7 @@ ansible_facts:
   type: dict
   contains:
     jetson:
-      description: What was read. Whatever is not known is null.
+      description: The facts. Unknown values are null.
       type: dict
       contains:
         is_jetson: {description: Whether there is an L4T release., type: bool}
@@ -58,23 +58,23 @@ ansible_facts:
           description: >-
             C(model) and C(compatible) of the device tree, C(tnspec) of the flashing, C(super) (whether the board has
             the super configuration), C(module) (such as p3767-0005), C(name) (orin-nano, orin-nx, agx-orin, xavier,
-            thor), C(engineering_sample) (the make of a module that was never sold, such as ES1).
+            thor), C(engineering_sample) (the revision of a module that was never sold, such as ES1).
           type: dict
           returned: on a Jetson
         l4t:
           description: >-
             C(release), C(date), C(kernel_variant), C(jetpack), C(packages) (the nvidia-l4t ones with their versions),
-            C(package_releases) (the releases that these come from), C(consistent) (whether that is this one alone),
-            C(held) (those that upgrades leave alone).
+            C(package_releases) (the releases that these come from), C(consistent) (whether that is only this one),
+            C(held) (the packages that upgrades leave alone).
           type: dict
           returned: on a Jetson
         power:
           description: >-
-            C(conf), C(conf_problem) (whose configuration that is, if not this module's), C(default), C(models) (id,
+            C(conf), C(conf_problem) (which module's file that is, if not this one's), C(default), C(models) (id,
             name, cores, gpu_max_hz, emc_max_hz; -1 is uncapped), C(current) (id, name), C(gpu_limit_hz) and
             C(emc_limit_hz) (what the board really allows now; 0 is no limit), C(clocks) (gpu and emc with min_hz,
-            max_hz, current_hz, override; emc can be read by root alone), C(clocks_pinned), C(gpu_stuck_hz) (the clock
-            of a GPU that is pinned to its limit and does not reach it).
+            max_hz, current_hz, override; only root can read emc), C(clocks_pinned), C(gpu_stuck_hz) (the clock
+            of a GPU that runs below the limit to which it is pinned).
           type: dict
           returned: on a Jetson
         cuda: {description: Version of the installed CUDA runtime., type: str}
@@ -84,20 +84,20 @@ ansible_facts:
         memory: {description: C(total_bytes) and C(available_bytes)., type: dict}
         stats:
           description: >-
-            What tegrastats says now, as in C(module_utils/tegrastats.py): among it C(largest_free_blocks) and
-            C(largest_free_block_bytes). A big allocation of the GPU fails where only small blocks are free.
+            What tegrastats reports now, as in C(module_utils/tegrastats.py), with C(largest_free_blocks) and
+            C(largest_free_block_bytes). A large GPU allocation fails where only small blocks are free.
           type: dict
         swap: {description: 'C(path), C(kind), C(size_bytes) and C(used_bytes) of each.', type: list, elements: dict}
-        zram: {description: 'C(active), and C(total_bytes) of what it can hold before compression.', type: dict}
+        zram: {description: 'C(active), and C(total_bytes) that it can hold before compression.', type: dict}
         disk:
           description: >-
             C(/) and each of the paths with C(total_bytes), C(free_bytes), C(device) and C(kind) (nvme, sd, emmc, usb,
             disk, virtual, unknown).
           type: list
           elements: dict
-        thermal: {description: 'C(name) and C(celsius); null of a part that is off.', type: list, elements: dict}
+        thermal: {description: 'C(name) and C(celsius); null for a part that is off.', type: list, elements: dict}
         over_current: {description: 'Over-current events since the boot, by counter.', type: dict}
-        unreadable: {description: 'What is there but could not be read, and why.', type: list, elements: str}
+        unreadable: {description: 'What exists but could not be read, and why.', type: list, elements: str}
 """
 
 PACKAGES = ("nvidia-jetpack", "nvidia-l4t-*", "cuda-cudart-*", "libcudnn*", "libnvinfer*")
@@ -137,12 +137,12 @@ def l4t_facts(release: dict[str, str], packages: dict[str, jetson.Package]) -> d
 
 
 def first_number(read: SystemReader, paths: tuple[str, ...]) -> int | None:
-    """Return the first number that one of the files holds."""
+    """Return the first number found in the files."""
     return next((number for number in map(read.number, paths) if number is not None), None)
 
 
 def gpu_clock(read: SystemReader, models: nvpmodel_conf.PowerModels) -> dict[str, nvpmodel_conf.Clock]:
-    """Return the GPU's clock as its own files tell it, which everybody may read; empty if there are none."""
+    """Return the GPU's clock from its own files, which everyone may read; empty if there are none."""
     for path in models.gpu_limit_paths:
         folder = path.rpartition("/")[0]
         low, high, now = (read.number(f"{folder}/{name}_freq") for name in ("min", "max", "cur"))
@@ -152,8 +152,8 @@ def gpu_clock(read: SystemReader, models: nvpmodel_conf.PowerModels) -> dict[str
 
 
 def conf_problem(read: SystemReader, board: dict[str, Any], models: nvpmodel_conf.PowerModels) -> str | None:
-    """Return whose configuration of power modes the board has, if not its module's own."""
-    # A module may run with the device tree of another one, and the board then links that one's file.
+    """Return which module's power configuration the board has, if not its own module's."""
+    # A module may run with another module's device tree, and the board then links that module's file.
     own = power_conf_files.own_parts([board["module"], jetson.module_of(None, board["compatible"])])
     files = {
         PurePosixPath(path).name: nvpmodel_conf.parse_power_models(read.text(path))
@@ -164,7 +164,7 @@ def conf_problem(read: SystemReader, board: dict[str, Any], models: nvpmodel_con
 
 
 def power_facts(read: SystemReader, board: dict[str, Any]) -> dict[str, Any]:
-    """Return the power modes of this board's configuration, the current one, and what the board really allows."""
+    """Return this board's power modes, the current one, and the limits that really apply."""
     conf = "/etc/nvpmodel.conf"
     models = nvpmodel_conf.parse_power_models(read.text(conf))
     names = {model.id: model.name for model in models.models}
@@ -195,17 +195,17 @@ def power_facts(read: SystemReader, board: dict[str, Any]) -> dict[str, Any]:
 
 
 def storage_of(read: SystemReader, mount: block_devices.Mount | None) -> tuple[str | None, str]:
-    """Return a mount's device and the kind of the disk that is below it."""
+    """Return a mount's device and the kind of disk below it."""
     if mount is None:
         return None, "unknown"
     folder = read.resolved(f"/sys/dev/block/{mount.number}")
     if folder is None and mount.source.startswith("/dev/"):
-        # Btrfs has a device number of its own; its source names the partition.
+        # Btrfs has its own device number; its source names the partition.
         folder = read.resolved(f"/sys/class/block/{mount.source.rpartition('/')[2]}")
     if folder is None:
         return mount.source, block_devices.VIRTUAL
     device = f"/dev/{folder.rpartition('/')[2]}"
-    # An encrypted or logical volume lies on a disk, which may again be one.
+    # An encrypted or logical volume is on a disk, which may itself be such a volume.
     while below := read.matches(f"{folder}/slaves/*"):
         folder = read.resolved(below[0]) or folder
     disk = block_devices.disk_of(folder)
@@ -213,7 +213,7 @@ def storage_of(read: SystemReader, mount: block_devices.Mount | None) -> tuple[s
 
 
 def disk_facts(read: SystemReader, paths: list[str]) -> list[dict[str, Any]]:
-    """Return the file systems that hold ``/`` and the paths."""
+    """Return the file systems of ``/`` and the paths."""
     mounts = block_devices.parse_mountinfo(read.text("/proc/self/mountinfo"))
     facts = []
     for path in dict.fromkeys(["/", *paths]):
@@ -225,19 +225,19 @@ def disk_facts(read: SystemReader, paths: list[str]) -> list[dict[str, Any]]:
 
 
 def thermal_facts(read: SystemReader) -> list[dict[str, Any]]:
-    """Return the thermal zones; one without a name is none."""
+    """Return the thermal zones that have a name."""
     zones = ((read.text(f"{zone}/type").strip(), zone) for zone in read.matches("/sys/class/thermal/thermal_zone*"))
     return [{"name": name, "celsius": jetson.celsius(read.number(f"{zone}/temp"))} for name, zone in zones if name]
 
 
 def over_current_facts(read: SystemReader) -> dict[str, int]:
-    """Return the counters of over-current events by their names."""
+    """Return the counters of over-current events by name."""
     counters = {path.rpartition("/")[2]: read.number(path) for path in read.matches("/sys/class/hwmon/*/oc*_event_cnt")}
     return {name: events for name, events in counters.items() if events is not None}
 
 
 def stats_facts(read: SystemReader) -> dict[str, Any] | None:
-    """Return what tegrastats says now."""
+    """Return what tegrastats reports now."""
     stats = tegrastats.parse(read.first_line("tegrastats", "--interval", "100"))
     return asdict(stats) if stats else None
 

@@ -1,4 +1,4 @@
-"""Ansible module: put a Jetson into a power mode, and make sure that it is in it."""
+"""Ansible module: set a Jetson's power mode, and verify that it took effect."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ module: nvpmodel
 short_description: Sets the power mode of a Jetson by its name
 description:
   - Finds the mode in the board's own nvpmodel configuration, since ids differ between boards and JetPack releases.
-  - Asks for the current mode first and sets only what differs. A mode that is reported but does not hold is set anew.
-  - Afterwards compares the clocks that GPU and memory really allow with the mode's. If they are not the mode's, the
-    former mode is set again and the module fails.
-  - Refuses, before anything is changed, a mode that the board would report without reaching it, because it was flashed
+  - Asks for the current mode first and sets only a different one. A mode that is reported but not in effect is set
+    again.
+  - Afterwards compares the real limits of GPU and memory with the mode's. If they differ, the previous mode is restored
+    and the module fails.
+  - Refuses, before changing anything, a mode that the board would report without reaching it because it was flashed
     without the super configuration.
-  - Never answers the program's question for a reboot. A mode that needs one is kept for the next boot, and
+  - Never confirms the program's question about a reboot. A mode that needs one is stored for the next boot, and
     C(reboot_required) is true until then.
 options:
   mode:
@@ -30,14 +31,14 @@ options:
     required: true
   clocks_unit:
     description: >-
-      systemd unit that pins the clocks, if there is one. Pinned clocks are released before a change and pinned anew
+      systemd unit that pins the clocks, if there is one. Pinned clocks are released before a change and pinned again
       after it.
     type: str
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Take the most that the board gives
+- name: Set the fastest power mode
   nvpmodel:
     mode: MAXN_SUPER
 """
@@ -48,19 +49,19 @@ before:
   returned: on success
   type: dict
 after:
-  description: C(id) and C(name) of the mode that holds now or, with C(reboot_required), from the next boot on.
+  description: C(id) and C(name) of the mode in effect now or, with C(reboot_required), from the next boot on.
   returned: on success
   type: dict
 gpu_limit_hz:
-  description: The clock that the GPU allows now.
+  description: The GPU clock limit now.
   returned: when it can be read
   type: int
 emc_limit_hz:
-  description: The clock that the memory allows now; 0 where it has no limit.
+  description: The memory clock limit now; 0 where there is none.
   returned: when it can be read
   type: int
 reboot_required:
-  description: Whether the mode holds from the next boot only.
+  description: Whether the mode takes effect only at the next boot.
   returned: on success
   type: bool
 """
@@ -68,7 +69,7 @@ reboot_required:
 ROOT = Path("/")
 CONF = "/etc/nvpmodel.conf"
 STATUS = "/var/lib/nvpmodel/status"
-# nvpmodel reports what it keeps, be it in force or not. What waits for a boot is noted where a boot forgets it.
+# nvpmodel reports its stored mode, in effect or not. A mode that waits for a boot is noted where a boot clears it.
 WAITING = "/run/maie-nvpmodel"
 TIMEOUT = 120
 NOT_SUPER = (
@@ -80,12 +81,12 @@ HAS_SUPER = {"orin-nano", "orin-nx"}
 
 
 class Refused(Exception):
-    """Why the mode can't be had, as a sentence for the operator."""
+    """Why the mode can't be set, as a sentence for the operator."""
 
 
 def execute(*command: str) -> tuple[int, str]:
-    """Return a program's exit status and all that it prints. It never gets an answer."""
-    # Into a file, since a pipe stays open for as long as any child of the program lives.
+    """Return a program's exit status and output. It never gets any input."""
+    # Into a file, since a pipe stays open as long as any child of the program runs.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as printed:
         try:
             status = subprocess.run(
@@ -97,7 +98,7 @@ def execute(*command: str) -> tuple[int, str]:
                 check=False,
             ).returncode
         except FileNotFoundError:
-            raise Refused(f"{command[0]} is not installed; NVIDIA's packages are not whole.") from None
+            raise Refused(f"{command[0]} is not installed; NVIDIA's packages are incomplete.") from None
         except subprocess.TimeoutExpired:
             raise Refused(f"'{' '.join(command)}' did not end within {TIMEOUT} s; reboot the board.") from None
         printed.seek(0)
@@ -105,18 +106,18 @@ def execute(*command: str) -> tuple[int, str]:
 
 
 def run(*command: str) -> str:
-    """Return all that a program prints, whatever its exit status: nvpmodel's says little."""
+    """Return a program's output, whatever its exit status: nvpmodel's says little."""
     return execute(*command)[1]
 
 
 class Board:
-    """The board as its files and nvpmodel show it."""
+    """The board, read from its files and nvpmodel."""
 
     def __init__(self) -> None:
         self.read = SystemReader(ROOT)
         self.models = nvpmodel_conf.parse_power_models(self.read.text(CONF))
         if not self.models.models:
-            raise Refused(f"{CONF} defines no power mode; this is not a Jetson, or NVIDIA's packages are not whole.")
+            raise Refused(f"{CONF} defines no power mode; this is not a Jetson, or NVIDIA's packages are incomplete.")
 
     def current(self) -> tuple[int, str]:
         """Return id and name of the mode that nvpmodel reports."""
@@ -127,7 +128,7 @@ class Board:
         return current
 
     def limits(self) -> nvpmodel_conf.Limits:
-        """Return what GPU and memory really allow now."""
+        """Return the real limits of GPU and memory now."""
 
         def first(paths: tuple[str, ...]) -> int | None:
             return next((number for number in map(self.read.number, paths) if number is not None), None)
@@ -138,14 +139,14 @@ class Board:
         return nvpmodel_conf.Limits(first(self.models.gpu_limit_paths), first(self.models.emc_limit_paths), ceiling)
 
     def lacks_super(self) -> bool:
-        """Whether this is a board that can be flashed with the super configuration and was not."""
+        """Whether this board could have been flashed with the super configuration but was not."""
         compatible = jetson.parse_device_tree_strings(self.read.raw("/sys/firmware/devicetree/base/compatible"))
         tnspec = jetson.parse_tnspec(self.read.text("/etc/nv_boot_control.conf"))
         family = jetson.family_of(jetson.module_of(tnspec, compatible))
         return family in HAS_SUPER and jetson.flashed_super(tnspec, compatible) is False
 
     def find(self, wanted: str) -> nvpmodel_conf.PowerModel:
-        """Return the wanted mode; refuse one that the board does not have, or has in name only."""
+        """Return the wanted mode; refuse one that the board lacks, or has in name only."""
         model = self.models.find(wanted)
         if model is None:
             why = NOT_SUPER if wanted.upper() in SUPER_MODES and self.lacks_super() else ""
@@ -156,8 +157,8 @@ class Board:
         lacking = nvpmodel_conf.gpu_lacks(self.models, model, limits)
         if lacking:
             raise Refused(
-                f"This board would report {model.name} without reaching it: its GPU ends at "
-                f"{limits.gpu_ceiling_hz / 1e6:.0f} MHz, and the mode is for {lacking / 1e6:.0f} MHz. {NOT_SUPER}"
+                f"This board would report {model.name} without reaching it: its GPU reaches only "
+                f"{limits.gpu_ceiling_hz / 1e6:.0f} MHz, the mode {lacking / 1e6:.0f} MHz. {NOT_SUPER}"
             )
         return model
 
@@ -166,19 +167,19 @@ class Board:
         return nvpmodel_conf.limit_problem(self.models, model, self.limits())
 
     def kept(self) -> int | None:
-        """Return the id of the mode that the next boot brings, None where nothing was ever set."""
+        """Return the id of the mode that the next boot sets, None where none was ever set."""
         return nvpmodel_conf.parse_persisted_mode(self.read.text(STATUS))
 
     def waits(self, reported_id: int, mode_id: int) -> bool:
-        """Whether the next boot brings this mode, and it is not in force before."""
+        """Whether this mode takes effect only at the next boot."""
         return self.kept() == mode_id and (reported_id != mode_id or self.read.number(WAITING) == mode_id)
 
     def holds(self, reported_id: int, model: nvpmodel_conf.PowerModel) -> bool:
-        """Whether the mode is reported, in force and kept."""
+        """Whether the mode is reported, in effect and stored."""
         return reported_id == model.id and self.kept() in (None, model.id) and self.problem(model) is None
 
     def keep_for_boot(self, mode_id: int) -> None:
-        """Let the next boot bring this mode."""
+        """Store this mode for the next boot."""
         for path, text in (
             (STATUS, nvpmodel_conf.persist_mode(self.read.text(STATUS), mode_id)),
             (WAITING, f"{mode_id}\n"),
@@ -192,7 +193,7 @@ class Board:
         return self.current() == mode and (model is None or self.problem(model) is None)
 
     def put_back(self, mode: tuple[int, str], status: str) -> str:
-        """Bring back the mode that was before, and what :data:`STATUS` said; return a sentence about how it went."""
+        """Restore the previous mode and the content of :data:`STATUS`; return a sentence with the outcome."""
         if not self.is_in(mode):
             run("nvpmodel", "-m", str(mode[0]))
         if status:
@@ -200,30 +201,30 @@ class Board:
         else:
             self.read.path(STATUS).unlink(missing_ok=True)
         if self.is_in(mode):
-            return f"The board is in its former mode {mode[1]}."
-        return f"Its former mode {mode[1]} could not be set again; reboot the board."
+            return f"The board is in its previous mode {mode[1]} again."
+        return f"Its previous mode {mode[1]} could not be restored; reboot the board."
 
 
 def pinned(unit: str) -> bool:
-    """Whether systemd has the unit that pins the clocks running."""
+    """Whether the unit that pins the clocks is running."""
     return bool(unit) and run("systemctl", "is-active", unit).strip() == "active"
 
 
 def release_clocks(unit: str) -> None:
-    """Stop the unit that pins the clocks; a mode that is set over pinned clocks does not bring its own."""
+    """Stop the unit that pins the clocks; a mode set over pinned clocks does not change them."""
     if execute("systemctl", "stop", unit)[0] != 0:
         raise Refused(f"{unit}, which pins the clocks, could not be stopped: see 'systemctl status {unit}'.")
 
 
 def pin_clocks(unit: str) -> str:
-    """Start the unit again; return a sentence if that fails."""
+    """Restart the unit; return a sentence if that fails."""
     if execute("systemctl", "start", unit)[0] == 0:
         return ""
     return f"{unit}, which pins the clocks, could not be started again: see 'systemctl status {unit}'."
 
 
 def change(board: Board, model: nvpmodel_conf.PowerModel, before: tuple[int, str]) -> bool:
-    """Bring the board into the mode; return whether it takes a reboot. Raises Refused, with the former mode back."""
+    """Set the mode; return whether it needs a reboot. Raises Refused after restoring the previous mode."""
     status = board.read.text(STATUS)
     printed = run("nvpmodel", "-m", str(model.id))
     if nvpmodel_conf.asks_for_reboot(printed):
@@ -236,7 +237,7 @@ def change(board: Board, model: nvpmodel_conf.PowerModel, before: tuple[int, str
         return False
     if after[0] != model.id:
         said = "; ".join(printed.splitlines())
-        why = f"nvpmodel did not take the mode {model.name} and reports {after[1]}; it said {said!r}."
+        why = f"nvpmodel did not accept the mode {model.name} and reports {after[1]}; it said {said!r}."
     elif failure is not None:
         why = f"nvpmodel reports the mode {model.name}, but it said {failure!r}. Reboot the board and try again."
     else:

@@ -88,7 +88,7 @@ def test_a_board_whose_gpu_ends_early_is_left_alone(make_board: MakeBoard, run_m
     board = make_board(SUPER_CONF_ONLY, without=UNSPECIFIED)
     for mode in ("MAXN_SUPER", "25W"):
         message = refused(board, run_module(nvpmodel, mode=mode))
-        assert f"{mode} without reaching it: its GPU ends at 625 MHz, and the mode is for 918 MHz." in message
+        assert f"{mode} without reaching it: its GPU reaches only 625 MHz, the mode 918 MHz." in message
         assert "flashed without the super configuration" in message
 
 
@@ -119,8 +119,8 @@ def test_a_mode_without_effect_is_found_out_and_the_former_one_put_back(
     board.state_before = board.state()
     message = refused(board, run_module(nvpmodel, mode="MAXN_SUPER"), asked=["2", "1"])
     assert message == (
-        "nvpmodel reports the mode MAXN_SUPER, but it has no effect: the GPU allows 918 MHz, not the 1020 MHz that it "
-        "has. Reboot the board and try again. The board is in its former mode 25W."
+        "nvpmodel reports the mode MAXN_SUPER, but it has no effect: the GPU allows 918 MHz, not its full "
+        "1020 MHz. Reboot the board and try again. The board is in its previous mode 25W again."
     )
 
 
@@ -150,7 +150,7 @@ def test_a_memory_that_stays_slow_is_found_out(make_board: MakeBoard, run_module
 def test_a_former_mode_that_does_not_come_back_is_told(make_board: MakeBoard, run_module: RunModule) -> None:
     make_board(SUPER, limits={"2": (624_750_000, 2_133_000_000), "1": (624_750_000, 2_133_000_000)})
     message = run_module(nvpmodel, mode="MAXN_SUPER")["msg"]
-    assert message.endswith("Its former mode 25W could not be set again; reboot the board.")
+    assert message.endswith("Its previous mode 25W could not be restored; reboot the board.")
 
 
 def test_a_mode_that_is_only_reported_is_set_anew(make_board: MakeBoard, run_module: RunModule) -> None:
@@ -165,8 +165,8 @@ def test_a_program_that_fails_is_a_failure_with_its_words(make_board: MakeBoard,
     board = make_board(SUPER, change=FAILS)
     message = refused(board, run_module(nvpmodel, mode="MAXN_SUPER"), asked=["2"])
     assert message == (
-        "nvpmodel did not take the mode MAXN_SUPER and reports 25W; it said 'NVPM ERROR: failed to set power mode!'. "
-        "The board is in its former mode 25W."
+        "nvpmodel did not accept the mode MAXN_SUPER and reports 25W; it said 'NVPM ERROR: failed to set power mode!'. "
+        "The board is in its previous mode 25W again."
     )
 
 
@@ -185,7 +185,7 @@ def test_a_mode_that_is_not_taken_is_told_where_no_limit_can_be_read(
 ) -> None:
     make_board(SUPER, change="exit 0", without=(GPU, EMC))
     result = run_module(nvpmodel, mode="MAXN_SUPER")
-    assert result["msg"].startswith("nvpmodel did not take the mode MAXN_SUPER and reports 25W; it said ''.")
+    assert result["msg"].startswith("nvpmodel did not accept the mode MAXN_SUPER and reports 25W; it said ''.")
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def state(root: Path) -> dict[str, bytes]:
     ("fault", "message"),
     [
         ("not_super: true\n", "flashed without the super configuration"),
-        ("mode_without_effect: true\n", "the GPU allows 918 MHz, not the 1020 MHz that it has."),
+        ("mode_without_effect: true\n", "the GPU allows 918 MHz, not its full 1020 MHz."),
         (
             "nvpmodel_fails: true\n",
             "it said 'NVPM ERROR: Error writing GPU MAX_FREQ",
