@@ -1,7 +1,7 @@
-"""What a machine was like before it was changed: written down once, compared, and put back.
+"""A machine's state before it was changed: recorded once, compared, and restored.
 
-A :class:`Record` maps kinds of things to names to values that JSON can hold, and lies in one file that is written whole
-or not at all. What a value is and how it is put back is each kind's own matter, see :mod:`kept_things`.
+A :class:`Record` maps kinds of things to names to JSON values, in one file that is written completely or not at all.
+Each kind defines its values and how they are restored, see :mod:`kept_things`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RECORD = "before.json"
 
 
 class KeptError(Exception):
-    """Something can't be kept or put back; the text says what and why."""
+    """Something can't be recorded or restored; the text says what and why."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Kind:
     """One kind of thing.
 
     Attributes:
-        read: Gives the values that these names have now.
-        put: Gives these names these values; raises KeptError.
-        same: Whether two values, now and then, need nothing done.
+        read: Returns the values that these names have now.
+        put: Sets these names to these values; raises KeptError.
+        same: Whether two values, now and then, need no change.
     """
 
     read: Callable[[Iterable[str]], Values]
@@ -42,7 +42,7 @@ class Kind:
 
 @dataclass
 class Record:
-    """Values by kind and name, and notes for whoever keeps it."""
+    """Values by kind and name, and notes for the caller."""
 
     values: dict[str, Values] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Difference:
-    """A thing that is not as it was kept."""
+    """A thing that differs from the record."""
 
     kind: str
     name: str
@@ -59,7 +59,7 @@ class Difference:
 
 
 def load(folder: Path) -> Record | None:
-    """Return the record that lies in the folder, or None; raises KeptError if it is damaged."""
+    """Return the folder's record, or None; raises KeptError if it is damaged."""
     try:
         content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         return Record(dict(content["values"]), dict(content["notes"]))
@@ -67,13 +67,13 @@ def load(folder: Path) -> Record | None:
         return None
     except (ValueError, KeyError, TypeError):
         raise KeptError(
-            f"{folder / RECORD} is damaged: what was there before can't be put back from it. Put a copy of it back, or "
-            f"remove it to keep what is there now."
+            f"{folder / RECORD} is damaged: the previous state can't be restored from it. Replace it with a copy, or "
+            f"remove it to keep the present state."
         ) from None
 
 
 def store(folder: Path, record: Record) -> None:
-    """Write the record: after a power cut there is the old one or the new one, whole."""
+    """Write the record: after a power cut the file is the complete old one or the complete new one."""
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     fresh = folder / f".{RECORD}.new"
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
@@ -86,8 +86,8 @@ def store(folder: Path, record: Record) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Remove the folder, the record last of all: without it nobody could go on where this stopped."""
-    # After a power cut there is no state in which neither the record nor what was put back is on the disk.
+    """Remove the folder, the record last: without it an interrupted removal could not be resumed."""
+    # At every moment the disk has the record or everything that was restored, even after a power cut.
     os.sync()
     for entry in folder.iterdir():
         if entry.is_dir() and not entry.is_symlink():
@@ -101,9 +101,9 @@ def forget(folder: Path) -> None:
 def keep(
     kinds: dict[str, Kind], wanted: dict[str, list[str]], notes: dict[str, Any], before: Record | None
 ) -> tuple[Record, list[str]]:
-    """Return the record with what it lacks of the wanted names, and the names that were added.
+    """Return the record with the missing wanted names added, and those names.
 
-    What is in it already stays: it was read before the first change, and now is after it.
+    Existing values stay: they were read before the first change.
     """
     old = before or Record()
     values = {kind: dict(entries) for kind, entries in old.values.items()}
@@ -117,7 +117,7 @@ def keep(
 
 
 def differences(kinds: dict[str, Kind], record: Record) -> list[Difference]:
-    """Return what is not as it was kept."""
+    """Return what differs from the record."""
     found = []
     for kind, then in record.values.items():
         now = kinds[kind].read(then)

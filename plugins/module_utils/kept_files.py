@@ -1,4 +1,4 @@
-"""Files, links and folders as kinds of things that can be kept and put back."""
+"""Files, links and folders as kinds of things that can be recorded and restored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_file(path: str) -> dict[str, Any] | None:
         return None
     owner = {"uid": status.st_uid, "gid": status.st_gid}
     if Path(path).is_symlink():
-        return {**owner, "link": os.readlink(path)}  # noqa: PTH115 - a Path would tidy the target up
+        return {**owner, "link": os.readlink(path)}  # noqa: PTH115 - a Path would normalise the target
     if not Path(path).is_file():
         raise KeptError(f"{path} is neither a file nor a link.")
     content = base64.b64encode(Path(path).read_bytes()).decode()
@@ -27,7 +27,7 @@ def read_file(path: str) -> dict[str, Any] | None:
 
 
 def put_file(path: str, value: dict[str, Any] | None) -> None:
-    """Make the file or link what it was, by one rename."""
+    """Restore a file or link, by one rename."""
     if value is None:
         Path(path).unlink(missing_ok=True)
         return
@@ -38,7 +38,7 @@ def put_file(path: str, value: dict[str, Any] | None) -> None:
         fresh.symlink_to(value["link"])
         os.chown(fresh, value["uid"], value["gid"], follow_symlinks=False)
     else:
-        # Nobody else may read it before it has its own mode, and a new owner takes setuid away.
+        # Nobody else may read it before it has its own mode; changing the owner clears setuid, so the mode comes last.
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
             stream.write(base64.b64decode(value["content"]))
             stream.flush()
@@ -49,16 +49,16 @@ def put_file(path: str, value: dict[str, Any] | None) -> None:
 
 
 def put_files(values: Values) -> None:
-    """Make files and links what they were."""
+    """Restore files and links."""
     for path, value in values.items():
         put_file(path, value)
 
 
 def remove_made(values: Values) -> None:
-    """Remove what was not there before."""
+    """Remove what did not exist before."""
     for path, was_there in values.items():
         if was_there:
-            raise KeptError(f"{path} was there and is gone; only its name was kept.")
+            raise KeptError(f"{path} existed and is gone; only its name was recorded.")
         if Path(path).is_dir() and not Path(path).is_symlink():
             shutil.rmtree(path)
         else:
@@ -66,17 +66,17 @@ def remove_made(values: Values) -> None:
 
 
 def read_folder(path: str) -> str | None:
-    """Return ``empty`` for an empty folder; None where there is none or others use it."""
+    """Return ``empty`` for an empty folder; None for one that is missing or in use."""
     return "empty" if Path(path).is_dir() and not any(Path(path).iterdir()) else None
 
 
 def remove_folders(values: Values) -> None:
-    """Remove empty folders, the deepest first; removing one may leave the next empty."""
+    """Remove empty folders, the deepest first; removing one may empty its parent."""
     for path in sorted(values, key=len, reverse=True):
         if read_folder(path) == "empty":
             Path(path).rmdir()
 
 
 def missing_parents(path: str) -> list[str]:
-    """Return the folders above a path that are not there."""
+    """Return the missing folders above a path."""
     return [str(parent) for parent in Path(path).parents if not parent.exists()]

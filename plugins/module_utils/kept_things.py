@@ -1,6 +1,6 @@
-"""The things of a Linux machine that can be kept and put back: files, units, swap, kernel settings, holds, groups.
+"""Things of a Linux machine that can be recorded and restored: files, units, swap, kernel settings, holds, groups.
 
-Each kind is a pair of functions over names and values; :data:`KINDS` lists them and :func:`restore` knows the order.
+Each kind is a pair of functions over names and values; :data:`KINDS` lists them and :func:`restore` has the order.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SETTLING_SECONDS = 5.0
 
 
 def run(*command: str, check: bool = True) -> str:
-    """Return what a program prints; raises KeptError with its message if it fails and that matters."""
+    """Return a program's output; raises KeptError with its message if it fails and ``check`` is set."""
     try:
         done = subprocess.run(  # noqa: S603 - names of units and packages are arguments, never a shell's
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=plain()
@@ -50,12 +50,12 @@ def run(*command: str, check: bool = True) -> str:
 
 
 def plain() -> dict[str, str]:
-    """Return the environment with messages in the language that is parsed here."""
+    """Return the environment with messages in English, which is parsed here."""
     return {**os.environ, "LC_ALL": "C.UTF-8"}
 
 
 def unit_links() -> dict[str, str]:
-    """Return all links of the administrator's unit folder: path to target."""
+    """Return all links in the administrator's unit folder: path to target."""
     found = {}
     for folder, folders, files in os.walk(UNIT_LINKS):
         for name in folders + files:
@@ -66,7 +66,7 @@ def unit_links() -> dict[str, str]:
 
 
 def read_unit_links(units: Iterable[str]) -> Values:
-    """Return for each unit the links that enable, mask or rename it."""
+    """Return each unit's links that enable, mask or alias it."""
     links = unit_links()
     return {
         unit: {path: target for path, target in links.items() if unit in (Path(path).name, Path(target).name)}
@@ -75,7 +75,7 @@ def read_unit_links(units: Iterable[str]) -> Values:
 
 
 def put_unit_links(values: Values) -> None:
-    """Make the links of each unit what they were."""
+    """Restore the links of each unit."""
     now = read_unit_links(values)
     for unit, then in values.items():
         for path in now[unit].keys() - then.keys():
@@ -89,7 +89,7 @@ def put_unit_links(values: Values) -> None:
 
 
 def read_unit(unit: str) -> bool | None:
-    """Return whether the unit runs; None if there is no such unit."""
+    """Return whether the unit runs; None if it does not exist."""
     shown = run("systemctl", "show", "--property=LoadState,ActiveState", unit)
     properties = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     active = properties.get("ActiveState") in ("active", "activating", "reloading")
@@ -97,13 +97,13 @@ def read_unit(unit: str) -> bool | None:
 
 
 def put_units(values: Values) -> None:
-    """Start and stop units. What doesn't start is found by who compares afterwards."""
+    """Start and stop units. The comparison afterwards finds what did not start."""
     stop = [unit for unit, active in values.items() if not active]
     services = [unit for unit, active in values.items() if active and unit.endswith(".service")]
     triggers = [unit for unit, active in values.items() if active and not unit.endswith(".service")]
     if stop:
         run("systemctl", "stop", *stop)
-    # A socket can't start any more once its service runs.
+    # A socket can no longer start once its service runs.
     for start in (triggers, services):
         if start:
             run("systemctl", "start", *start, check=False)
@@ -122,14 +122,14 @@ def put_sysctls(values: Values) -> None:
 
 
 def read_holds(packages: Iterable[str]) -> Values:
-    """Return for each package whether it is held at its version; None if it is not installed."""
+    """Return whether each package is held at its version; None if it is not installed."""
     held = run("apt-mark", "showhold").split()
     installed = run("dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n").splitlines()
     return {name: name in held if f"{name} installed" in installed else None for name in packages}
 
 
 def put_holds(values: Values) -> None:
-    """Hold packages, or let them go."""
+    """Hold packages, or release them."""
     for action, wanted in (("hold", True), ("unhold", False)):
         names = [name for name, held in values.items() if bool(held) is wanted]
         if names:
@@ -137,24 +137,24 @@ def put_holds(values: Values) -> None:
 
 
 def same_switch(now: bool | None, then: bool | None) -> bool:
-    """Return whether what is on or off is as it was; what is gone (None) was removed by others, and stays so."""
+    """Return whether a switch is as it was; what is gone (None) was removed by others, and stays removed."""
     return now is None or now is bool(then)
 
 
 def active_swaps() -> dict[str, int]:
-    """Return the swap areas in use and their priorities; -1 for one that the kernel chose."""
+    """Return the swap areas in use and their priorities; -1 for a priority that the kernel chose."""
     rows = (line.split() for line in SWAPS.read_text(encoding="utf-8").splitlines()[1:])
     return {row[0]: max(int(row[4]), -1) for row in rows}
 
 
 def read_swaps(areas: Iterable[str]) -> Values:
-    """Return for each area its priority; None if it is not in use."""
+    """Return each area's priority; None if it is not in use."""
     active = active_swaps()
     return {area: active.get(area) for area in areas}
 
 
 def put_swaps(values: Values) -> None:
-    """Take areas into use, or out of it."""
+    """Activate or deactivate areas."""
     active = active_swaps()
     for area, priority in values.items():
         if area in active:
@@ -164,15 +164,15 @@ def put_swaps(values: Values) -> None:
 
 
 def group_exists(name: str) -> bool:
-    """Return whether there is a group of this name."""
+    """Return whether a group of this name exists."""
     return any(entry.gr_name == name for entry in grp.getgrall())
 
 
 def put_groups(values: Values) -> None:
-    """Remove groups that were not there."""
+    """Remove groups that did not exist."""
     for name, was_there in values.items():
         if was_there:
-            raise KeptError(f"The group {name} was there and is gone; only its name was kept.")
+            raise KeptError(f"The group {name} existed and is gone; only its name was recorded.")
         run("groupdel", name)
 
 
@@ -193,7 +193,7 @@ KINDS = {
 
 
 def complete(wanted: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Return the wanted names with those that belong to them: links of units, folders above, areas in use."""
+    """Return the wanted names with those that belong to them: links of units, parent folders, areas in use."""
     above = [parent for kind in ("files", "made") for path in wanted[kind] for parent in missing_parents(path)]
     return {
         **wanted,
@@ -204,7 +204,7 @@ def complete(wanted: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def remaining(record: Record) -> list[Difference]:
-    """Return what still differs once the units that were just started have had time to write their files anew."""
+    """Return what still differs after the units that were just started have had time to rewrite their files."""
     end = time.monotonic() + SETTLING_SECONDS
     while (left := differences(KINDS, record)) and time.monotonic() < end:
         time.sleep(0.2)
@@ -212,15 +212,15 @@ def remaining(record: Record) -> list[Difference]:
 
 
 def restore(record: Record, reread: list[str], swap_unit: str) -> list[Difference]:
-    """Make everything what it was and return what was different.
+    """Restore everything and return what differed.
 
     Args:
-        record: What it was.
-        reread: Units that read or write kept files while they run: stopped meanwhile, if anything is different.
-        swap_unit: Unit that sets up swap areas that don't outlive a boot: started if one of those in use is missing.
+        record: The previous state.
+        reread: Units that read or write recorded files while they run: stopped meanwhile, if anything differs.
+        swap_unit: Unit that sets up swap areas which don't survive a boot: started if one that was in use is missing.
 
     Raises:
-        KeptError: Something could not be put back, or is not what it was although it was put back.
+        KeptError: Something could not be restored, or still differs afterwards.
     """
     found = differences(KINDS, record)
     if not found:
@@ -240,9 +240,9 @@ def restore(record: Record, reread: list[str], swap_unit: str) -> list[Differenc
     step("swaps", is_off)
     for kind in ("files", "made", "unit_links", "groups"):
         step(kind)
-    # All of them: one that holds another is not empty, and so no difference, until that is gone.
+    # All of them: a folder that contains another is not empty, and so not a difference, until that is gone.
     remove_folders(record.values.get("folders", {}))
-    # Unlike a reload this makes systemd read its own settings again too.
+    # Unlike a reload, this also makes systemd reread its own settings.
     run("systemctl", "daemon-reexec")
     for kind in ("sysctls", "holds"):
         step(kind)
@@ -253,5 +253,5 @@ def restore(record: Record, reread: list[str], swap_unit: str) -> list[Differenc
     left = remaining(record)
     if left:
         names = ", ".join(f"{each.name} ({each.kind})" for each in left)
-        raise KeptError(f"Not everything is what it was: {names}. Reboot the host and run it again.")
+        raise KeptError(f"Not everything could be restored: {names}. Reboot the host and run it again.")
     return found

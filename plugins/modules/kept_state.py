@@ -1,4 +1,4 @@
-"""Ansible module: write down what a host is like before it is changed, and put it back."""
+"""Ansible module: record a host's state before it is changed, and restore it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: kept_state
-short_description: Keeps what files, units and settings were before a role changes them, and puts it back
+short_description: Records files, units and settings before a role changes them, and restores them
 description:
-  - C(kept) writes down how each named thing is, before anything is changed. A thing that has been written down once is
-    never written down again; names that are new are added. The record is written whole or not at all.
-  - C(restored) makes every thing what it was, compares, and removes the folder. It does nothing where nothing was kept.
-  - C(read) only returns what is there.
+  - C(kept) records the state of each named thing before anything is changed. What has been recorded once is never
+    recorded again; new names are added. The record is written completely or not at all.
+  - C(restored) restores everything, compares, and removes the folder. Without a record it does nothing.
+  - C(read) only returns the record.
 options:
   folder:
-    description: Folder of the record. C(restored) removes it with all that is in it.
+    description: Folder of the record. C(restored) removes it with its contents.
     type: path
     required: true
   state:
@@ -29,17 +29,17 @@ options:
     choices: [kept, read, restored]
     required: true
   files:
-    description: Files and links, kept with content, owner and mode; they may be absent.
+    description: Files and links, recorded with content, owner and mode; they may be absent.
     type: list
     elements: path
     default: []
   made:
-    description: Files and folders of which only is kept whether they are there, to remove them if they were not.
+    description: Files and folders of which only the existence is recorded, to remove those that did not exist.
     type: list
     elements: path
     default: []
   units:
-    description: systemd units, of which is kept whether they run and what enables or masks them.
+    description: systemd units, recorded with whether they run and what enables or masks them.
     type: list
     elements: str
     default: []
@@ -49,39 +49,39 @@ options:
     elements: str
     default: []
   holds:
-    description: Packages, of which is kept whether they are held at their version.
+    description: Packages, recorded with whether they are held at their version.
     type: list
     elements: str
     default: []
   swaps:
-    description: Swap areas that may come into use. Those in use are kept too.
+    description: Swap areas that may come into use. Those in use are recorded too.
     type: list
     elements: path
     default: []
   groups:
-    description: Groups of which is kept whether they are there, to remove them if they were not.
+    description: Groups of which the existence is recorded, to remove those that did not exist.
     type: list
     elements: str
     default: []
   notes:
-    description: What else to write down, for the caller.
+    description: What else to record, for the caller.
     type: dict
     default: {}
   reread:
-    description: For C(restored), units among C(units) that are stopped while files are put back.
+    description: For C(restored), units among C(units) that are stopped while files are restored.
     type: list
     elements: str
     default: []
   swap_unit:
     description: >-
-      For C(restored), the unit that sets up swap areas which don't outlive a boot. It is started if an area that was in
+      For C(restored), the unit that sets up swap areas which don't survive a boot. It is started if an area that was in
       use is missing.
     type: str
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Keep what this role changes
+- name: Record what this role changes
   kept_state:
     folder: /var/lib/example
     state: kept
@@ -90,15 +90,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 exists:
-  description: Whether there is a record.
+  description: Whether a record exists.
   returned: always
   type: bool
 notes:
-  description: What the caller wrote down.
+  description: The caller's notes.
   returned: always
   type: dict
 different:
-  description: What is not, or was not, as it was kept.
+  description: What differs, or differed, from the record.
   returned: for state=read and state=restored
   type: list
 """
@@ -108,7 +108,7 @@ LISTS |= {"groups": "str", "reread": "str"}
 
 
 def as_text(value: Any) -> str:
-    """Return a kept value as a person reads it."""
+    """Return a recorded value in readable form."""
     if isinstance(value, dict) and "content" in value:
         content = base64.b64decode(value["content"]).decode("utf-8", "replace")
         return f"mode {value['mode']:04o}, owner {value['uid']}:{value['gid']}\n{content}"
@@ -116,7 +116,7 @@ def as_text(value: Any) -> str:
 
 
 def keep(module: AnsibleModule, folder: Path, before: kept.Record | None) -> dict[str, Any]:
-    """Write down what is not written down yet."""
+    """Record what is not recorded yet."""
     wanted = kept_things.complete({name: module.params[name] for name in LISTS if name != "reread"})
     record, added = kept.keep(kept_things.KINDS, wanted, module.params["notes"], before)
     changed = bool(added) or before is None
@@ -131,7 +131,7 @@ def keep(module: AnsibleModule, folder: Path, before: kept.Record | None) -> dic
 
 
 def restore(module: AnsibleModule, folder: Path, record: kept.Record) -> dict[str, Any]:
-    """Put everything back, or say what differs."""
+    """Restore everything, or report what differs."""
     if module.params["state"] == "read" or module.check_mode:
         found = kept.differences(kept_things.KINDS, record)
     else:
