@@ -1,4 +1,4 @@
-"""Downloads that are what they must be, or are refused with the cause."""
+"""Downloads that are verified, or refused with the cause."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ HEAD = 512
 
 
 class Refused(ValueError):
-    """What arrived is not what was asked for; the text is the cause."""
+    """The download is not the wanted file; the text is the cause."""
 
 
 def fetch(url: str, target: Path, sha256: str, seconds: int = 60) -> None:
-    """Download a file; it appears as ``target`` only if its SHA-256 is right.
+    """Download a file, which appears as ``target`` only if its SHA-256 matches.
 
     Args:
         url: ``https://``, ``http://`` or ``file://``.
         target: Where it goes; its folder exists.
-        sha256: What it must be.
-        seconds: Time without a byte after which it counts as lost.
+        sha256: The SHA-256 that it must have.
+        seconds: Time without a byte after which the connection counts as lost.
 
     Raises:
-        Refused: The server did not answer, or with something else; the sentence says what it looks like.
+        Refused: The server did not answer, or sent something else; the text says what it looks like.
     """
     part = target.with_name(f"{target.name}.part")
     digest, size, head = hashlib.sha256(), 0, b""
@@ -49,7 +49,7 @@ def fetch(url: str, target: Path, sha256: str, seconds: int = 60) -> None:
 
 
 def read(answer: Any) -> bytes:
-    """Return the next piece; a connection that is closed early counts as the end, and the sum tells."""
+    """Return the next piece; a connection that is closed early counts as the end, which the checksum then detects."""
     try:
         piece: bytes = answer.read(PIECE)
     except OSError:
@@ -58,13 +58,13 @@ def read(answer: Any) -> bytes:
 
 
 def cause(url: str, wanted: str, got: str, size: int, expected: str | None, head: bytes) -> str:
-    """Return the sentence for a download whose SHA-256 is wrong."""
+    """Return the message for a download whose SHA-256 is wrong."""
     start = head.lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")):
-        return f"{url} answered with a web page instead of the file: a login, a proxy or an error page is in the way."
+        return f"{url} answered with a web page instead of the file: a login, a proxy or an error page."
     if expected and expected.isdigit() and int(expected) > size:
         return f"The download of {url} ended after {size} of {expected} bytes. Run again."
     return (
-        f"{url} is not what the recipe names: its SHA-256 is {got} ({size} bytes), wanted is {wanted}. Either the file "
-        "was replaced at its source, or it was damaged on its way."
+        f"{url} is not what the recipe names: its SHA-256 is {got} ({size} bytes) instead of {wanted}. Either the file "
+        "was replaced at its source, or it was damaged in transit."
     )

@@ -1,4 +1,4 @@
-"""A model's folder on the control node: it appears whole or not at all."""
+"""A model's folder on the control node, which appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUMS = "SHA256SUMS"
 
 
 def is_complete(folder: Path, files: Mapping[str, File]) -> bool:
-    """Whether the folder holds these files; each device verifies the content of what it gets."""
+    """Whether the folder holds these files; each device verifies the content that it gets."""
     sums = folder / SUMS
     if not files or not sums.is_file() or sums.read_text(encoding="utf-8") != sums_text(files):
         return False
@@ -27,10 +27,10 @@ def is_complete(folder: Path, files: Mapping[str, File]) -> bool:
 
 @contextmanager
 def workspace(folder: Path) -> Iterator[Path]:
-    """Give the folder, beside the model's, in which a download is gathered and from which a later run goes on.
+    """Provide the folder beside the model's that collects a download and from which a later run resumes.
 
     Raises:
-        Refused: Another run is at it.
+        Refused: Another run is using it.
     """
     work = folder.with_name(f".{folder.name}.part")
     work.mkdir(parents=True, exist_ok=True)
@@ -45,24 +45,24 @@ def workspace(folder: Path) -> Iterator[Path]:
             shutil.rmtree(left)
         yield work
     finally:
-        with suppress(OSError):  # it holds something, or is the model's folder by now
+        with suppress(OSError):  # it is not empty, or has become the model's folder
             work.rmdir()
         os.close(descriptor)
 
 
 def have(name: str, file: File, work: Path, folder: Path) -> bool:
-    """Whether a file was gathered already, or is sound in a folder that is not; then it is taken from there."""
+    """Whether a file was collected already, or is valid in an incomplete model folder, from which it is then taken."""
     for place in (work, folder):
         if file.is_at(place / name):
             if place == folder:
-                (folder / SUMS).unlink(missing_ok=True)  # without it the folder is no model
+                (folder / SUMS).unlink(missing_ok=True)  # without it the folder is not a model
             (place / name).replace(work / name)
             return True
     return False
 
 
 def finish(work: Path, folder: Path, files: Mapping[str, File]) -> None:
-    """Let the gathered files, and nothing else, become the model's folder."""
+    """Make the collected files, and nothing else, the model's folder."""
     for path in work.iterdir():
         if path.name not in files:
             path.unlink()

@@ -1,4 +1,4 @@
-"""Fetches a model's files from a hub: resumed where they were cut off, held to their sizes and SHA-256."""
+"""Fetches a model's files from a hub: resumes them, and verifies their sizes and SHA-256."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ SECONDS = 60
 
 LIST_SECONDS = 120.0
 LIST_BYTES = 8 << 20
-"""Most time and bytes of the whole answer that lists a model's files: those of large models have some 100 KB."""
+"""Limits on time and bytes of the answer that lists a model's files: large models' lists have some 100 KB."""
 
 WEIGHTS = ("*.bin", "*.safetensors")
 
 
 def ask(hub: str, repository: str, revision: str, wanted: Sequence[str]) -> Record:
-    """Return what a hub says of a model's files.
+    """Return a hub's list of a model's files.
 
     Args:
-        hub: Its address.
+        hub: Its URL.
         repository: ``owner/name``.
         revision: A branch, a tag or a commit.
-        wanted: Patterns of the names of the files that are needed.
+        wanted: Patterns for the names of the needed files.
 
     Raises:
-        Refused: The hub does not answer in time, or not with such a list, or weights are not in it.
+        Refused: The hub does not answer in time, or not with such a list, or the list has no weights.
     """
     url = f"{hub}/api/models/{repository}/revision/{quote(revision, safe='')}?blobs=true"
     answer = _listing(url)
@@ -49,7 +49,7 @@ def ask(hub: str, repository: str, revision: str, wanted: Sequence[str]) -> Reco
             if any(fnmatch(entry["rfilename"], pattern) for pattern in wanted)
         }
     except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise Refused(f"{url} did not answer with a list of files: a login or a proxy may be in the way.") from error
+        raise Refused(f"{url} did not answer with a list of files: perhaps with a login or a proxy's page.") from error
     files = {name: file for name, file in files.items() if PLAIN_NAME.fullmatch(name)}
     if not any(fnmatch(name, pattern) for name in files for pattern in WEIGHTS):
         raise Refused(f"{repository} at {commit} has no weights among {', '.join(wanted)}.")
@@ -57,24 +57,24 @@ def ask(hub: str, repository: str, revision: str, wanted: Sequence[str]) -> Reco
 
 
 class TooSlow(Exception):
-    """Something took too long; no OSError, which a connection would take for one address that does not answer."""
+    """Something took too long. Not an OSError, which a connection would attribute to one unreachable address."""
 
 
 def _listing(url: str) -> bytes:
-    """Return an answer that has neither too many bytes nor takes too long, however slowly they come."""
+    """Return an answer, limited in bytes and in total time, however slowly it arrives."""
     try:
         with _at_most(LIST_SECONDS):
             answer: bytes = open_url(url, timeout=SECONDS).read(LIST_BYTES + 1)
     except (URLError, OSError, TooSlow) as error:
         raise Refused(f"{url} can't be read: {error}") from error
     if len(answer) > LIST_BYTES:
-        raise Refused(f"{url} answered with more than {LIST_BYTES} bytes, which no list of files has.")
+        raise Refused(f"{url} answered with more than {LIST_BYTES} bytes, too many for a list of files.")
     return answer
 
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """Raise TooSlow in what takes longer; a limit on single reads would not end a byte a second."""
+    """Raise TooSlow in a block that takes longer; a limit per read would not stop a byte a second."""
 
     def end(*_: object) -> None:
         raise TooSlow(f"it took longer than {seconds:.0f} s")
@@ -89,17 +89,17 @@ def _at_most(seconds: float) -> Iterator[None]:
 
 
 def fetch(url: str, target: Path, file: File, attempts: int, wait: Callable[[int], None]) -> str:
-    """Download one file, or what is missing of it, and return its SHA-256.
+    """Download one file, or the rest of it, and return its SHA-256.
 
     Args:
-        url: Where it is.
-        target: Where it goes; it appears there whole and right, or not at all.
-        file: What it must be.
-        attempts: How often a connection that breaks is tried again.
+        url: Its URL.
+        target: Where it goes; it appears there complete and verified, or not at all.
+        file: Its size and digests.
+        attempts: How often a broken connection is retried.
         wait: Called before each new attempt with its number.
 
     Raises:
-        Refused: It did not come whole, or is another file; the sentence says what it looks like.
+        Refused: It did not arrive completely, or is another file; the text says what it looks like.
     """
     part = target.with_name(f"{target.name}.part")
     trouble = "nothing arrived"
@@ -120,11 +120,11 @@ def fetch(url: str, target: Path, file: File, attempts: int, wait: Callable[[int
             trouble = f"the connection broke after {part.stat().st_size} of {file.size} bytes"
             continue
         return _take(url, part, target, file, expected)
-    raise Refused(f"{url} can't be downloaded: {trouble}. Run again: it goes on from there.")
+    raise Refused(f"{url} can't be downloaded: {trouble}. Run again to resume.")
 
 
 def _append(url: str, part: Path, size: int) -> str | None:
-    """Add to a partial file what the server gives from its end on; return the length that the server told."""
+    """Append the rest of a partial file from the server; return the total length that the server states."""
     have = part.stat().st_size if part.exists() else 0
     if have > size:
         part.unlink()
@@ -137,13 +137,13 @@ def _append(url: str, part: Path, size: int) -> str | None:
         while piece := read(answer):
             stream.write(piece)
             if stream.tell() > size:
-                break  # another file: its sum will not be right, and the rest of it is not needed
+                break  # another file: its digest will not match, so the rest is not needed
     length: str | None = answer.headers.get("Content-Length")
     return length
 
 
 def _take(url: str, part: Path, target: Path, file: File, expected: str | None) -> str:
-    """Let a complete download become the file, if it is what it must be."""
+    """Make a complete download the file, if its digest matches."""
     got, size = sha256(part), part.stat().st_size
     unknown = not file.sha256 and not file.git_id
     if size == file.size and (unknown or file.is_at(part)) and not _is_page(part):
@@ -157,6 +157,6 @@ def _take(url: str, part: Path, target: Path, file: File, expected: str | None) 
 
 
 def _is_page(path: Path) -> bool:
-    """Whether a file is a web page: no file of a model is."""
+    """Whether a file is a web page, which no model file is."""
     with path.open("rb") as stream:
         return stream.read(HEAD).lstrip().lower().startswith((b"<!doctype html", b"<html"))

@@ -1,4 +1,4 @@
-"""What a model is made of, and the record that is kept of it where no digest was published."""
+"""A model's files, and the record of them where no digest was published."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class File:
     """One file of a model.
 
     Attributes:
-        size: Its bytes.
-        sha256: None where nobody has said so yet: then that of the first download counts.
-        git_id: Its object id in Git, which counts where there is no SHA-256.
+        size: In bytes.
+        sha256: None where it is unknown: then the first download's counts.
+        git_id: Its Git object id, which counts where there is no SHA-256.
     """
 
     size: int
@@ -30,7 +30,7 @@ class File:
     git_id: str | None = None
 
     def is_at(self, path: Path) -> bool:
-        """Whether this file lies there. One of which no digest is known does nowhere."""
+        """Whether this file is there. A file without a known digest never is."""
         if not path.is_file() or path.stat().st_size != self.size:
             return False
         if self.sha256:
@@ -40,7 +40,7 @@ class File:
 
 @dataclass(frozen=True)
 class Record:
-    """What a model on a hub is made of, as it was first and must be from then on."""
+    """A hub model's files at the first download, from then on required."""
 
     repository: str
     revision: str
@@ -49,27 +49,27 @@ class Record:
 
 
 def listed(entries: Sequence[Mapping[str, Any]]) -> dict[str, File]:
-    """Return the files of a catalogue's entry by name.
+    """Return the files of a catalogue entry by name.
 
     Raises:
         Refused: A name leads out of the model's folder.
     """
     for entry in entries:
         if not PLAIN_NAME.fullmatch(entry["name"]):
-            raise Refused(f"The catalogue names {entry['name']}, which is no file of a model's own folder.")
+            raise Refused(f"The catalogue names {entry['name']}, which is not a file in the model's own folder.")
     return {entry["name"]: File(entry["size"], entry.get("sha256"), entry.get("git_id")) for entry in entries}
 
 
 def sums_text(files: Mapping[str, File]) -> str:
-    """Return the ``SHA256SUMS`` of a model all of whose files are known."""
+    """Return the ``SHA256SUMS`` of a model whose files are all known."""
     return "".join(f"{file.sha256}  {name}\n" for name, file in sorted(files.items()))
 
 
 def read_record(lock: Path, name: str) -> Record | None:
-    """Return what was recorded of a model; None where nothing was.
+    """Return a model's record; None where there is none.
 
     Raises:
-        Refused: The file of records can't be read.
+        Refused: The record file can't be read.
     """
     entry = _records(lock).get(name)
     if entry is None:
@@ -79,7 +79,7 @@ def read_record(lock: Path, name: str) -> Record | None:
 
 
 def write_record(lock: Path, name: str, record: Record) -> None:
-    """Record a model, so that nothing else is taken for it from now on."""
+    """Record a model, so that no other files are accepted from now on."""
     entry: dict[str, Any] = {
         "repository": record.repository,
         "revision": record.revision,

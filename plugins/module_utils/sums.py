@@ -1,4 +1,4 @@
-"""The sums by which a file is known."""
+"""Digests that identify a file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ PIECE = 1 << 20
 
 
 def sha256(path: Path) -> str:
-    """Return a file's SHA-256; the file is read piece by piece."""
+    """Return a file's SHA-256, reading it in pieces."""
     return _digest(path, hashlib.sha256())
 
 
 def git_id(path: Path) -> str:
-    """Return a file's object id in Git, the SHA-1 of its kind, its size and its content."""
+    """Return a file's Git object id, the SHA-1 of its type, size and content."""
     return _digest(path, hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False))
 
 

