@@ -1,4 +1,4 @@
-"""Ansible action: build a wheel on a host and show here how far it is."""
+"""Ansible action: build a wheel on a host and show its progress here."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 INTERVALS = (0.5, 1.0, 2.0, 5.0)
-"""Seconds between two looks at the log: short ones first, for builds that are."""
+"""Seconds between two reads of the log: short ones first, for short builds."""
 
 STEP = re.compile(r"^=== step (\S+) \((\d+) of (\d+)\)$")
-"""Written by the program that runs the steps, before each."""
+"""The program that runs the steps prints this before each."""
 
 NINJA = re.compile(r"^\[(\d+)/(\d+)\] ")
 MAKE = re.compile(r"^\[ *(\d{1,3})%\] ")
 
 SHARE = re.compile(r"\S+: .*%")
-"""A line that is shown and tells how far a step is."""
+"""A shown line with a step's progress."""
 
 
 class Progress:
-    """Picks from a growing log what a person wants to see: each step, and every fifth per cent of what it compiles."""
+    """Picks the progress out of a growing log: each step, and every fifth per cent of its compilation."""
 
     def __init__(self, every: int = 5) -> None:
         self.every = every
@@ -33,15 +33,15 @@ class Progress:
         self.began: tuple[float, float] = (0.0, 0.0)
 
     def feed(self, text: str, now: float) -> list[str]:
-        """Take the next part of the log at ``now`` (seconds); return the lines to show. Half a line waits."""
+        """Take the next part of the log at ``now`` (seconds); return the lines to show. An unfinished line waits."""
         *lines, self.rest = re.split(r"[\r\n]+", self.rest + text)
         told = [shown for shown in (self.line(line, now) for line in lines) if shown]
-        # Of shares that came at once the last is enough.
+        # Of several percentages read at once, the last is enough.
         pairs = zip(told, [*told, ""][1:], strict=True)
         return [line for line, after in pairs if not (SHARE.match(line) and SHARE.match(after))]
 
     def line(self, line: str, now: float) -> str:
-        """Return what is shown of one line; empty if nothing is."""
+        """Return what to show of one line; empty for nothing."""
         step = STEP.match(line)
         if step:
             self.step, self.shown = step[1], -1
@@ -61,7 +61,7 @@ class Progress:
         return f"{self.step}: {counted}{percent:.0f} %{self.left(percent, now)}"
 
     def left(self, percent: float, now: float) -> str:
-        """Return the time left as the pace since this step was first seen promises it; empty while there is none."""
+        """Return the time left at the pace since this step was first seen; empty while the pace is unknown."""
         began, at = self.began
         if percent <= at or now <= began or percent >= 100:
             return ""
@@ -69,7 +69,7 @@ class Progress:
 
 
 def span(seconds: float) -> str:
-    """Return a length of time as a person says it."""
+    """Return a duration in readable form."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return f"{round(seconds)} s"
@@ -77,7 +77,7 @@ def span(seconds: float) -> str:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Runs the module ``wheel_build`` again and again until the build has ended."""
+    """Runs the module ``wheel_build`` repeatedly until the build has ended."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the whole build."""

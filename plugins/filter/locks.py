@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
 ENTRY = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?===| @ ).*\n(?:[ \t].*\n)*", re.MULTILINE)
-"""A package of a lock, its hashes included; group 1 is its name."""
+"""A package in a lock, with its hashes; group 1 is its name."""
 
 
 BY_URL = re.compile(r"^(\S+) @ \S+/[^-/\s]+-([^-/\s]+)-[^/\s]+\.whl", re.MULTILINE)
-"""A package that a lock names by the address of its wheel; group 1 is its name, group 2 its version."""
+"""A package that a lock names by its wheel's URL; group 1 is its name, group 2 its version."""
 
 
 def normalised(name: str) -> str:
@@ -20,21 +20,21 @@ def normalised(name: str) -> str:
 
 
 def lock_without(lock: str, names: Iterable[str]) -> str:
-    """Return a lock without the packages that come from elsewhere."""
+    """Return a lock without the named packages, which come from elsewhere."""
     gone = {normalised(name) for name in names}
     return ENTRY.sub(lambda entry: "" if normalised(entry[1]) in gone else entry[0], lock)
 
 
 def lock_refused(lock: str, patterns: Iterable[str]) -> list[str]:
-    """Return the packages of a lock whose whole name one of the regular expressions describes."""
+    """Return a lock's packages whose whole name matches one of the regular expressions."""
     named = [normalised(entry[1]) for entry in ENTRY.finditer(lock)]
     return [name for name in named if any(re.fullmatch(pattern, name) for pattern in patterns)]
 
 
 def lock_by_version(lock: str) -> str:
-    """Return a lock that names packages by their versions only, for pip that finds all files in a folder.
+    """Return a lock that names packages by version only, for pip to find all files in a folder.
 
-    An address in it would be asked for, whatever the folder has. The hashes stay.
+    pip would download a URL even if the folder had the file. The hashes stay.
     """
     return BY_URL.sub(lambda entry: f"{entry[1]}=={unquote(entry[2])}", lock)
 

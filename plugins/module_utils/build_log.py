@@ -1,4 +1,4 @@
-"""What the log of a failed build tells: what the compiler said, and what helps against it."""
+"""Explains the log of a failed build: the compiler's message, and the remedy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ ERROR_LINE = re.compile(
 )
 SHOWN_LINES = 8
 AFTER_CMAKE_ERROR = 4
-"""CMake writes its sentence below the line with the place."""
+"""CMake prints its message below the line with the file name."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A pattern of a log, and the remedy for what it shows."""
+    """A pattern in a log, and the remedy for it."""
 
     pattern: str
     remedy: str
@@ -25,12 +25,12 @@ class Failure:
 FAILURES = (
     Failure(
         r"No space left on device|[Dd]isk quota exceeded",
-        "The builder's disk is full: free some of it, or set wheelhouse_build_dir to a bigger one. What was compiled "
+        "The builder's disk is full: free some space, or set wheelhouse_build_dir to a bigger disk. What was compiled "
         "is kept.",
     ),
     Failure(
         r"Killed signal|\bKilled\b|out of memory|[Cc]annot allocate memory|virtual memory exhausted|std::bad_alloc",
-        "The compiler ran out of memory: set wheelhouse_jobs lower, allow swap with wheelhouse_swap_mb, or build on a "
+        "The compiler ran out of memory: lower wheelhouse_jobs, allow swap with wheelhouse_swap_mb, or build on a "
         "machine with more memory. What was compiled is kept.",
     ),
     Failure(
@@ -42,31 +42,31 @@ FAILURES = (
     Failure(
         r"third_party/\S+.*does not (contain a CMakeLists|exist)|does not contain a CMakeLists\.txt file"
         r"|not an existing directory|third_party/\S+: No such file",
-        "A submodule is missing: the source must be a git commit with submodules, or an archive that holds them.",
+        "A submodule is missing: the source must be a git commit with submodules, or an archive that contains them.",
     ),
     Failure(
         r"Compatibility with CMake < 3\.5 has been removed|FindCUDA module has been removed|CMP0146",
-        "This CMake is too new for the source: use one below 4, as the distribution's package is (cmake<4 from pip).",
+        "This CMake is too new for the source: use a version below 4, such as the distribution's (cmake<4 from pip).",
     ),
     Failure(
         r"[Cc]lock skew|has modification time .* in the future",
-        "The builder's clock was wrong while it built: set it right, remove the build folder and run again.",
+        "The builder's clock was wrong during the build: set it, remove the build folder and run again.",
     ),
     Failure(
         r"file (format )?not recognized|file truncated|malformed archive",
-        "A file of the build was cut short, by a power cut maybe: remove the build folder and run again.",
+        "A file of the build was truncated, perhaps by a power cut: remove the build folder and run again.",
     ),
     Failure(
         r"No CUDA toolset found|Specify CUDA_TOOLKIT_ROOT_DIR|CUDA_TOOLKIT_ROOT_DIR not found|nvcc: not found"
         r"|CUDA_HOME is not set|Could NOT find CUDA",
-        "The CUDA toolkit is missing on the builder: install JetPack's (nvidia-jetpack), or build where it is.",
+        "The CUDA toolkit is missing on the builder: install JetPack's (nvidia-jetpack), or use a builder that has it.",
     ),
 )
-"""The most telling first: a log may hold several."""
+"""The most specific first: a log may contain several."""
 
 
 def errors(log: str) -> list[str]:
-    """Return the first lines in which compiler, linker or CMake say what is wrong."""
+    """Return the first lines in which the compiler, the linker or CMake reports an error."""
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", log)]
     found: list[str] = []
     until = -1
@@ -86,9 +86,9 @@ def errors(log: str) -> list[str]:
 
 
 def explain(step: str, log: str) -> str:
-    """Return what a person needs to know of a failed step: the tools' own words, then the remedy where one is known."""
+    """Return what to print for a failed step: the tools' own lines, then the remedy where one is known."""
     told = errors(log) or [line for line in log.splitlines() if line.strip()][-SHOWN_LINES:]
-    # CMake breaks its sentences into lines.
+    # CMake wraps its messages.
     text = re.sub(r"\s+", " ", log)
     remedy = next((failure.remedy for failure in FAILURES if re.search(failure.pattern, text)), "")
     return "\n".join([f"The step {step} failed:", *(f"  {line}" for line in told), *([remedy] if remedy else [])])

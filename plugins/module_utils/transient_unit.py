@@ -1,4 +1,4 @@
-"""Long programs in transient units of systemd, which outlive a lost connection, with a log that can be followed."""
+"""Long-running programs in transient systemd units, which survive a lost connection, with a log to follow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 PROPERTIES = "ActiveState,SubState,Result,ExecMainStatus"
 PIECE = 1 << 20
-"""Most bytes of a log that are read at once."""
+"""Most bytes of a log to read at once."""
 
 
 def state(module: AnsibleModule, unit: str) -> dict[str, str]:
@@ -28,17 +28,17 @@ def at_work(module: AnsibleModule, unit: str) -> bool:
 def start(
     module: AnsibleModule, unit: str, command: list[str], log: Path, folder: str, options: tuple[str, ...] = ()
 ) -> str:
-    """Start a program, in the place of one that has ended; return why it could not be started, empty if it was.
+    """Start a program, replacing one that has ended; return why it could not be started, empty if it was.
 
     Args:
-        module: The module that runs; its ``seconds`` limit the program's time.
+        module: The running module; its ``seconds`` limit the program's time.
         unit: Name of the unit.
         command: The program and its arguments.
-        log: File that what it prints is appended to.
+        log: File to which its output is appended.
         folder: Folder to run in.
         options: More options of ``systemd-run``.
     """
-    # One that ended while nobody followed it stays until here.
+    # A unit that ended while nobody followed it stays until here.
     forget(module, unit)
     properties = [f"StandardOutput=append:{log}", f"StandardError=append:{log}", f"WorkingDirectory={folder}"]
     properties.append(f"RuntimeMaxSec={module.params['seconds']}")
@@ -49,25 +49,25 @@ def start(
         "--remain-after-exit",
         *(f"--property={it}" for it in properties),
     ]
-    # Programs look at both, and a service has neither.
+    # Programs need both, and a service has neither.
     run += ["--setenv=HOME=/root", "--setenv=LANG=C.UTF-8", *options, "--", *command]
     status, _, said = module.run_command(run)
     return str(said).strip() or f"status {status}" if status != 0 else ""
 
 
 def forget(module: AnsibleModule, unit: str) -> None:
-    """Take the ended unit off systemd's list."""
+    """Remove the ended unit from systemd's list."""
     module.run_command(["systemctl", "stop", unit])
     module.run_command(["systemctl", "reset-failed", unit])
 
 
 def follow(module: AnsibleModule, unit: str, log: Path) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the unit's properties, and what the log has gained since the module's ``offset``.
+    """Return the unit's properties, and the new part of the log since the module's ``offset``.
 
-    The second is ``text``, the ``offset`` after it, and whether the program has ``finished``, all of its log read; the
-    unit is forgotten then.
+    The second has ``text``, the ``offset`` after it, and whether the program has ``finished`` with its log fully read;
+    the unit is then forgotten.
     """
-    # The state first: what is written between the two is in the log then.
+    # The state first: the log read afterwards then has everything written before that state.
     now = state(module, unit)
     gained, size = b"", 0
     if log.exists():

@@ -1,4 +1,4 @@
-"""The wheelhouse: artefacts that are whole, and appear at once."""
+"""The wheelhouse: artefacts that are complete, and appear at once."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ansible.module_utils.sums import sha256
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
 INCOMING = ".incoming"
-"""Folder of the wheelhouse in which artefacts wait until they are complete."""
+"""Folder of the wheelhouse for artefacts that are not complete yet."""
 
 
 class NotWhole(ValueError):
-    """An artefact is not what its sums say; the text is the cause."""
+    """An artefact does not match its checksums; the text is the cause."""
 
 
 def read_sums(text: str) -> dict[str, str]:
-    """Return file name → SHA-256 as ``sha256sum`` writes them."""
+    """Return file name → SHA-256 from ``sha256sum``'s format."""
     return {name: digest for digest, name in re.findall(r"^([0-9a-f]{64}) [ *](.+)$", text, re.MULTILINE)}
 
 
 def write_sums(folder: Path) -> None:
-    """Write the sums of all files of a folder into it."""
+    """Write the checksums of all files in a folder into it."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != SUMS)
     (folder / SUMS).write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names))
 
@@ -46,7 +46,7 @@ def inspect(folder: Path) -> dict[str, str]:
             raise NotWhole(f"{folder / name} is not the file that was published: its SHA-256 has changed")
     wheels = [name for name in sums if name.endswith(".whl")]
     if len(wheels) != 1 or MANIFEST not in sums:
-        raise NotWhole(f"{folder} has {len(wheels)} wheels in its sums, and must have one and {MANIFEST}")
+        raise NotWhole(f"{folder} has {len(wheels)} wheels in its checksums, and must have one and {MANIFEST}")
     return {"path": str(folder / wheels[0]), "name": wheels[0], "sha256": sums[wheels[0]]}
 
 
@@ -66,7 +66,7 @@ def newest(folder: Path, platform: dict[str, str | None]) -> str:
 
 
 def fits(builder: dict[str, str | None], platform: dict[str, str | None]) -> bool:
-    """Return whether what was built on a machine runs on a host: its architecture, Python, and CUDA where used."""
+    """Return whether an artefact built on a machine fits a host: its architecture, Python, and CUDA where used."""
 
     def toolkit(version: str | None) -> list[str]:
         return (version or "").split(".")[:2]
@@ -79,7 +79,7 @@ def fits(builder: dict[str, str | None], platform: dict[str, str | None]) -> boo
 
 
 def publish(incoming: Path, target: Path) -> None:
-    """Make a complete artefact appear under its fingerprint by one rename, on the disk before it is seen."""
+    """Publish a complete artefact under its fingerprint by one rename, after writing it to disk."""
     write_sums(incoming)
     for path in [*incoming.iterdir(), incoming]:
         durable.sync(path)

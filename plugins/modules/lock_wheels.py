@@ -1,4 +1,4 @@
-"""Ansible module: fetch the wheels that a lock names for a platform, or tell how big they are."""
+"""Ansible module: fetch the wheels that a lock names for a platform, or list their sizes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ DOCUMENTATION = r"""
 module: lock_wheels
 short_description: Fetches the wheels that a lock names for a platform into one archive
 description:
-  - Runs on the control node, whatever its own platform is. pip fetches the files and verifies them by the lock's
-    hashes; the archive appears when it has all of them.
-  - In check mode nothing is fetched, and the sizes are those that the index tells.
+  - Runs on the control node, whatever its own platform. pip fetches the files and verifies them by the lock's
+    hashes; the archive appears when it is complete.
+  - In check mode nothing is fetched, and the sizes come from the index.
 options:
   lock: {description: Content of the lock., type: str, required: true}
   platform: {description: 'Such as C(aarch64-cp310).', type: str, required: true}
@@ -33,7 +33,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Fetch what JetPack gets
+- name: Fetch JetPack's wheels
   lock_wheels:
     lock: "{{ lookup('ansible.builtin.file', 'requirements/aarch64-cp310.txt') }}"
     platform: aarch64-cp310
@@ -42,12 +42,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-files: {description: C(name) and C(bytes) of each; null where nobody tells its size., returned: always, type: list}
+files: {description: C(name) and C(bytes) of each; null where the size is unknown., returned: always, type: list}
 """
 
 BY_URL = re.compile(r"^\S+ @ (\S+/(\S+\.whl)).*\n(?:[ \t].*\n)*", re.MULTILINE)
 GLIBC = range(5, 36)
-"""Minor versions of the C library that a wheel may ask for: up to that of Ubuntu 22.04."""
+"""Minor versions of the C library that a wheel may require: up to Ubuntu 22.04's."""
 
 
 def split_platform(platform: str) -> tuple[str, int]:
@@ -57,7 +57,7 @@ def split_platform(platform: str) -> tuple[str, int]:
 
 
 def machines(machine: str) -> list[str]:
-    """Return the platform tags that a machine takes, the best first."""
+    """Return the platform tags that a machine accepts, the best first."""
     return [
         *(f"manylinux_2_{minor}_{machine}" for minor in reversed(GLIBC)),
         f"manylinux2014_{machine}",
@@ -66,7 +66,7 @@ def machines(machine: str) -> list[str]:
 
 
 def fetch(module: AnsibleModule, folder: Path) -> None:
-    """Let pip fetch the wheels into a folder."""
+    """Fetch the wheels into a folder with pip."""
     machine, minor = split_platform(module.params["platform"])
     lock = folder / "lock.txt"
     lock.write_text(module.params["lock"])
@@ -82,7 +82,7 @@ def fetch(module: AnsibleModule, folder: Path) -> None:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Pack the folder's files; the archive appears whole."""
+    """Pack the folder's files; the archive appears complete."""
     part = archive.with_suffix(".part")
     with tarfile.open(part, "w") as tar:
         for path in sorted(folder.iterdir()):
@@ -91,7 +91,7 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def told_by_index(module: AnsibleModule) -> list[dict[str, Any]]:
-    """Return the files that pip would fetch, as the index tells of them."""
+    """Return the files that pip would fetch, from the index's metadata."""
     machine, minor = split_platform(module.params["platform"])
     order = [
         *cpython_tags((3, minor), [f"cp3{minor}"], machines(machine)),
@@ -113,18 +113,18 @@ def told_by_index(module: AnsibleModule) -> list[dict[str, Any]]:
 
 
 def wheel_name(wheel: dict[str, Any]) -> str:
-    """Return the file name of a wheel of a pylock."""
+    """Return the file name of a wheel in a pylock."""
     return str(wheel.get("name") or (wheel.get("url") or wheel["path"]).rpartition("/")[2])
 
 
 def rank(name: str, order: list[Tag]) -> int:
-    """Return the place of a wheel's best tag; its end where none fits."""
+    """Return the position of a wheel's best tag in the order; its length where none fits."""
     tags = parse_wheel_filename(name.replace("%2B", "+"))[3]
     return min((place for place, tag in enumerate(order) if tag in tags), default=len(order))
 
 
 def size_of(url: str) -> int | None:
-    """Return what the server of a file says of its size; None where it says nothing."""
+    """Return a file's size as its server states it; None where it doesn't."""
     try:
         length = open_url(url, method="HEAD", timeout=10).headers.get("Content-Length")
     except (URLError, OSError):

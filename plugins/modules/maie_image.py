@@ -24,7 +24,7 @@ short_description: Builds the image of the MAIE service and packs it for hosts w
 description:
   - Lets Docker build an image of all that a lock names, and on top of it one of the service, which it saves as an
     archive. The first stays in the engine as C(maie-environment) and is built again only when its lock has changed.
-  - All of it lies under 12 hexadecimal digits of what the image is made from; what is there is not built again.
+  - Results are stored under 12 hexadecimal digits of a hash of all inputs; an existing image is not built again.
 options:
   files:
     description: Folder with C(Dockerfile.jetson) and the files that it copies.
@@ -43,7 +43,7 @@ options:
     type: path
     required: true
   dashboard_lock:
-    description: The lock of the dashboard, which has an environment of its own.
+    description: The lock of the dashboard's own environment.
     type: path
     required: true
   uv_lock:
@@ -90,7 +90,7 @@ RETURN = r"""
 image:
   description: >-
     The archive's manifest, C(tag), C(id) as the engine names it, C(archive), C(sha256), C(bytes) unpacked, and
-    C(archive_bytes). In check mode only C(tag) and C(archive) of an image that is not there yet.
+    C(archive_bytes). In check mode only C(tag) and C(archive) for an image that is not built yet.
   returned: always
   type: dict
 """
@@ -99,7 +99,7 @@ ENVIRONMENT = "Dockerfile.environment"
 SERVICE = ("Dockerfile.jetson", "dashboard", "healthcheck", "maie", "redis")
 PATHS = ("files", "lock", "dashboard_lock", "uv_lock", "wheel", "cache")
 OLDEST_GLIBC, NEWEST_GLIBC = 17, 35
-"""Of manylinux_2_*: pip takes the tags that it is given for another platform literally. JetPack 6 has glibc 2.35."""
+"""For manylinux_2_*: for another platform pip takes its tags literally. JetPack 6 has glibc 2.35."""
 
 
 class ImageError(Exception):
@@ -127,7 +127,7 @@ class Recipe:
 
     @property
     def environment_key(self) -> str:
-        """12 hexadecimal digits of what the environment's image is made from: the locks and no code.
+        """12 hexadecimal digits of a hash of the environment image's inputs: the locks and no code.
 
         The base counts by its content, once the engine has it.
         """
@@ -136,7 +136,7 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """12 hexadecimal digits of all of it."""
+        """12 hexadecimal digits of a hash of all inputs."""
         return self._hash(self.environment_key, *(self.files / name for name in SERVICE), self.wheel)
 
     @staticmethod
@@ -146,10 +146,10 @@ class Recipe:
 
 
 def run(*command: str, fails: bool = False) -> str:
-    """Run a command and return what it prints; nothing where it may fail and does.
+    """Run a command and return its output; empty where it may fail and does.
 
     Raises:
-        ImageError: It failed; the end of what it said is in the text.
+        ImageError: It failed; the text has the end of its output.
     """
     if not shutil.which(command[0]):
         raise ImageError(f"{command[0]} is missing on the control node.")
@@ -165,7 +165,7 @@ def docker(*arguments: str, fails: bool = False) -> str:
 
 
 def download(recipe: Recipe, folder: Path) -> Path:
-    """Bring the locks' wheels, verified by their hashes, into a folder of these locks' own; return that."""
+    """Download the locks' wheels, verified by their hashes, into a folder for these locks; return that folder."""
     architecture, python = recipe.platform.split("-cp")
     tags = [f"manylinux_2_{minor}" for minor in range(OLDEST_GLIBC, NEWEST_GLIBC + 1)] + ["manylinux2014", "linux"]
     wheels = folder / hashlib.sha256("".join([recipe.platform, *map(sha256, recipe.locks)]).encode()).hexdigest()[:12]
@@ -181,7 +181,7 @@ def download(recipe: Recipe, folder: Path) -> Path:
 
 
 def stage_environment(recipe: Recipe, wheels: Path, context: Path) -> None:
-    """Lay out the context of the environment's image. Its requirements name every wheel by its hash."""
+    """Stage the context of the environment's image. Its requirements name every wheel by its hash."""
     shutil.copy2(recipe.files / ENVIRONMENT, context / ENVIRONMENT)
     shutil.copyfile(recipe.lock, context / "requirements.txt")
     shutil.copyfile(recipe.dashboard_lock, context / "dashboard.txt")
@@ -199,7 +199,7 @@ def stage_environment(recipe: Recipe, wheels: Path, context: Path) -> None:
 
 
 def stage_service(recipe: Recipe, context: Path) -> None:
-    """Lay out the context of the service's image: its code, and the programs that start it."""
+    """Stage the context of the service's image: its code, and the programs that start it."""
     for name in SERVICE:
         shutil.copy2(recipe.files / name, context / name)
     with ZipFile(recipe.wheel) as archive:
@@ -207,7 +207,7 @@ def stage_service(recipe: Recipe, context: Path) -> None:
 
 
 def build(recipe: Recipe, file: str, tag: str, context: Path, **arguments: str) -> None:
-    """Let Docker build an image for the recipe's platform."""
+    """Build an image for the recipe's platform with Docker."""
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}[recipe.platform.split("-cp", maxsplit=1)[0]]
     foreign = docker("version", "--format", "{{.Server.Arch}}") != architecture
     docker(
@@ -219,7 +219,7 @@ def build(recipe: Recipe, file: str, tag: str, context: Path, **arguments: str) 
 
 
 def pack(tag: str, folder: Path) -> dict[str, Any]:
-    """Save the image into a folder, with a manifest; return that."""
+    """Save the image into a folder, with a manifest; return the manifest."""
     archive = folder / "image.tar.gz"
     with archive.open("wb") as out, subprocess.Popen(["docker", "image", "save", tag], stdout=subprocess.PIPE) as saved:
         packed = subprocess.run(["gzip", "-1", "--no-name"], stdin=saved.stdout, stdout=out, check=False)
@@ -260,7 +260,7 @@ def make(recipe: Recipe, wheels: Path | None, cache: Path, check_mode: bool) -> 
         build(recipe, SERVICE[0], tag, service, ENVIRONMENT=environment, **about)
         manifest = pack(tag, packed)
         packed.rename(made)
-    # The archive is what counts: neither the service's image nor the environment's first stage stays in this engine.
+    # Only the archive is needed: neither the service's image nor the environment's first stage stays in this engine.
     docker("image", "rm", tag)
     docker("image", "prune", "--force", "--filter", "label=maie.stage")
     return {"changed": True, "image": {**manifest, **archive}}
@@ -298,7 +298,7 @@ def main() -> None:
     )
     cache, wheels = given["cache"], Path(given["wheels"]) if given["wheels"] else None
     cache.mkdir(parents=True, exist_ok=True)
-    # Hosts of one batch ask at the same time: the first builds, the others find it.
+    # Hosts of one batch ask at the same time: the first builds, the others find its image.
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:

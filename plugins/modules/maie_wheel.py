@@ -16,8 +16,8 @@ DOCUMENTATION = r"""
 module: maie_wheel
 short_description: Builds the wheel of the MAIE service reproducibly
 description:
-  - Builds the wheel of a hatchling project with the interpreter that runs the module, into a cache in which each wheel
-    lies under the first 12 hexadecimal digits of its own SHA-256.
+  - Builds the wheel of a hatchling project with the interpreter that runs the module, into a cache that stores each
+    wheel under the first 12 hexadecimal digits of its SHA-256.
   - The same source gives the same bytes, so a second run changes nothing.
 options:
   source:
@@ -54,7 +54,7 @@ revision:
 """
 
 SOURCE_DATE = "1735689600"
-"""Time stamp of every file in the wheel (2025-01-01), so that the bytes depend on the source only."""
+"""Time stamp of every file in the wheel (2025-01-01), so that its bytes depend only on the source."""
 
 
 def build(source: Path, folder: Path) -> Path:
@@ -76,7 +76,7 @@ def build(source: Path, folder: Path) -> Path:
 
 
 def git_revision(source: Path) -> str:
-    """Return the revision that the source is at."""
+    """Return the source's revision."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=source, capture_output=True, text=True, check=False)
@@ -97,7 +97,7 @@ def main() -> None:
     )
     source, cache = Path(module.params["source"]), Path(module.params["cache"])
     cache.mkdir(parents=True, exist_ok=True)
-    # Two runs at once must not see each other's half.
+    # Simultaneous runs must not see each other's unfinished wheel.
     with tempfile.TemporaryDirectory(dir=cache) as folder, (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:

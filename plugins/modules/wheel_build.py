@@ -1,4 +1,4 @@
-"""Ansible module: build a wheel in a unit of systemd whose log can be followed."""
+"""Ansible module: build a wheel in a systemd unit, with a log to follow."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: wheel_build
-short_description: Builds a wheel step by step, shows how far it is, explains its failure
+short_description: Builds a wheel step by step, shows its progress, explains its failure
 description:
-  - Runs the steps of C(plan.json) in a transient unit of systemd, so that a build outlives a lost connection and an
-    interrupted play. When the unit is still at work, nothing is started and the build is followed to its end.
-  - A build that was killed goes on in the same folder at the next run, with what it had compiled.
+  - Runs the steps of C(plan.json) in a transient systemd unit, so that a build survives a lost connection and an
+    interrupted play. When the unit is still running, nothing is started and the build is followed to its end.
+  - The next run resumes a killed build in the same folder, with what it had compiled.
   - An action plugin of the same name follows the log and prints the progress on the control node.
 options:
-  name: {description: 'Name of the wheel, before each line that is shown.', type: str, required: true}
+  name: {description: 'Name of the wheel, before each displayed line.', type: str, required: true}
   folder: {description: 'Folder of the build, with C(plan.json) and the programs.', type: path, required: true}
   seconds: {description: Time after which the build is stopped., type: int, default: 86400}
   stage:
@@ -29,7 +29,7 @@ options:
     type: str
     choices: [start, follow]
     default: start
-  offset: {description: Byte of the log to go on from., type: int, default: 0}
+  offset: {description: Byte of the log from which to continue., type: int, default: 0}
 """
 
 EXAMPLES = r"""
@@ -41,17 +41,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 result:
-  description: What the build wrote down - C(wheel), C(sha256), C(steps) with their seconds, C(peak_mb), C(proof).
+  description: The build's record - C(wheel), C(sha256), C(steps) with their seconds, C(peak_mb), C(proof).
   returned: when it succeeded
   type: dict
 """
 
 EXPLAINED = 1 << 18
-"""Bytes at the end of a log in which the cause of a failure is looked for."""
+"""Bytes at the end of a log that are searched for the cause of a failure."""
 
 
 def start(module: AnsibleModule, unit: str, folder: Path) -> None:
-    """Start the build unless it is at work or has ended well."""
+    """Start the build unless it is running or has succeeded."""
     log = folder / "build.log"
     offset = log.stat().st_size if log.exists() else 0
     if transient_unit.at_work(module, unit):
@@ -59,7 +59,7 @@ def start(module: AnsibleModule, unit: str, folder: Path) -> None:
     if (folder / "result.json").exists():
         module.exit_json(changed=True, finished=True, failure="", result=read_result(folder))
     command = ["/usr/bin/python3", str(folder / "run_build.py"), str(folder)]
-    # Compilers that fill the memory are to die before what the machine needs.
+    # When compilers exhaust the memory, they should be killed before anything the machine needs.
     options = ("--property=OOMScoreAdjust=500", "--property=Nice=5")
     failure = transient_unit.start(module, unit, command, log, str(folder), options)
     if failure:
@@ -68,7 +68,7 @@ def start(module: AnsibleModule, unit: str, folder: Path) -> None:
 
 
 def follow(module: AnsibleModule, unit: str, folder: Path) -> None:
-    """Return what the log has gained and, once the build has ended, how."""
+    """Return the new part of the log and, once the build has ended, its result."""
     now, answer = transient_unit.follow(module, unit, folder / "build.log")
     if answer["finished"]:
         answer["failure"] = judge(module, now, folder)
@@ -77,20 +77,20 @@ def follow(module: AnsibleModule, unit: str, folder: Path) -> None:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """Return what the build wrote down."""
+    """Return the build's record."""
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return result
 
 
 def judge(module: AnsibleModule, now: dict[str, str], folder: Path) -> str:
-    """Return what went wrong; empty if nothing did."""
+    """Return what went wrong; empty for nothing."""
     if now["Result"] == "timeout":
         return f"It did not end within {module.params['seconds']} s and was stopped; what was compiled is kept."
     if (folder / "result.json").exists() and now["Result"] == "success":
         return ""
     failed = folder / "failed.json"
     if not failed.exists():
-        return "It was stopped on the builder, or the builder went down. Run again: it goes on where it was."
+        return "It was stopped on the builder, or the builder went down. Run again to resume."
     step = json.loads(failed.read_text())
     with (folder / "build.log").open("rb") as log:
         log.seek(max(step["offset"], log.seek(0, 2) - EXPLAINED))

@@ -1,4 +1,4 @@
-"""Ansible module: read what the tools of a machine add to the wheels that are built on it."""
+"""Ansible module: read the properties of a builder's tools that enter its wheels."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: wheel_builder_facts
-short_description: Reads what the tools of a machine add to the wheels that are built on it
+short_description: Reads the properties of a builder's tools that enter its wheels
 options:
   python: {description: The interpreter that wheels are built for., type: path, default: /usr/bin/python3}
-  build_dir: {description: The folder of the builds. It may be missing., type: path, required: true}
+  build_dir: {description: The folder of the builds, which may be missing., type: path, required: true}
 """
 
 EXAMPLES = r"""
-- name: Read what the builder has
+- name: Read the builder's tools
   wheel_builder_facts:
     build_dir: /var/cache/maie-build
   register: builder
@@ -37,7 +37,7 @@ machine:
   returned: always
   type: dict
 open_to_others:
-  description: Which of C(build_dir) and the folders above it others than root own or may write to.
+  description: C(build_dir) and those folders above it that anyone but root owns or may write to.
   returned: always
   type: list
 """
@@ -52,7 +52,7 @@ GPU_NODES = ("/dev/nvhost-gpu", "/dev/nvgpu/igpu0/ctrl", "/dev/nvidia0")
 
 
 def version_of(module: AnsibleModule, program: str, argument: str, pattern: str) -> str | None:
-    """Return group 1 of a pattern in what a program prints; None where there is no such program."""
+    """Return group 1 of a pattern in a program's output; None where the program is missing."""
     if shutil.which(program) is None:
         return None
     _, printed, _ = module.run_command([program, argument], check_rc=True)
@@ -61,10 +61,10 @@ def version_of(module: AnsibleModule, program: str, argument: str, pattern: str)
 
 
 def open_to_others(folder: Path) -> list[str]:
-    """Return which of a folder and those above it others than root own or may write to.
+    """Return a folder and its parents, as far as anyone but root owns or may write to them.
 
-    Who may write to one can put something of their own in the place of what is below. A link is one of them, and so is
-    all above the folder that it names.
+    Whoever may write to one can replace what is below it. A link counts too, and so does every parent of the folder
+    that it names.
     """
     real = folder.resolve()
     found = []

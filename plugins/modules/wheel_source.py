@@ -1,4 +1,4 @@
-"""Ansible module: bring the exact source of a wheel into a folder."""
+"""Ansible module: fetch the exact source of a wheel into a folder."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: wheel_source
-short_description: Brings the exact source of a wheel into a folder
+short_description: Fetches the exact source of a wheel into a folder
 description:
-  - A git commit with its submodules, or an archive by its SHA-256; then patches. What is not exactly that is refused.
-  - A folder that is complete is left as it is, so that a build goes on in it.
-  - What was fetched once is kept as one file in C(downloads), by commit or SHA-256, and taken from there, verified,
-    without asking the network.
+  - Fetches a git commit with its submodules, or an archive by its SHA-256, then applies patches. All else is refused.
+  - A complete folder is left as it is, so that a build can resume in it.
+  - Downloads are kept as one file in C(downloads), by commit or SHA-256, and from then on taken from there, verified,
+    without the network.
 options:
   dest: {description: The folder of the source., type: path, required: true}
   git: {description: URL of a repository., type: str}
   commit: {description: The commit, 40 hexadecimal digits., type: str}
   tag: {description: A tag that must name this commit., type: str}
-  archive: {description: 'URL of a tar or zip archive, or of a wheel, which is kept as it is.', type: str}
-  index: {description: 'A release in the package index that pip is set to, such as C(name==1.0).', type: str}
+  archive: {description: 'URL of a tar or zip archive, or of a wheel, which is not unpacked.', type: str}
+  index: {description: 'A release in the package index that pip uses, such as C(name==1.0).', type: str}
   finder: {description: 'The program unearth, which finds C(index).', type: path}
   binary: {description: 'Take the wheel of C(index) instead of the source.', type: bool, default: false}
   sha256: {description: 'SHA-256 of C(archive) or C(index).', type: str}
-  downloads: {description: Folder that keeps what was fetched., type: path, required: true}
+  downloads: {description: Folder that keeps the downloads., type: path, required: true}
   patches: {description: Patch files on the host., type: list, elements: path, default: []}
 """
 
@@ -53,21 +53,21 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def fail(module: AnsibleModule, sentence: str) -> NoReturn:
-    """Leave with the sentence; nothing that could be taken for a source is left."""
+    """Fail with the sentence, and leave nothing that could be mistaken for a source."""
     shutil.rmtree(module.params["dest"], ignore_errors=True)
     module.fail_json(msg=sentence)
     raise AssertionError
 
 
 def git(module: AnsibleModule, *arguments: str) -> tuple[int, str, str]:
-    """Run git in the source's folder and return status, output and what it complained of."""
+    """Run git in the source's folder and return status, output and error output."""
     command = ["git", "-C", module.params["dest"], "-c", "advice.detachedHead=false", *arguments]
     status, printed, said = module.run_command(command, environ_update={"GIT_TERMINAL_PROMPT": "0"})
     return status, printed.strip(), said.strip()
 
 
 def check_out(module: AnsibleModule, kept: Path) -> Path:
-    """Make the folder a checkout of the commit, submodules included; return the file that keeps it."""
+    """Check out the commit with its submodules; return the file that keeps it."""
     dest, copy = Path(module.params["dest"]), kept / "checkout.tar"
     dest.mkdir(parents=True)
     if copy.is_file():
@@ -81,16 +81,16 @@ def check_out(module: AnsibleModule, kept: Path) -> Path:
 
 
 def verify(module: AnsibleModule) -> None:
-    """Refuse a kept checkout that is not the commit, file by file."""
+    """Refuse a kept checkout that differs from the commit in any file."""
     commit = module.params["commit"]
     checks = (("fsck", "--no-dangling"), ("rev-parse", "HEAD"), ("status", "--porcelain"), ("submodule", "status"))
     done = [git(module, *check) for check in checks]
-    # A submodule at another commit, or none, is marked before its line.
+    # git marks a submodule at another commit, or none, at the start of its line.
     sound = done[1][1] == commit and not done[2][1] and not re.search(r"^[-+U]", done[3][1], re.MULTILINE)
     if any(status != 0 for status, _, _ in done) or not sound:
         fail(
             module,
-            f"What is kept as {commit} of {module.params['git']} is not that commit. Remove it. Nothing is built.",
+            f"The copy kept as {commit} of {module.params['git']} is not that commit. Remove it. Nothing is built.",
         )
 
 
@@ -103,13 +103,13 @@ def fetch(module: AnsibleModule) -> None:
         status, printed, said = git(module, "ls-remote", "origin", f"refs/tags/{tag}", f"refs/tags/{tag}^{{}}")
         if status != 0:
             fail(module, f"{url} can't be reached: {said}")
-        # The line of an annotated tag's commit comes after that of the tag itself.
+        # The line of an annotated tag's commit comes after the tag's own.
         named = printed.splitlines()[-1].split()[0] if printed else "no commit"
         if named != commit:
-            fail(module, f"The tag {tag} of {url} names {named} and not {commit}: it was moved. Nothing is built.")
+            fail(module, f"The tag {tag} of {url} names {named} instead of {commit}: it was moved. Nothing is built.")
     status, _, said = git(module, "fetch", "--quiet", "--depth", "1", "origin", commit)
     if status != 0:
-        # A server may refuse commits that no branch or tag names.
+        # A server may refuse a commit that no branch or tag names.
         status, _, said = git(module, "fetch", "--quiet", "--tags", "origin")
     if status != 0:
         fail(module, f"{url} can't be fetched: {said}")
@@ -136,11 +136,11 @@ def unpack(module: AnsibleModule, kept: Path) -> Path:
     if path.suffix == ".whl":
         shutil.copy2(path, dest)
     else:
-        # Zip and all kinds of tar; what it holds is known by its SHA-256.
+        # Zip and all kinds of tar; its SHA-256 vouches for the content.
         shutil.unpack_archive(path, dest)
     inside = list(dest.iterdir())
     if len(inside) == 1 and inside[0].is_dir():
-        # Release archives have one folder at their top.
+        # Release archives have one top folder.
         aside = inside[0].rename(dest.with_name(f"{dest.name}.top"))
         dest.rmdir()
         aside.rename(dest)
@@ -148,7 +148,7 @@ def unpack(module: AnsibleModule, kept: Path) -> Path:
 
 
 def find(module: AnsibleModule) -> str:
-    """Return the URL of a release in the index that pip is set to."""
+    """Return the URL of a release in the index that pip uses."""
     command = [module.params["finder"], "--link-only"]
     command += ["--only-binary" if module.params["binary"] else "--no-binary"]
     _, index, _ = module.run_command([str(Path(command[0]).with_name("pip")), "config", "get", "global.index-url"])
@@ -162,12 +162,12 @@ def find(module: AnsibleModule) -> str:
 
 
 def apply(module: AnsibleModule) -> None:
-    """Apply the patches in their order."""
+    """Apply the patches in order."""
     for patch in module.params["patches"]:
         command = ["patch", "--batch", "--strip=1", f"--input={patch}"]
         status, printed, said = module.run_command(command, cwd=module.params["dest"])
         if status != 0:
-            fail(module, f"The patch {Path(patch).name} does not fit the source: {(printed + said).strip()[-500:]}")
+            fail(module, f"The patch {Path(patch).name} does not apply: {(printed + said).strip()[-500:]}")
 
 
 def main() -> None:
@@ -193,8 +193,8 @@ def main() -> None:
     )
     dest = Path(module.params["dest"])
     if module.params["commit"] and not COMMIT.fullmatch(module.params["commit"]):
-        module.fail_json(msg=f"{module.params['commit']} is no full commit: it must have 40 hexadecimal digits.")
-    # Written last: without it, or with another wish in it, what is there is worth nothing.
+        module.fail_json(msg=f"{module.params['commit']} is not a full commit of 40 hexadecimal digits.")
+    # Written last: without it, or for another wish, the folder is worthless.
     stamp = dest.with_name(f"{dest.name}.complete")
     wish = {name: module.params[name] for name in ("git", "commit", "archive", "index", "sha256")}
     wish["patches"] = [sums.sha256(Path(patch)) for patch in module.params["patches"]]

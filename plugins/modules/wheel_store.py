@@ -14,27 +14,27 @@ module: wheel_store
 short_description: Looks a wheel up in the wheelhouse, or publishes one
 description:
   - An artefact is the folder C(<wheelhouse>/<name>/<fingerprint>) with the wheel, C(SHA256SUMS), C(manifest.json) and
-    the log of its build. It appears by one rename, when it is complete.
-  - Every file is verified whenever it is looked up; an artefact that has changed is refused, never used or replaced.
+    the build log. It appears by one rename, when it is complete.
+  - Every file is verified at each look-up; an artefact that has changed is refused, never used or replaced.
 options:
   wheelhouse: {description: The folder of all artefacts., type: path, required: true}
   name: {description: Name of the recipe., type: str, required: true}
   fingerprint:
-    description: What the artefact is named after; C(newest) for the one built last of those that fit C(platform).
+    description: The artefact's fingerprint; C(newest) for the latest build that fits C(platform).
     type: str
     required: true
   platform:
-    description: The host that C(newest) is for - C(architecture), C(python) such as C(310), C(cuda) or null.
+    description: The host for C(newest) - C(architecture), C(python) such as C(310), C(cuda) or null.
     type: dict
     default: {}
   state:
-    description: C(read) looks it up; C(incoming) makes the empty folder that an artefact is put together in;
-      C(published) adds manifest and sums to that folder and lets it appear.
+    description: C(read) looks it up; C(incoming) makes the empty folder in which an artefact is assembled;
+      C(published) adds manifest and checksums to that folder and publishes it.
     type: str
     choices: [read, incoming, published]
     default: read
-  manifest: {description: What the wheel was made of; for C(published)., type: dict, default: {}}
-  wheel_sha256: {description: What the wheel must be; for C(published)., type: str, default: ""}
+  manifest: {description: The wheel's inputs; for C(published)., type: dict, default: {}}
+  wheel_sha256: {description: The wheel's expected SHA-256; for C(published)., type: str, default: ""}
 """
 
 EXAMPLES = r"""
@@ -47,32 +47,32 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-found: {description: Whether the artefact is there and whole., returned: always, type: bool}
-fingerprint: {description: What it is named after; empty where C(newest) found none., returned: always, type: str}
+found: {description: Whether the artefact exists and is complete., returned: always, type: bool}
+fingerprint: {description: Its fingerprint; empty where C(newest) found none., returned: always, type: str}
 folder: {description: Its folder., returned: always, type: str}
-incoming: {description: The folder that it is put together in., returned: always, type: str}
+incoming: {description: The folder in which it is assembled., returned: always, type: str}
 wheel: {description: C(path), C(name) and C(sha256) of the wheel., returned: when found, type: dict}
 artefact:
-  description: What a release notes of it - C(name), C(fingerprint), C(wheel) (its file's name), C(sha256).
+  description: What a release records of it - C(name), C(fingerprint), C(wheel) (its file's name), C(sha256).
   returned: when found
   type: dict
 install:
-  description: What it needs where it is installed - C(packages), C(imports), C(arguments) of its probe.
+  description: What its installation needs - C(packages), C(imports), C(arguments) of its probe.
   returned: when found
   type: dict
 """
 
 
 def publish(module: AnsibleModule, incoming: Path, target: Path) -> None:
-    """Complete the incoming artefact and let it appear; leave if it must not."""
+    """Complete and publish the incoming artefact; fail if it must not be published."""
     wheels = list(incoming.glob("*.whl"))
     if len(wheels) != 1:
-        module.fail_json(msg=f"{incoming} holds {len(wheels)} wheels instead of one: nothing was published.")
+        module.fail_json(msg=f"{incoming} has {len(wheels)} wheels instead of one: nothing was published.")
     arrived = sums.sha256(wheels[0])
     if arrived != module.params["wheel_sha256"]:
         module.fail_json(
             msg=f"{wheels[0].name} arrived with SHA-256 {arrived}, the builder made {module.params['wheel_sha256']}: "
-            "it was damaged on its way. Nothing was published; run again."
+            "it was damaged in transit. Nothing was published; run again."
         )
     text = json.dumps(module.params["manifest"], indent=2, sort_keys=True, ensure_ascii=False)
     (incoming / wheelhouse.MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -112,7 +112,7 @@ def main() -> None:
     except wheelhouse.NotWhole as error:
         module.fail_json(
             msg=f"The artefact {name} {key[:12]} in the wheelhouse is damaged: {error}. Nothing was installed. Remove "
-            f"{target} and build again, or bring it back from a copy."
+            f"{target} and build again, or restore it from a backup."
         )
     manifest = json.loads((target / wheelhouse.MANIFEST).read_text(encoding="utf-8"))
     artefact = {"name": name, "fingerprint": key, "wheel": wheel["name"], "sha256": wheel["sha256"]}

@@ -89,12 +89,12 @@ def test_resumed_build_counts_from_where_it_was() -> None:
             "/usr/bin/ld: warning: no\n/usr/bin/ld: layer_9.cc.o: file not recognized: file truncated\n"
             "collect2: error: ld returned 1 exit status\n",
             "layer_9.cc.o",
-            "cut short",
+            "truncated, perhaps",
         ),
         (
             "/usr/bin/ld:layer_9.cc.o: file format not recognized; treating as linker script\n",
             "layer_9.cc.o",
-            "cut short",
+            "truncated, perhaps",
         ),
         ("a.cc:3:5: error: 'x' was not declared in this scope\n", "a.cc:3:5", ""),
     ],

@@ -146,7 +146,7 @@ def test_a_wheel_damaged_on_its_way_is_not_published(store: Any) -> None:
     incoming = Path(store("incoming")["incoming"])
     (incoming / "probe-1-py3-none-any.whl").write_bytes(b"whee")
     refused = store("published", wheel_sha256=hashlib.sha256(b"wheel").hexdigest())
-    assert "damaged on its way" in refused["msg"]
+    assert "damaged in transit" in refused["msg"]
     assert store()["found"] is False
 
 
@@ -227,7 +227,7 @@ def test_patches_fit_or_are_refused(repository: Path, tmp_path: Path, run_module
     assert (tmp_path / "source/file").read_text() == "mended\n"
     patch.write_text(patch.read_text().replace("-whole", "-other"))
     refused = fetch(run_module, tmp_path, **wanted, patches=[str(patch)])
-    assert "fix.patch does not fit" in refused["msg"]
+    assert "fix.patch does not apply" in refused["msg"]
     assert not (tmp_path / "source").exists()
 
 
