@@ -1,4 +1,4 @@
-"""What systemd says of units and what they wrote to the journal; pure functions over text."""
+"""The state of systemd units, and what they wrote to the journal; pure functions over text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ ERROR_PRIORITY = 3
 
 
 def parse_properties(show_output: str) -> dict[str, str]:
-    """Return ``Name=value`` lines of ``systemctl show`` as a dictionary."""
+    """Return the ``Name=value`` lines of ``systemctl show`` as a dictionary."""
     return dict(line.split("=", 1) for line in show_output.splitlines() if "=" in line)
 
 
 def message_text(entry: dict[str, Any]) -> str:
-    """Return an entry's message; the journal gives bytes that are no UTF-8 as a list of numbers."""
+    """Return an entry's message; the journal gives bytes that are not UTF-8 as a list of numbers."""
     message = entry.get("MESSAGE", "")
     if isinstance(message, list):
         return bytes(message).decode("utf-8", "replace")
@@ -34,7 +34,7 @@ def logged_level(message: str) -> str:
 
 
 def errors(journal_json: str) -> list[str]:
-    """Return the messages of all entries that are errors by their priority or by their own level."""
+    """Return the messages of all entries that are errors by priority or by their own level."""
     found = []
     for line in journal_json.splitlines():
         entry = json.loads(line)

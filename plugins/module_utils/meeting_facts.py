@@ -1,6 +1,6 @@
-"""What any good language model keeps of a meeting: who does what until when, names, numbers and what was decided.
+"""The facts that any good language model keeps: who does what until when, names, numbers and decisions.
 
-Not how it writes: of every wording only the key words count, and of those only what the speech model had heard.
+Wording does not matter: only key words count, and only those that the speech model recognised.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 from ansible.module_utils.words import UNSPACED, normalise  # type: ignore[import-not-found]
 
 ENOUGH_WORDS = 0.5
-"""Share of an item's key words that another form of it must have: models put the same task in words of their own."""
+"""Share of an item's key words that another wording of it must have: models phrase the same task differently."""
 
 LONG_WORD = 4
-"""Letters that make a key word: shorter ones are mostly grammar."""
+"""Fewest letters of a key word: shorter words are mostly grammar."""
 
 MONTHS = "january february march april may june july august september october november december".split()
 DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
@@ -25,21 +25,21 @@ Notes = Mapping[str, Any]
 
 
 def words(text: str, language: str) -> list[str]:
-    """Return the words of a text in one form, with numbers bare: "$5", "5th" and "5" are one."""
+    """Return the normalised words of a text, with bare numbers: "$5", "5th" and "5" are the same."""
     found = normalise(text, language).split()
     return [re.sub(r"^[^\w]*(\d[\d.,]*)(?:st|nd|rd|th|%)?$", r"\1", word) for word in found]
 
 
 def key_words(text: str, language: str) -> set[str]:
-    """Return the words of a text that carry its meaning: long ones and numbers."""
+    """Return the words that carry a text's meaning: long ones and numbers."""
     found = words(text, language)
     return {word for word in found if language in UNSPACED or len(word) >= LONG_WORD or _is_number(word)}
 
 
 def wanted(reference: Mapping[str, Any], transcript: str) -> set[str]:
-    """Return the words that a clean form of this transcript must have: those of the facts, as far as they were heard.
+    """Return the words that this transcript's clean form must have: those of the facts, as far as they were recognised.
 
-    What a speaker took back, and the reference's clean text has not, need not be there.
+    What a speaker took back, so that the reference's clean text lacks it, is not required.
     """
     language, notes = reference["language"], reference.get("notes_without_speakers") or {}
     clean = reference.get("clean") or reference["verbatim"]
@@ -56,13 +56,13 @@ def wanted(reference: Mapping[str, Any], transcript: str) -> set[str]:
 
 
 def lost(facts: Iterable[str], clean: str, language: str) -> list[str]:
-    """Return the facts whose words a clean transcript has not."""
+    """Return the facts whose words a clean transcript lacks."""
     there = set(words(clean, language))
     return sorted(fact for fact in facts if fact not in there)
 
 
 def in_notes(right: Notes, notes: Notes, language: str) -> dict[str, dict[str, int]]:
-    """Return how many decisions, action items and names of the right notes are in some notes, by kind."""
+    """Return how many decisions, action items and names of the right notes some other notes have, by kind."""
 
     def same(wording: str, other: str) -> bool:
         need = key_words(wording, language)
@@ -86,7 +86,7 @@ def in_notes(right: Notes, notes: Notes, language: str) -> dict[str, dict[str, i
 
 
 def _texts(notes: Notes, field: str) -> list[str]:
-    """Return the texts of a list in notes, which may have the form of any template."""
+    """Return the texts of a list in notes, which may follow any template."""
     value = notes.get(field)
     return [part for part in value if isinstance(part, str)] if isinstance(value, list) else []
 
@@ -97,7 +97,7 @@ def _items(notes: Notes) -> list[Notes]:
 
 
 def _count(same: Any, right: Sequence[Any], found: Sequence[Any]) -> dict[str, int]:
-    """Match each of the right ones with at most one of those that were written."""
+    """Match each right item with at most one of the items found."""
     left, hits = list(found), 0
     for item in right:
         match = next((place for place, other in enumerate(left) if same(item, other)), None)
@@ -112,7 +112,7 @@ def _is_number(word: str) -> bool:
 
 
 def _english(day: str | None) -> set[str]:
-    """Return the words for a day, as ISO 8601 writes it, that English may use; none for another form."""
+    """Return the English words for a day in ISO 8601 form; none for any other form."""
     try:
         when = date.fromisoformat(day or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""A client of MAIE's API, as small as a smoke test needs it. Runs on the control node, which has httpx."""
+"""A small client of MAIE's API for the smoke test. Runs on the control node, which has httpx."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 BUSY = (429, 503)
-"""Statuses that say "later", with the seconds to wait in ``Retry-After``."""
+"""Statuses that mean "later", with the seconds to wait in ``Retry-After``."""
 
 ENDED = ("COMPLETE", "FAILED", "CANCELLED")
 
 
 class NoAnswer(Exception):
-    """Nobody answers, or not in time, or with a certificate that is not trusted."""
+    """There is no answer, or not in time, or its certificate is not trusted."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Answer:
     content: dict[str, Any]
 
     def problem(self) -> str:
-        """Return the status and what the body says of it."""
+        """Return the status with the body's explanation."""
         return f"HTTP {self.status} {self.content.get('code', '')} {self.content.get('detail', '')}".strip()
 
 
@@ -58,10 +58,10 @@ class SpeechApi:
         fields: Mapping[str, str] | None = None,
         with_key: bool = True,
     ) -> Answer:
-        """Send one request, with audio and the fields of its form where there is any; return the answer as it is.
+        """Send one request, with the audio and form fields if given; return the answer unchanged.
 
         Raises:
-            NoAnswer: There is none.
+            NoAnswer: No answer came.
         """
         headers = self._key if with_key else {}
         files = {"file": (audio.name, audio.read_bytes())} if audio else None
@@ -79,7 +79,7 @@ class SpeechApi:
         )
 
     def submit(self, audio: Path, fields: Mapping[str, str], deadline: float) -> Answer:
-        """Upload a file with what to do with it; while the API is busy, wait as long as it asks and try again."""
+        """Upload a file with its form fields; while the API is busy, wait as long as it says and retry."""
         while True:
             answer = self.call("POST", "/v1/process", audio, fields)
             pause = min(30.0, answer.retry_after)
@@ -88,7 +88,7 @@ class SpeechApi:
             time.sleep(pause)
 
     def follow(self, task_id: str, deadline: float) -> tuple[list[str], dict[str, Any]]:
-        """Poll a task to its end; return the states that were seen, in order, and the last answer."""
+        """Poll a task until it ends; return the states seen, in order, and the last answer."""
         states: list[str] = []
         while True:
             task = self.call("GET", f"/v1/status/{task_id}").content

@@ -1,8 +1,7 @@
-"""Word error rate as the field counts it: over words that OpenAI's normaliser of Whisper has brought to one form.
+"""Word error rate as usual in the field: over words normalised by OpenAI's Whisper normaliser.
 
-It makes one of all ways to write a number, a contraction or a British word, and drops fillers and punctuation.
-Languages other than English are only rid of case and punctuation. Runs on the control node, which has
-``whisper-normalizer``.
+It unifies numbers, contractions and British spellings, and drops fillers and punctuation. In languages other than
+English it removes only case and punctuation. Runs on the control node, which has ``whisper-normalizer``.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from difflib import SequenceMatcher
 from functools import cache
 
 UNSPACED = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
-"""Languages written without spaces between words: each letter counts as a word, so the rate is that of letters."""
+"""Languages written without spaces between words: each letter counts as a word, so the rate counts letters."""
 
 
 def normalise(text: str, language: str) -> str:
     """Return the words that count, joined by single spaces."""
-    # The normaliser knows contractions with the plain apostrophe only.
+    # The normaliser recognises contractions only with a plain apostrophe.
     return " ".join(_normaliser(language)(text.replace("’", "'")).split())
 
 
@@ -33,7 +32,7 @@ def word_error_rate(reference: str, hypothesis: str, language: str) -> float:
 
 
 def differences(reference: str, hypothesis: str, language: str) -> list[dict[str, str]]:
-    """Return where two texts have other words, in their order: what was ``said`` and what was ``heard``."""
+    """Return where the words of two texts differ, in order: what was ``said`` and what was ``heard``."""
     said, heard = normalise(reference, language).split(), normalise(hypothesis, language).split()
     return [
         {"said": " ".join(said[a:b]), "heard": " ".join(heard[c:d])}
@@ -51,6 +50,6 @@ def _normaliser(language: str) -> Callable[[str], str]:
     if language == "en":
         found = EnglishTextNormalizer()
     else:
-        # Without its marks a word of most scripts of India is another one.
+        # In most scripts of India a word without its marks is a different word.
         found = BasicTextNormalizer(split_letters=language in UNSPACED, preserve_marks=True)
     return found

@@ -1,4 +1,4 @@
-"""Ansible module: send real audio through a host's API and judge what comes back."""
+"""Ansible module: send real audio through a host's API and judge the result."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from ansible.module_utils.words import differences, normalise, word_error_rate  
 
 DOCUMENTATION = r"""
 module: maie_smoke
-short_description: Proves that a host transcribes, and takes notes
+short_description: Tests that a host transcribes and takes notes
 description:
   - Uploads one audio file through the host's API, follows the task to its end and compares the transcript, and with a
-    O(template) the clean transcript, with the reference. Notes need only fit their schema and say something; what
-    they have of the reference's is reported. Runs on the control node.
-  - How many words may be wrong, the O(catalogue)'s entry of the model says that the host names. For a model without
-    one there is a bound that only tells working from broken, and a warning.
-  - Never fails because of the host. C(ok) and C(checks) say how it is, so that the result can be kept first.
+    O(template) the clean transcript, with the reference. Notes must only fit their schema and not be empty; how many
+    of the reference's facts they have is reported. Runs on the control node.
+  - The bound for wrong words comes from the O(catalogue) entry of the model that the host reports. For a model without
+    one, a bound only separates a working model from a broken one, with a warning.
+  - Never fails because of the host. C(ok) and C(checks) have the outcome, so that the result can be stored first.
 options:
   url:
     description: Scheme, host and port of the API.
@@ -51,7 +51,7 @@ options:
     required: true
   reference:
     description:
-      - JSON file with the C(language) of what is said in it, ISO 639-1, and every word under C(verbatim).
+      - JSON file with the C(language) of the speech, ISO 639-1, and every word under C(verbatim).
       - For a O(template) also C(clean), without fillers and what was taken back, and C(notes_without_speakers) in the
         form of the template C(meeting_notes_v1), whose facts the clean transcript must keep.
     type: path
@@ -65,7 +65,7 @@ options:
     type: dict
     default: {}
   max_wer:
-    description: Largest word error rate that passes, where it is not the catalogue that says.
+    description: Largest word error rate that passes, instead of the catalogue's.
     type: float
   max_rtf:
     description: Largest real-time factor (processing seconds over audio seconds) that passes.
@@ -76,13 +76,13 @@ options:
     type: str
     default: ""
   seconds:
-    description: Time for all of it.
+    description: Time limit for everything.
     type: int
     default: 300
 """
 
 EXAMPLES = r"""
-- name: Prove that the host transcribes
+- name: Check that the host transcribes
   maie_smoke:
     url: https://10.0.0.7:8000
     key: "{{ my_key }}"
@@ -105,7 +105,7 @@ checks:
 
 
 class Smoke:
-    """One run against one host; collects the checks and what the report needs."""
+    """One run against one host; collects the checks and the report."""
 
     def __init__(self, params: dict[str, Any]) -> None:
         self.params = params
@@ -114,7 +114,7 @@ class Smoke:
         self.checks: list[dict[str, Any]] = []
         self.reference: dict[str, Any] = json.loads(Path(params["reference"]).read_text(encoding="utf-8"))
         self.spoken: str = self.reference["language"]
-        self.bound = bound({}, "", self.spoken)  # until the host has named its model
+        self.bound = bound({}, "", self.spoken)  # until the host has reported its model
         self.report: dict[str, Any] = {
             "url": params["url"],
             "release": "",
@@ -139,12 +139,12 @@ class Smoke:
         }
 
     def check(self, name: str, ok: bool, detail: str) -> bool:
-        """Note one check and return whether it passed."""
+        """Record one check and return whether it passed."""
         self.checks.append({"name": name, "ok": ok, "detail": detail})
         return ok
 
     def run(self) -> None:
-        """Do all checks; those that depend on a failed one are left out."""
+        """Run all checks; those that depend on a failed one are skipped."""
         if self.ready() and self.keyless() and self.understands():
             fields = {"features": "raw_transcript"}
             if self.params["template"]:
@@ -156,7 +156,7 @@ class Smoke:
                 self.task(task_id)
 
     def ready(self) -> bool:
-        """The API is ready and is the release that was deployed."""
+        """The API is ready and runs the deployed release."""
         answer = self.api.call("GET", "/ready", with_key=False)
         content = answer.content
         self.report |= {key: str(content.get(key, "")) for key in ("release", "profile")}
@@ -175,7 +175,7 @@ class Smoke:
         return self.check("refuses without key", answer.status == 401, answer.problem())
 
     def understands(self) -> bool:
-        """The speech model knows the language of the sample; what it must come to is known."""
+        """The speech model supports the sample's language, and its bound is known."""
         named = self.api.call("GET", "/v1/models").content.get("models", [])
         self.report["models"] = {str(model["kind"]): str(model["id"]) for model in named}
         model, catalogue = self.report["models"].get("asr", ""), self.params["catalogue"]
@@ -186,7 +186,7 @@ class Smoke:
         return self.check("language of the sample", problem is None, problem or f"{self.spoken}, for {model}")
 
     def task(self, task_id: str) -> None:
-        """The task ends well, with the right words, in time."""
+        """The task completes, with the right words, in time."""
         states, task = self.api.follow(task_id, self.deadline)
         self.report["states"] = states
         error = json.dumps(task["error"]) if task.get("error") else ""
@@ -213,7 +213,7 @@ class Smoke:
         self.api.call("DELETE", f"/v1/tasks/{task_id}")
 
     def words(self, text: str, heard: str | None) -> None:
-        """The words are those that were said, in the language in which they were said."""
+        """The transcript has the words that were said, in their language."""
         # Some models write down fillers and repetitions, some don't, and neither is wrong.
         texts = [self.reference["verbatim"], self.reference.get("clean") or self.reference["verbatim"]]
         said = min(texts, key=lambda said: word_error_rate(said, text, self.spoken))
@@ -223,10 +223,10 @@ class Smoke:
         self.report["differences"] = differences(said, text, self.spoken)
         self.check("words", wer <= most, f"WER {wer:.1%}, at most {most:.1%} ({self.bound.origin})")
         other = is_other_language(heard, self.spoken)
-        self.check("language", not other, f"spoken in {self.spoken}, heard as {heard or 'a language without a name'}")
+        self.check("language", not other, f"spoken in {self.spoken}, heard as {heard or 'an unnamed language'}")
 
     def language_model(self, results: dict[str, Any], warnings: list[str]) -> None:
-        """The clean transcript has the facts that were heard, the notes fit their schema and say something."""
+        """The clean transcript keeps the recognised facts; the notes fit their schema and are not empty."""
         import jsonschema
 
         clean, notes = results.get("clean_transcript"), results.get("summary")
@@ -239,11 +239,11 @@ class Smoke:
         said = "they fit the schema" if valid else f"no notes that fit the schema: {missing}"
         model = self.report["models"].get("llm", "")
         if notes is None and not notes_are_due(self.params["catalogue"], model):
-            self.report["warnings"].append(f"There are no notes, and of {model} none are asked: {missing}")
+            self.report["warnings"].append(f"There are no notes, and {model} need not write any: {missing}")
             catalogue = self.params["catalogue"]
             foreign = language_problem(catalogue, model, self.spoken) is not None
             works = foreign or not wrote_nothing(self.reference, self.report["transcript"], clean or "")
-            self.check("notes", works, "none are asked" if works else f"{model} wrote nothing at all: {missing}")
+            self.check("notes", works, "not required" if works else f"{model} wrote nothing at all: {missing}")
         elif self.check("notes", valid, said):
             text = says_something(notes)
             self.check("notes say something", text, "there is text in them" if text else "the notes have no text")
@@ -252,7 +252,7 @@ class Smoke:
                 self.report["notes_facts"] = in_notes(right, notes, self.spoken)
 
     def clean(self, clean: str) -> None:
-        """A clean transcript keeps the facts and is about as long as what it is made of."""
+        """A clean transcript keeps the facts and is about as long as its transcript."""
         transcript = self.report["transcript"]
         if self.reference.get("clean"):
             self.report["clean_wer"] = round(word_error_rate(self.reference["clean"], clean, self.spoken), 4)

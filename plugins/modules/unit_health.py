@@ -21,19 +21,19 @@ options:
     required: true
   since:
     description: >-
-      Seconds since the epoch from which on errors count. Errors before the running start of a unit never count.
+      Errors count from this time, in seconds since the epoch. Errors before a unit's present start never count.
     type: int
     default: 0
   credentials_dir:
     description: >-
-      Folder of the secrets that the units were given. A unit that runs with another content than the file has now
-      lists it under C(stale_credentials).
+      Folder of the units' secrets. A secret that has changed since the unit started is listed under
+      C(stale_credentials).
     type: path
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Read how the units are
+- name: Read the state of the units
   unit_health:
     units: [maie-api.service, maie-worker.service]
 """
@@ -49,7 +49,7 @@ PROPERTIES = "ActiveState,SubState,NRestarts,InvocationID"
 
 
 def stale_credentials(unit: str, folder: str) -> list[str]:
-    """Return the names of the secrets that the unit was started with and that have changed since."""
+    """Return the names of the unit's secrets that have changed since it started."""
     given = Path("/run/credentials") / unit
     if not folder or not given.is_dir():
         return []

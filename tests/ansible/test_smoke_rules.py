@@ -91,12 +91,12 @@ def test_a_bound_is_that_of_the_deployed_model_and_the_language() -> None:
 
 @pytest.mark.parametrize(
     ("model", "language", "why"),
-    [("tried", "de", "has no bound for de"), ("untried", "en", "has no bound for en"), ("own", "en", "is not there")],
+    [("tried", "de", "has no bound for de"), ("untried", "en", "has no bound for en"), ("own", "en", "is missing")],
 )
 def test_without_a_bound_a_model_must_work_and_the_operator_is_told(model: str, language: str, why: str) -> None:
     found = bounds.bound(CATALOGUE, model, language)
     assert found.wer == bounds.WORKING
-    assert found.warning.startswith(f"{model} was only tried for working at all")
+    assert found.warning.startswith(f"{model} was only checked for working at all")
     assert why in found.warning
 
 
@@ -113,7 +113,7 @@ def test_of_a_short_sample_two_words_may_be_wrong() -> None:
 
 def test_a_sample_in_a_language_that_the_model_has_not() -> None:
     problem = bounds.language_problem(CATALOGUE, "tried", "vi")
-    assert problem.startswith("tried knows en, de, and the sample is in vi: bring a sample in a language of the model")
+    assert problem.startswith("tried knows en, de, and the sample is in vi: set a sample in a language of the model")
     for model, language in (("tried", "de"), ("untried", "vi"), ("own", "vi")):
         assert bounds.language_problem(CATALOGUE, model, language) is None
 

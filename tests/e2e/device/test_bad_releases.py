@@ -86,7 +86,7 @@ def refused(device: Device, models: Path, name: str, *more: str) -> tuple[dict[s
     assert str(path) in done.stdout.replace("\n", "").replace(" ", "")
     # No catalogue knows the model, and the operator is told.
     assert failed["models"]["asr"] == name
-    assert failed["warnings"][0].startswith(f"{name} was only tried for working at all")
+    assert failed["warnings"][0].startswith(f"{name} was only checked for working at all")
     assert failed["warnings"][0] in " ".join(done.stdout.split())
     return failed, done.stdout.rsplit("fatal:", 1)[1]
 

@@ -84,7 +84,7 @@ def test_a_sample_in_a_language_that_the_model_has_not(device: Device, tmp_path:
     esperanto.write_text(json.dumps({"language": "eo", "verbatim": "Bonan matenon."}))
     done = play("playbooks/smoke.yml", "-e", f"smoke_reference={esperanto}")
     assert done.returncode != 0
-    advice = "the sample is in eo: bring a sample in a language of the model with smoke_audio and smoke_reference"
+    advice = "the sample is in eo: set a sample in a language of the model with smoke_audio and smoke_reference"
     assert advice in " ".join(done.stdout.split())
     result = json.loads((PROJECT / f"artifacts/smoke/{NAME}.json").read_text())
     assert [check["name"] for check in result["checks"] if not check["ok"]] == ["language of the sample"]
