@@ -7,24 +7,24 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 IDENTITY = re.compile(r"[A-Za-z0-9._-]{1,64}")
-"""What the service takes for the id of a key."""
+"""What the service accepts as the id of a key."""
 
 FEWEST_LETTERS = 24
 
 
 def api_key_faults(keys: Sequence[Mapping[str, object]]) -> list[str]:
-    """Return a sentence for each thing that is wrong with API keys; none of them tells a key or an id.
+    """Return a sentence for each fault of API keys; none of them reveals a key or an id.
 
-    What YAML takes for a number counts as its digits.
+    A key that YAML reads as a number counts as its digits.
     """
-    faults = [] if keys else ["There must be one at least."]
+    faults = [] if keys else ["There must be at least one."]
     seen: set[str] = set()
     for number, key in enumerate(keys, 1):
         identity = str(key["id"])
         if not IDENTITY.fullmatch(identity):
             faults.append(f"The id of number {number} must be 1 to 64 letters, digits, or any of . _ -")
         if identity in seen:
-            faults.append(f"The id of number {number} is that of an earlier one.")
+            faults.append(f"The id of number {number} is already used by an earlier one.")
         if len(str(key["key"])) < FEWEST_LETTERS:
             faults.append(f"Number {number} must have {FEWEST_LETTERS} characters or more.")
         seen.add(identity)

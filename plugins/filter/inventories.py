@@ -1,4 +1,4 @@
-"""Filter of preflight: what lies beside an inventory and is never read."""
+"""Filter of preflight: variable files that no host of the inventory reads."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 GROUPS = ("all", "builders", "flashers", "jetson", "reference", "ungrouped", "virtual", "x86")
-"""What the project's own playbooks and group_vars go by, whether an inventory has a host there or not."""
+"""Groups that the project's playbooks and group_vars use, whether or not the inventory has a host in them."""
 
 READ = ("", ".json", ".yaml", ".yml")
-"""How the names of files end that Ansible reads; a folder is read whatever its name."""
+"""File name endings that Ansible reads; it reads folders of any name."""
 
 
 def unread_vars(sources: Iterable[str], groups: Mapping[str, Sequence[str]], project: str) -> list[str]:
     """Return the files and folders of ``group_vars`` and ``host_vars`` that belong to no group or host.
 
-    Each comes with the name that was perhaps meant: ``group_vars/control_plane.yml (there is control-plane)``.
+    Each comes with the name that was probably meant: ``group_vars/control_plane.yml (there is control-plane)``.
 
     Args:
         sources: The inventories, as Ansible's ``ansible_inventory_sources``.
-        groups: Ansible's variable of that name.
+        groups: Ansible's variable ``groups``.
         project: The project's own folder, which has a ``group_vars`` too.
     """
     folders = [path if path.is_dir() else path.parent for path in map(Path, sources) if path.exists()]
@@ -36,7 +36,7 @@ def unread_vars(sources: Iterable[str], groups: Mapping[str, Sequence[str]], pro
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield what Ansible would read in a folder, and for whom."""
+    """Yield each path that Ansible would read in a folder, and its group or host."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.is_dir() and not path.name.startswith("."):
             yield path, path.name
@@ -45,7 +45,7 @@ def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _plain(name: str) -> str:
-    """Return a name without what one easily mistakes: dashes, underscores, capitals, and a host's domain."""
+    """Return a name without what is easily mistyped: dashes, underscores, capitals, and a host's domain."""
     return name.partition(".")[0].replace("-", "_").lower()
 
 

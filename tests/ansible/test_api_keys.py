@@ -24,11 +24,11 @@ def entry(identity: str, key: str = KEY) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ([], "one at least"),
+        ([], "at least one"),
         ([entry("a b")], "id of number 1"),
         ([entry("good"), entry("bad\n")], "id of number 2"),
         ([entry("x" * 65)], "1 to 64"),
-        ([entry("a"), entry("a", "q" * 24)], "that of an earlier one"),
+        ([entry("a"), entry("a", "q" * 24)], "already used by an earlier one"),
         ([entry("a", "short")], "24 characters"),
     ],
 )
