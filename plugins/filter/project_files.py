@@ -14,24 +14,24 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def project_path(relative: str) -> str:
-    """Return the absolute path of a file of this project, whichever playbook was started and from where."""
+    """Return the absolute path of a project file, whichever playbook was started, and from where."""
     return str(PROJECT / relative)
 
 
 def model_id(folder: str) -> str:
-    """Return what a model's folder is named by on a host: 12 hexadecimal digits of its ``SHA256SUMS``.
+    """Return the name of a model's folder on a host: 12 hexadecimal digits of its ``SHA256SUMS``' digest.
 
-    The sums name every file's content, so equal ids are equal models.
+    The checksums identify every file's content, so equal ids mean equal models.
 
     Raises:
-        AnsibleFilterError: The folder has no ``SHA256SUMS``, or it names a file that is not there.
+        AnsibleFilterError: The folder has no ``SHA256SUMS``, or it names a missing file.
     """
     sums = Path(folder) / "SHA256SUMS"
     if not sums.is_file():
         raise AnsibleFilterError(f"There is no model in {folder}: SHA256SUMS is missing.")
     for name in model_files(folder):
         if not (Path(folder) / name).is_file():
-            raise AnsibleFilterError(f"The model in {folder} is not whole: {name} is missing.")
+            raise AnsibleFilterError(f"The model in {folder} is incomplete: {name} is missing.")
     return hashlib.sha256(sums.read_bytes()).hexdigest()[:12]
 
 
@@ -39,13 +39,13 @@ def model_files(folder: str) -> list[str]:
     """Return the names of a model's files as its ``SHA256SUMS`` lists them.
 
     Raises:
-        AnsibleFilterError: A name leads out of the folder: such a file would be copied to anywhere on a host, as root.
+        AnsibleFilterError: A name leads out of the folder: such a file would be copied anywhere on a host, as root.
     """
     text = (Path(folder) / "SHA256SUMS").read_text(encoding="utf-8")
     names: list[str] = re.findall(r"^[0-9a-f]{64} [ *](.+)$", text, re.MULTILINE)
     for name in names:
         if name != Path(name).name:
-            raise AnsibleFilterError(f"The model in {folder} names {name}, which is no file of its own folder.")
+            raise AnsibleFilterError(f"The model in {folder} names {name}, which is not a file in its own folder.")
     return names
 
 
@@ -56,18 +56,18 @@ def model_folder(name: str, folders: list[str]) -> str:
 
 
 def model_bytes(catalogue: dict[str, dict[str, Any]]) -> dict[str, int]:
-    """Return the bytes of each model of the catalogue; of its weights where its files are not listed."""
+    """Return the bytes of each catalogue model; of its weights where its files are not listed."""
     sums = {name: sum(file["size"] for file in entry["files"]) for name, entry in catalogue.items()}
     return {name: sums[name] or entry["figures"]["files_bytes"] for name, entry in catalogue.items()}
 
 
 def model_path(name: str, on_host: str, folders: list[str]) -> str:
-    """Return where a model lies on a host: ``<on_host>/<name>/<id>``, or without the id where it is not fetched yet.
+    """Return a model's path on a host: ``<on_host>/<name>/<id>``, or without the id where it is not fetched yet.
 
     Args:
         name: The model's name.
         on_host: The folder of models on the host.
-        folders: Those on the control node.
+        folders: The folders of models on the control node.
     """
     folder = model_folder(name, folders)
     path = Path(on_host) / name

@@ -21,7 +21,7 @@ def content_digest(path: str) -> str:
     """Return the SHA-256 of a file, or of a folder's files by name and content.
 
     Raises:
-        AnsibleFilterError: There is nothing.
+        AnsibleFilterError: The path does not exist.
     """
     root = Path(path)
     if root.is_file():
@@ -36,7 +36,7 @@ def content_digest(path: str) -> str:
 
 
 def wheel_inputs(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a recipe decides on the wheel: its files by their digests, not by their paths."""
+    """Return the parts of a recipe that determine the wheel: its files by digest, not by path."""
     source = dict(recipe["source"])
     if source.get("folder"):
         source["folder"] = content_digest(source["folder"])
@@ -51,10 +51,10 @@ def wheel_inputs(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def wheel_fingerprint(recipe: dict[str, Any], builder: dict[str, Any]) -> str:
-    """Return the SHA-256 of all that goes into a wheel, 64 hexadecimal digits.
+    """Return the SHA-256 of all inputs of a wheel, 64 hexadecimal digits.
 
     Args:
-        recipe: The description of the build; the files that it names count by their content.
+        recipe: The description of the build; files that it names count by content.
         builder: What the machine adds: architecture, L4T, CUDA, cuDNN, compiler, Python ABI, torch.
     """
     inputs = {"recipe": wheel_inputs(recipe), "builder": builder}
@@ -63,20 +63,20 @@ def wheel_fingerprint(recipe: dict[str, Any], builder: dict[str, Any]) -> str:
 
 
 def wheel_jobs(machine: dict[str, int], memory_per_job_mb: int, swap_mb: int = 0) -> int:
-    """Return how many compilers may run at once on a machine of so many ``cores``; 0 if not even one.
+    """Return how many compilers may run at once on a machine; 0 if not even one fits.
 
     Args:
         machine: ``cores``, and ``available_mb`` of memory.
-        memory_per_job_mb: What one may need.
-        swap_mb: What may be added.
+        memory_per_job_mb: Memory that one compiler may need.
+        swap_mb: Swap that may be added.
     """
     return min(machine["cores"], (machine["available_mb"] + swap_mb) // memory_per_job_mb)
 
 
 def wheel_sources(recipe: dict[str, Any], folder: str) -> list[dict[str, Any]]:
-    """Return what a build in a folder is made from: each source with the module's arguments.
+    """Return the sources of a build in a folder, each with the module's arguments.
 
-    Besides, ``folder`` is its place in the build and ``id`` what it is kept under: the commit or the SHA-256.
+    ``folder`` is its place in the build, and ``id`` the name under which it is kept: the commit or the SHA-256.
     """
     patches = [f"{folder}/patches/{Path(path).name}" for path in recipe["patches"]]
     own = {**recipe["source"], "folder": "source", "patches": patches}

@@ -1,12 +1,12 @@
-"""Releases on a host: which is live, how the link moves, which may go.
+"""Releases on a host: which is live, how the link is switched, which may be removed.
 
-``<root>/releases/<id>/`` holds each release, whole once its ``.complete`` is there, and one to go back to once it has
-passed its smoke test and ``.proven`` is there. ``<root>/current`` and
+``<root>/releases/<id>/`` holds each release. It is complete once it has ``.complete``, and proven, so that a failed
+deployment may return to it, once it has passed its smoke test and has ``.proven``. ``<root>/current`` and
 ``<root>/previous`` are relative links to two of them. A link is replaced by renaming a new one over it, and its folder
-is synced, so that after a power cut it points at the old release or at the new one and never at nothing.
+is synced, so that after a power cut it points at the old release or at the new one, never at nothing.
 
-``<root>/environments/<id>/`` holds what a release runs in, its language model's server too. Releases share them: each
-names those that it needs in its ``manifest.json``, and is not made live when one of them is not what was made.
+``<root>/environments/<id>/`` holds the environments in which a release and its language model server run. Releases
+share them: each names its own in its ``manifest.json``, and is not made live unless all of them are intact.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ReleaseError(Exception):
 
 @dataclass(frozen=True)
 class Links:
-    """Where the two links point; empty where there is no link."""
+    """The targets of the two links; empty where a link is missing."""
 
     current: str
     previous: str
@@ -41,12 +41,12 @@ class Links:
 
 @dataclass(frozen=True)
 class Retreat:
-    """What becomes of a host on which a deploy failed.
+    """What to do with a host on which a deployment failed.
 
     Attributes:
-        stays: What is live is left alone: nothing was made live, or what is live has proven itself before.
+        stays: The live release stays: none was activated, or the live one is proven.
         release: The release to make live again; empty where the host stays, or has none to go back to.
-        previous: The release to remember then, if any.
+        previous: The release for the link ``previous``, if any.
         told: The outcome, as a sentence.
     """
 
@@ -57,7 +57,7 @@ class Retreat:
 
 
 def read_links(root: Path) -> Links:
-    """Return the releases that the links name."""
+    """Return the releases to which the links point."""
 
     def target(link: Path) -> str:
         return link.readlink().name if link.is_symlink() else ""
@@ -66,9 +66,9 @@ def read_links(root: Path) -> Links:
 
 
 def check_whole(root: Path, release: str) -> None:
-    """Raise ReleaseError unless the release is there and complete."""
+    """Raise ReleaseError unless the release exists and is complete."""
     if not RELEASE_ID.fullmatch(release):
-        raise ReleaseError(f"{release!r} is no release id (12 hexadecimal digits).")
+        raise ReleaseError(f"{release!r} is not a release id (12 hexadecimal digits).")
     folder = root / "releases" / release
     if not folder.is_dir():
         present = ", ".join(whole_releases(root)) or "none"
@@ -89,10 +89,10 @@ def proven_releases(root: Path) -> list[str]:
 
 
 def wanted(root: Path, release: str) -> str:
-    """Return the release that is asked for, or the previous one where none is.
+    """Return the requested release, or the previous one by default.
 
     Raises:
-        ReleaseError: It is not there or not complete, or an environment of it is not what was made.
+        ReleaseError: It is missing or incomplete, or one of its environments is not intact.
     """
     found, whole = release or read_links(root).previous, whole_releases(root)
     if found not in whole:
@@ -103,11 +103,11 @@ def wanted(root: Path, release: str) -> str:
 
 
 def retreat(root: Path, begun: Links) -> Retreat:
-    """Return where a failed deploy goes back to: the latest release that has proven itself.
+    """Return the release to restore after a failed deployment: the latest proven one.
 
     Args:
         root: Folder of the releases.
-        begun: The links as they were when the deploy began.
+        begun: The links at the start of the deployment.
     """
     now, proven = read_links(root), proven_releases(root)
     moved = begun.current not in ("", now.current)
@@ -121,10 +121,10 @@ def retreat(root: Path, begun: Links) -> Retreat:
 
 
 def prove(root: Path, release: str) -> None:
-    """Mark a release as one that has passed its smoke test.
+    """Mark a release as proven, because it has passed its smoke test.
 
     Raises:
-        ReleaseError: It is not there, or not complete.
+        ReleaseError: It is missing or incomplete.
     """
     check_whole(root, release)
     (root / "releases" / release / PROVEN).touch(0o444)
@@ -132,7 +132,7 @@ def prove(root: Path, release: str) -> None:
 
 
 def note(root: Path, release: str, outcome: str) -> None:
-    """Append to the host's record what became of a release."""
+    """Append a release's outcome to the host's history."""
     time = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     record = root / HISTORY
     with record.open("a", encoding="utf-8") as stream:
@@ -141,12 +141,12 @@ def note(root: Path, release: str, outcome: str) -> None:
 
 
 def point(root: Path, name: str, release: str) -> None:
-    """Let the link ``name`` name this release, or nothing if it is empty."""
+    """Point the link ``name`` at this release, or remove it if that is empty."""
     link = root / name
     if not release:
         link.unlink(missing_ok=True)
     else:
-        # One name per link: a leftover of an interrupted run is replaced, not collected.
+        # One name per link: a leftover of an interrupted run is replaced and does not pile up.
         fresh = root / f".{name}.new"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(Path("releases") / release)
@@ -155,26 +155,25 @@ def point(root: Path, name: str, release: str) -> None:
 
 
 def activate(root: Path, release: str, previous: str) -> None:
-    """Make a release the live one and remember another as the one to go back to.
+    """Make a release live, and another one the previous release, to roll back to.
 
     Raises:
-        ReleaseError: The release, or the one to remember, is missing or incomplete, or an environment of the release is
-            not what was made.
+        ReleaseError: One of them is missing or incomplete, or an environment of the release is not intact.
     """
     check_whole(root, release)
     check_environments(root, release)
     if previous:
         check_whole(root, previous)
-    # All of the release first, then the links: a link must never outlive what it names.
+    # The whole release first, then the links: a link must never point at something that a power cut can lose.
     os.sync()
     point(root, "previous", previous)
     point(root, "current", release)
 
 
 def removable(root: Path, keep: int) -> list[str]:
-    """Return what may go: all but the ``keep`` newest complete releases, and never a linked one.
+    """Return the releases to remove: all but the ``keep`` newest complete ones, and never a linked one.
 
-    Incomplete ones are not counted and not returned: a staging may be under way.
+    Incomplete ones are neither counted nor returned: staging may be under way.
     """
     links = read_links(root)
     linked = {links.current, links.previous}
@@ -192,13 +191,13 @@ def environments_of(root: Path, release: str) -> list[str]:
 
 
 def fault(root: Path, release: str) -> str:
-    """Return what is wrong with the environments of a release; empty if they are what was made."""
+    """Return what is wrong with the environments of a release; empty if they are intact."""
     faults = {name: environments.fault(root / "environments" / name) for name in environments_of(root, release)}
     return ", ".join(f"environment {name}: {told}" for name, told in faults.items() if told)
 
 
 def check_environments(root: Path, release: str) -> None:
-    """Raise ReleaseError unless all environments of a release are what was made."""
+    """Raise ReleaseError unless all environments of a release are intact."""
     if told := fault(root, release):
         raise ReleaseError(f"Release {release} can't be used, {told}. A deployment of it makes its environments again.")
 

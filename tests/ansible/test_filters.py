@@ -42,7 +42,7 @@ def test_files_of_a_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../model.bin", "/etc/passwd", "sub/model.bin"])
 def test_a_file_outside_of_a_models_folder_is_none_of_its(tmp_path: Path, name: str) -> None:
     (tmp_path / "SHA256SUMS").write_text(f"{'a' * 64}  {name}\n")
-    with pytest.raises(AnsibleFilterError, match="no file of its own folder"):
+    with pytest.raises(AnsibleFilterError, match="not a file in its own folder"):
         project_files.model_files(str(tmp_path))
 
 
