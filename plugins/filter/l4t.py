@@ -53,7 +53,7 @@ def l4t_verdict(facts: Mapping[str, Any], supported: Sequence[str], refused: Map
         latest = max(before, key=_numbers)
         return {"ok": True, "message": f"{named}, newer than {latest}, which was tried.{doubt}"}
     older = bool(line) or _numbers(release) < min(map(_numbers, supported))
-    why = "older than what the toolkit is made for" if older else "of a line that nobody has tried yet"
+    why = "older than the toolkit supports" if older else "of an untried line"
     name = facts["board"]["name"]
     if name is not None and "orin" not in name:
         remedy = NO_WAY
