@@ -1,4 +1,4 @@
-"""Ansible module: change which release of MAIE is live on a host, and what is kept of the others."""
+"""Ansible module: change which release of MAIE is live on a host, and which others are kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DOCUMENTATION = r"""
 module: maie_release
 short_description: Moves a host between its releases of MAIE, records their outcome and removes old ones
 description:
-  - M(maie_release_info) tells without changing anything.
+  - M(maie_release_info) reads the releases without changing anything.
 options:
   root:
     description: Folder with C(releases), C(current), C(previous) and C(history.jsonl).
@@ -20,24 +20,24 @@ options:
     default: /opt/maie
   state:
     description:
-      - C(active) makes a release live by replacing one link, after all of it is on the disk.
-      - C(absent) removes the link to the live release, for a first installation that failed.
-      - C(proven) marks the live one as having passed its smoke test and appends that to C(history.jsonl).
-      - C(noted) appends to C(history.jsonl) what else became of a release.
-      - C(pruned) removes all but the newest releases, and never the live or the remembered one; then the environments
-        that no release names any more, one that is being staged included.
+      - C(active) makes a release live by replacing one link, once all of it is on the disk.
+      - C(absent) removes the link to the live release, after a failed first installation.
+      - C(proven) marks the live release as having passed its smoke test and appends that to C(history.jsonl).
+      - C(noted) appends another outcome of a release to C(history.jsonl).
+      - C(pruned) removes all but the newest releases, but never the live or the previous one; then the environments
+        that no release names, not even one that is being staged.
     type: str
     choices: [active, absent, proven, noted, pruned]
     required: true
   release:
-    description: The release, for C(active) and C(noted). For C(active), empty means the remembered one.
+    description: The release, for C(active) and C(noted). For C(active), empty means the previous one.
     type: str
     default: ""
   previous:
-    description: The release to remember, for C(active). By default the one that was live until now.
+    description: The new previous release, for C(active). By default the one that was live until now.
     type: str
   outcome:
-    description: What became of the release, for C(noted).
+    description: The release's outcome, for C(noted).
     type: str
     default: ""
   keep:
@@ -47,7 +47,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Go back to the release before
+- name: Go back to the previous release
   maie_release:
     state: active
 """
@@ -58,7 +58,7 @@ current:
   returned: always
   type: str
 previous:
-  description: The remembered release, empty if there is none.
+  description: The previous release, empty if there is none.
   returned: always
   type: str
 removed:
@@ -73,7 +73,7 @@ removed_environments:
 
 
 def wanted_links(params: dict[str, Any], before: releases.Links) -> releases.Links:
-    """Return where the links shall point.
+    """Return the new targets of the links.
 
     Raises:
         ReleaseError: There is no release to go back to.
@@ -88,7 +88,7 @@ def wanted_links(params: dict[str, Any], before: releases.Links) -> releases.Lin
 
 
 def apply(root: Path, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Move the links or remove releases, as ``state`` says, and return what is so then."""
+    """Switch the links or remove releases, as ``state`` says, and return the new state."""
     before = releases.read_links(root)
     after, removed, unused = before, [], []
     if params["state"] == "active":
@@ -119,7 +119,7 @@ def apply(root: Path, params: dict[str, Any], check_mode: bool) -> dict[str, Any
 
 
 def record(root: Path, params: dict[str, Any], check_mode: bool) -> bool:
-    """Write down that a release has proven itself, or what else became of it; return whether that is new."""
+    """Record that a release is proven, or another outcome; return whether that is new."""
     if params["state"] == "proven":
         live = releases.read_links(root).current
         is_new = live not in releases.proven_releases(root)

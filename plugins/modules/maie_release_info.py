@@ -1,4 +1,4 @@
-"""Ansible module: tell which releases of MAIE are on a host, and which of them to go back to."""
+"""Ansible module: read which releases of MAIE are on a host, and which one to go back to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: maie_release_info
-short_description: Tells which releases of MAIE are on a host, and which of them to go back to
+short_description: Reads which releases of MAIE are on a host, and which one to go back to
 description:
   - Changes nothing; M(maie_release) does.
 options:
@@ -21,17 +21,17 @@ options:
     default: /opt/maie
   wanted:
     description:
-      - The release to go back to on request; empty for the remembered one. The module fails if it is not complete.
+      - The release for a rollback; empty for the previous one. The module fails if it is not complete.
     type: str
   begun:
     description:
-      - What this module returned before a deploy that has failed, or nothing if the deploy did not get so far. Asks for
+      - What this module returned before a failed deployment, or nothing if that failed earlier. Makes the module return
         C(retreat).
     type: dict
 """
 
 EXAMPLES = r"""
-- name: Find the release before
+- name: Find the previous release
   maie_release_info:
     wanted: ""
 """
@@ -42,7 +42,7 @@ current:
   returned: always
   type: str
 previous:
-  description: The remembered release, empty if there is none.
+  description: The previous release, empty if there is none.
   returned: always
   type: str
 whole:
@@ -54,23 +54,23 @@ proven:
   returned: always
   type: list
 wanted:
-  description: The release to go back to on request.
+  description: The release for a rollback.
   returned: if O(wanted) was given
   type: str
 retreat:
   description:
-    - Where a failed deploy goes back to. C(stays) if what is live is left alone, else C(release) to make live again and
-      C(previous) to remember, empty if there is none; C(told) is the outcome as a sentence.
+    - How to recover from a failed deployment. C(stays) if the live release stays, else C(release) to make live again
+      and the new C(previous), empty if there is none; C(told) is the outcome as a sentence.
   returned: if O(begun) was given
   type: dict
 """
 
 
 def info(root: Path, wanted: str | None, begun: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what is on the host and, where asked for, the release to go back to.
+    """Return the host's releases and, where requested, the one to go back to.
 
     Raises:
-        ReleaseError: What is wanted is not there, or not complete.
+        ReleaseError: The release is missing or incomplete, or an environment of it is not intact.
     """
     links = releases.read_links(root)
     told: dict[str, Any] = {**asdict(links), "whole": releases.whole_releases(root)}
