@@ -45,7 +45,7 @@ def facts_problem(heard: int, gone: Sequence[str]) -> str | None:
     """Return which of the words that say who, what, when and how much a clean transcript lost."""
     if len(gone) <= MOST_LOST * heard:
         return None
-    return f"the clean transcript lost {len(gone)} of {heard} facts, at most {MOST_LOST:.0%} may be: {', '.join(gone)}"
+    return f"the clean transcript lost {len(gone)} of {heard} facts, more than {MOST_LOST:.0%}: {', '.join(gone)}"
 
 
 def length_problem(transcript: str, clean: str, language: str) -> str | None:
