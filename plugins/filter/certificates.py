@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 
 def names_of(certificate: x509.Certificate) -> set[str]:
-    """Return the names and addresses that a certificate is for, as ``DNS:name`` and ``IP:address``."""
+    """Return a certificate's names and addresses, as ``DNS:name`` and ``IP:address``."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -26,7 +26,7 @@ def load_pair(certificate: str, key: str) -> x509.Certificate:
 
     Raises:
         OSError: One of the files can't be read.
-        ValueError: One of them is none, or they do not belong together.
+        ValueError: One of them is invalid, or they do not belong together.
         TypeError: The key has a password.
     """
     found = x509.load_pem_x509_certificate(Path(certificate).read_bytes())
@@ -37,7 +37,7 @@ def load_pair(certificate: str, key: str) -> x509.Certificate:
 
 
 def certificate_fault(certificate: str, key: str) -> str:
-    """Return why the files of a certificate and its key can't be used; empty if they can."""
+    """Return why a certificate's files can't be used; empty if they can."""
     try:
         load_pair(certificate, key)
     except (OSError, ValueError, TypeError) as error:
@@ -51,8 +51,8 @@ def certificate_holds(issued: str, authority: str, names: Sequence[str], days: i
     Args:
         issued: Path of the certificate and its key, without ``.pem`` and ``.key``.
         authority: Path of the authority's certificate.
-        names: What the certificate must be for.
-        days: How long it must hold from now on.
+        names: The names and addresses that the certificate must have.
+        days: How long it must stay valid from now on.
     """
     try:
         certificate = load_pair(f"{issued}.pem", f"{issued}.key")

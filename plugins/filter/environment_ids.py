@@ -1,4 +1,4 @@
-"""Filter of environments: what one is named after."""
+"""Filter of environments: their ids."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 LAYOUT = 1
-"""Another number where environments are made in another way from the same."""
+"""Change this number when the same inputs make a different environment."""
 
 
 def environment_id(recipe: Mapping[str, Any]) -> str:
-    """Return 12 hexadecimal digits of all that goes into an environment.
+    """Return an environment's id: 12 hexadecimal digits of a hash of its inputs.
 
     Args:
-        recipe: ``lock`` (what the package index gives, as text), ``uv`` (the lock of uv), ``platform`` (such as
-            ``aarch64-cp310``), and ``wheels``, the artefacts of the wheelhouse, of which the SHA-256 count.
+        recipe: ``lock`` (the packages from the package index, as text), ``uv`` (the lock of uv), ``platform`` (such as
+            ``aarch64-cp310``), and ``wheels``, the artefacts of the wheelhouse, which count by SHA-256.
     """
     wheels = [wheel["sha256"] for wheel in recipe["wheels"]]
     whole = [LAYOUT, recipe["lock"], recipe["uv"], recipe["platform"], wheels]

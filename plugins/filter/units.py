@@ -1,4 +1,4 @@
-"""Filter of what systemd says of units."""
+"""Filter of the state of systemd units."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 ADMINISTRATORS = "/etc/systemd/system/"
-"""Where a mask lies, and in its place the own file of a unit that can't be masked."""
+"""Folder of masks. A unit with its own file there can't be masked."""
 
 
 def is_off(unit: dict[str, str]) -> bool:

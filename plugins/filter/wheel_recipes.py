@@ -1,4 +1,4 @@
-"""Filters of what wheels and releases are made of."""
+"""Filters of the inputs of wheels and releases."""
 
 from __future__ import annotations
 

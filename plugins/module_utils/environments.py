@@ -1,9 +1,9 @@
-"""Environments on a host: made once, shared by releases, and used only while they are what was made.
+"""Environments on a host: made once, shared by releases, and used only while they are intact.
 
-``<root>/environments/<id>/`` is a virtual environment. Its ``.complete``, which comes last, records every file: what it
-is (SHA-256 or target, owner and mode), and how the file system shows it (size, times of change). To verify an
-environment is to look at what the file system shows; only a file that looks different is read again. The time of the
-last change of an inode can't be set by a program, so a file that was changed and looks as before is found too.
+``<root>/environments/<id>/`` is a virtual environment. Its ``.complete``, written last, records every file: its
+identity (SHA-256 or target, owner and mode) and its metadata (size, times of change). An environment is verified by its
+files' metadata; only a file whose metadata differs is read again. No program can set an inode's change time, so a file
+that was changed and otherwise looks as before is found too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COMPLETE = ".complete"
 
 
 def survey(folder: Path) -> dict[str, os.stat_result]:
-    """Return what the file system shows of all files and links below a folder but the record, by relative path."""
+    """Return the metadata of all files and links below a folder except the record, by relative path."""
     found: dict[str, os.stat_result] = {}
     inside = [""]
     while inside:
@@ -38,23 +38,23 @@ def survey(folder: Path) -> dict[str, os.stat_result]:
 
 
 def looks(shown: os.stat_result) -> list[int]:
-    """Return by what a file is known that nothing has touched."""
+    """Return the metadata that shows whether a file was touched."""
     return [shown.st_size, shown.st_mtime_ns, shown.st_ctime_ns]
 
 
 def identity(path: Path, shown: os.stat_result) -> list[Any]:
-    """Return what a file is: its content, its owner, its kind and mode."""
+    """Return a file's identity: its content, owner, kind and mode."""
     content = str(path.readlink()) if stat.S_ISLNK(shown.st_mode) else sha256(path)
     return [content, shown.st_uid, shown.st_mode]
 
 
 def fault(folder: Path) -> str:
-    """Return why an environment can't be used; empty if it is what was made."""
+    """Return why an environment can't be used; empty if it is intact."""
     if not (folder / COMPLETE).is_file():
         return "it was never completed" if folder.is_dir() else "it is missing"
     text = (folder / COMPLETE).read_text(encoding="utf-8")
     if text.strip() == folder.name:
-        # Made by a version that recorded no files. Nothing but the releases of that time refers to it.
+        # Made by a version that recorded no files. Only releases of that time refer to it.
         return ""
     try:
         recorded = json.loads(text)
@@ -70,9 +70,9 @@ def fault(folder: Path) -> str:
 
 
 def complete(made: Path, place: Path) -> None:
-    """Record what was made, bring it to the disk, and let it take its place in one step.
+    """Record a finished environment, write it to the disk, and move it into place in one step.
 
-    What was there before, damaged, is out of the way first: programs that run from it find the new one's files.
+    A damaged one is moved out of the way first: programs that run from it find the new one's files.
     """
     protect(made)
     os.sync()
@@ -94,7 +94,7 @@ def complete(made: Path, place: Path) -> None:
 
 
 def protect(folder: Path) -> None:
-    """Let everybody read what is below a folder, and nobody write."""
+    """Make everything below a folder readable by everyone and writable by nobody."""
     for parent, folders, names in os.walk(folder):
         for path in (Path(parent, name) for name in folders + names):
             mode = path.lstat().st_mode
@@ -103,7 +103,7 @@ def protect(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove an environment or a release: first its mark, so that half of one never looks whole."""
+    """Remove an environment or a release: its marker first, so that a partial one never looks complete."""
     if not folder.is_dir():
         return
     for parent, _, _ in os.walk(folder):

@@ -1,6 +1,6 @@
-"""What pip is set to on this host, told to uv, which reads neither pip's files nor its variables.
+"""Passes pip's configuration on this host to uv, which reads neither pip's files nor its variables.
 
-The files of the whole machine, those of the user, pip's variables and arguments, each before the one named earlier.
+The machine's files, the user's files, pip's variables, and arguments: each overrides those named before it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import NoReturn
 LISTS = ("extra-index-url", "find-links", "trusted-host")
 SINGLE = ("index-url", "no-index", "cert", "client-cert", "proxy", "timeout", "retries")
 USELESS = ("--no-cache-dir", "--no-input", "--disable-pip-version-check", "--quiet", "--prefer-binary")
-"""Arguments that change nothing here: uv keeps nothing, asks nothing, and takes wheels only."""
+"""Arguments that change nothing here: uv keeps no cache, never asks, and uses only wheels."""
 
 
 class UnknownArgument(ValueError):
-    """An argument for pip that uv has nothing for; the text names it."""
+    """An argument for pip that uv has no equivalent for; the text names it."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises what argparse would leave the program for."""
+    """Raises an exception where argparse would exit."""
 
     def error(self, message: str) -> NoReturn:
         """Raise UnknownArgument."""
@@ -34,7 +34,7 @@ def of_arguments(arguments: Sequence[str]) -> dict[str, list[str]]:
     """Return the settings in arguments of ``pip install``, as lists of words.
 
     Raises:
-        UnknownArgument: uv has nothing for one of them.
+        UnknownArgument: uv has no equivalent for one of them.
     """
     parser = Parser(add_help=False, allow_abbrev=False)
     short = {"index-url": ["-i"], "find-links": ["-f"]}
@@ -50,7 +50,7 @@ def of_arguments(arguments: Sequence[str]) -> dict[str, list[str]]:
 
 
 def config_files(environment: Mapping[str, str]) -> list[Path]:
-    """Return pip's files, the one that holds last at the end."""
+    """Return pip's files, in the order in which they override each other."""
     named = environment.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return []
@@ -61,10 +61,10 @@ def config_files(environment: Mapping[str, str]) -> list[Path]:
 
 
 def settings(files: Sequence[Path], environment: Mapping[str, str], arguments: Sequence[str]) -> dict[str, list[str]]:
-    """Return the settings that hold, as lists of words; those that are not set are empty.
+    """Return the effective settings, as lists of words; empty for those that are not set.
 
     Raises:
-        UnknownArgument: uv has nothing for one of the arguments.
+        UnknownArgument: uv has no equivalent for one of the arguments.
     """
     found: dict[str, list[str]] = {name: [] for name in LISTS + SINGLE}
     for file in files:
@@ -78,18 +78,18 @@ def settings(files: Sequence[Path], environment: Mapping[str, str], arguments: S
         if value:
             found[name] = value.split()
     for name, words in of_arguments(arguments).items():
-        # As for pip: what may be given more than once is added to what is set.
+        # As in pip: arguments that may be repeated add to the settings.
         found[name] = (found[name] + words if name in LISTS else words) if words else found[name]
     return found
 
 
 def without_index(found: Mapping[str, Sequence[str]]) -> bool:
-    """Return whether no index is to be asked, for which uv has an argument and no variable."""
+    """Return whether to use no index, for which uv has an argument but no variable."""
     return "".join(found["no-index"]).lower() in ("1", "true", "yes", "on")
 
 
 def for_uv(found: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return the settings as variables of uv's environment."""
+    """Return the settings as environment variables for uv."""
     last = {name: words[-1] for name, words in found.items() if words}
     cert = last.get("cert", "")
     told = {

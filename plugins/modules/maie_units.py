@@ -14,7 +14,7 @@ module: maie_units
 short_description: Links the systemd units and settings of the current release
 description:
   - The links lead through C(current), also the one that starts the service at boot, since C(systemctl enable) would
-    write the path of one release, which is removed some day.
+    write the path of one release, which will be removed one day.
   - In check mode, without a current release, the units are unknown and the result is C(changed).
 options:
   root:
@@ -22,7 +22,7 @@ options:
     type: path
     default: /opt/maie
   units_dir:
-    description: Where systemd looks for units.
+    description: systemd's folder of units.
     type: path
     default: /etc/systemd/system
   settings:
@@ -42,7 +42,7 @@ linked:
   returned: always
   type: list
 starts:
-  description: The units that the current release starts, in their order, without that of Redis.
+  description: The units that the current release starts, in order, without Redis'.
   returned: always
   type: list
 """
@@ -51,7 +51,7 @@ REDIS = "maie-redis.service"
 
 
 def links(root: Path, units_dir: Path, settings: Path) -> dict[Path, Path]:
-    """Return each link that must be there, and where it leads."""
+    """Return the required links and their targets."""
     units = root / "current/systemd"
     found = {units_dir / path.name: units / path.name for path in sorted(units.glob("maie*"))}
     found[units_dir / "multi-user.target.wants/maie.target"] = units / "maie.target"

@@ -16,26 +16,26 @@ DOCUMENTATION = r"""
 module: python_environment
 short_description: Verifies a shared virtual environment, or makes it with uv
 description:
-  - An environment is the folder C(<root>/<id>). It is put together in C(<root>/<id>.new) and takes its place when it is
-    complete; from then on nothing of it may change.
-  - C(verified) says whether it is there and what was made. Its files are read again only where the file system shows
-    that something touched them.
-  - C(installed) makes C(<id>.new/environment). Beside it lie C(uv) with uv's wheel, and C(wheels) with the files
-    themselves where there is no index.
-  - C(completed) records it and lets it take its place, or that of one that was damaged.
+  - An environment is the folder C(<root>/<id>). It is assembled in C(<root>/<id>.new) and moved into place when it is
+    complete; from then on nothing in it may change.
+  - C(verified) says whether it exists and is intact. A file is read again only if its metadata shows that it was
+    touched.
+  - C(installed) makes C(<id>.new/environment). Beside it are C(uv) with uv's wheel and, where there is no index,
+    C(wheels) with the wheels.
+  - C(completed) records it and moves it into place, replacing a damaged one.
 options:
   root: {description: Folder of the environments., type: path, required: true}
-  id: {description: What it is named after., type: str, required: true}
+  id: {description: Its id., type: str, required: true}
   state:
     description: What to do.
     type: str
     choices: [verified, installed, completed]
     required: true
-  requirements: {description: 'What goes into it, with a hash for each file; for C(installed).', type: str, default: ""}
+  requirements: {description: 'Its packages, with a hash for each file; for C(installed).', type: str, default: ""}
   uv_lock: {description: 'The lock of uv; for C(installed).', type: str, default: ""}
-  offline: {description: Whether C(wheels) is all that there is., type: bool, default: false}
+  offline: {description: Whether to use only C(wheels), no index., type: bool, default: false}
   pip_arguments:
-    description: Arguments for pip that name an index. They count beside pip's own settings on the host.
+    description: Arguments for pip that name an index, in addition to pip's own settings on the host.
     type: list
     elements: str
     default: []
@@ -50,8 +50,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-sound: {description: Whether it is there and what was made., returned: for state=verified, type: bool}
-present: {description: Whether there is anything in its place., returned: for state=verified, type: bool}
+sound: {description: Whether it exists and is intact., returned: for state=verified, type: bool}
+present: {description: Whether anything is in its place., returned: for state=verified, type: bool}
 fault: {description: Why it can't be used., returned: for state=verified, type: str}
 """
 
@@ -63,7 +63,7 @@ class Refused(Exception):
 
 
 def unpack_uv(work: Path, lock: str) -> Path:
-    """Return the program out of uv's wheel, whose hash the lock of uv has."""
+    """Return the program from uv's wheel, verified by the hash in uv's lock."""
     wheel = next((work / "uv").glob("uv-*.whl"))
     if sha256(wheel) not in lock:
         raise Refused(f"{wheel.name} is not the file that the lock of uv names.")
@@ -75,7 +75,7 @@ def unpack_uv(work: Path, lock: str) -> Path:
 
 
 def install(work: Path, params: dict[str, Any]) -> None:
-    """Make the virtual environment. It can be moved, and needs nothing of this folder afterwards."""
+    """Make the virtual environment. It can be moved, and afterwards needs nothing in this folder."""
     offline, arguments = params["offline"], params["pip_arguments"]
     made, variables = work / "environment", dict(os.environ)
     found = pip_settings.settings(pip_settings.config_files(variables), variables, [] if offline else arguments)
@@ -84,8 +84,8 @@ def install(work: Path, params: dict[str, Any]) -> None:
         sources = ["--no-index", "--find-links", str(work / "wheels")]
     else:
         variables |= pip_settings.for_uv(found)
-    # The hashes say which files, so it does not matter which index has them. Hard links out of a cache beside the
-    # environment cost no time and, once the cache is gone, no space.
+    # The hashes identify the files, so it does not matter which index has them. Hard links from a cache beside the
+    # environment cost no time and, once the cache is removed, no space.
     variables |= {"UV_NO_CONFIG": "1", "UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
     variables |= {"UV_CACHE_DIR": str(work / "cache"), "UV_LINK_MODE": "hardlink"}
     uv = [str(unpack_uv(work, params["uv_lock"])), "--quiet"]

@@ -1,4 +1,4 @@
-"""Ansible module: lay the service's own code down in a release, on top of the environment that it shares."""
+"""Ansible module: install the service's own code into a release, on top of its shared environment."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ansible.module_utils.sums import sha256
 
 DOCUMENTATION = r"""
 module: release_code
-short_description: Lays the service's wheel down in a release
+short_description: Installs the service's wheel into a release
 description:
-  - Makes a virtual environment that has the service's code and nothing else. What the code needs is found in a shared
-    environment, which a C(.pth) file names. Nothing is installed, so a release costs no more than its own code.
+  - Makes a virtual environment with only the service's code. Its dependencies are in a shared environment, to which a
+    C(.pth) file points, so a release takes no more space than its own code.
 options:
-  folder: {description: 'The virtual environment, which must not be there yet.', type: path, required: true}
+  folder: {description: 'The virtual environment, which must not exist yet.', type: path, required: true}
   wheel: {description: 'The wheel on the host, of pure Python.', type: path, required: true}
-  sha256: {description: What the wheel must be., type: str, required: true}
+  sha256: {description: The wheel's expected SHA-256., type: str, required: true}
   environment: {description: The shared environment., type: path, required: true}
 """
 
 EXAMPLES = r"""
-- name: Lay the code down
+- name: Install the service's code
   release_code:
     folder: /opt/maie/releases/0123456789ab/venv
     wheel: /opt/maie/releases/0123456789ab/maie-0.1.0-py3-none-any.whl
@@ -45,11 +45,11 @@ sys.exit({function}())
 
 
 class Refused(Exception):
-    """The wheel can't be laid down; the text says why."""
+    """The wheel can't be installed; the text says why."""
 
 
 def packages(environment: Path) -> Path:
-    """Return the folder that an environment imports from."""
+    """Return the folder from which an environment imports."""
     return next(environment.glob("lib/python3.*/site-packages"))
 
 
@@ -61,7 +61,7 @@ def lay_down(folder: Path, wheel: Path, environment: Path) -> None:
     with ZipFile(wheel) as archive:
         about = next(name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
         if b"Root-Is-Purelib: true" not in archive.read(about):
-            raise Refused(f"{wheel.name} is no wheel of pure Python.")
+            raise Refused(f"{wheel.name} is not a wheel of pure Python.")
         archive.extractall(place)
     (place / "environment.pth").write_text(f"{packages(environment)}\n", encoding="utf-8")
     commands = configparser.ConfigParser()
@@ -71,7 +71,7 @@ def lay_down(folder: Path, wheel: Path, environment: Path) -> None:
         script = folder / "bin" / name
         script.write_text(SCRIPT.format(python=python, module=module, function=function), encoding="utf-8")
         script.chmod(0o755)
-    # The service's account may write nothing there: without this each process would compile all of it again.
+    # The service's account can't write there: without this each process would compile everything again.
     compiled = [str(python), "-m", "compileall", "-q", str(place)]
     subprocess.run(compiled, check=True, capture_output=True, text=True)
 
