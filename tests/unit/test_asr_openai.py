@@ -133,7 +133,7 @@ def test_a_server_that_fails_ends_in_time(
         began = time.monotonic()
         with pytest.raises(error) as caught:
             client.recognise([PIECE], RecognitionRequest())
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5
     assert not caught.value.retryable
     assert len(server.requests) == requests
 

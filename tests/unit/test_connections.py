@@ -12,7 +12,8 @@ from maie.api.main import tls_context
 from support.served import REQUEST, answers, closed_after, served
 
 pytestmark = pytest.mark.usefixtures("hasty")
-SHORT = pytest.approx(0.4, abs=0.3)
+SHORT = pytest.approx(1.05, abs=0.95)
+"""Not at once, and far below the seconds that a client would win where it can: 0.4, more on a busy machine."""
 
 
 @pytest.mark.parametrize("said", [b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\n"])

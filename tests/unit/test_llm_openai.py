@@ -211,7 +211,7 @@ def test_a_stage_ends_in_time_with_the_right_error(
     with pytest.raises(error) as raised:
         stage(server, llm_timeout_seconds=1.5 if behaviour == "trickle" else 10)
     assert raised.type is error
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 8
     assert len(server.chats) == requests
 
 

@@ -34,7 +34,7 @@ def test_a_client_that_reads_nothing_is_closed_and_a_slow_one_is_not(
             await asyncio.sleep(0.1)
             return await service.emptied_after()
 
-    assert 0.1 < asyncio.run(main()) < 0.8
+    assert 0.1 < asyncio.run(main()) < 3
 
 
 def test_a_client_that_does_not_end_tls_is_closed(certificate: tuple[Path, Path]) -> None:
@@ -53,7 +53,7 @@ def test_a_client_that_does_not_end_tls_is_closed(certificate: tuple[Path, Path]
             connection.close()
             return seconds
 
-    assert asyncio.run(main()) < 0.8
+    assert asyncio.run(main()) < 3
 
 
 def test_of_many_answers_that_nobody_takes_only_one_is_kept() -> None:
