@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
 from support.audiofiles import ROOT
+from support.processes import wait_for
 
 MAKEFILE = r"""
 passes:
@@ -62,6 +64,17 @@ def test_two_are_made_at_a_time_and_each_is_shown_as_a_whole(tmp_path: Path) -> 
     assert (
         "scenario\nINFO Molecule executed 1 scenario (1 successful)\n\nscenario : actions=9 failed=0\n" in done.stdout
     )
+
+
+def test_who_interrupts_it_is_told_what_has_been_made(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    command = [ROOT / "scripts/make-each", "passes", "scenario", "tests"]  # alone, the scenario waits for ever
+    making = subprocess.Popen(command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, start_new_session=True)
+    wait_for((tmp_path / "here").exists, 60, "the scenario")
+    os.killpg(making.pid, signal.SIGINT)
+    told = making.communicate(timeout=60)[0]
+    assert making.returncode == 1
+    assert re.search(r"^passes +passed .*\nscenario +(FAILED|not made) .*\ntests +not made ", told, re.MULTILINE)
 
 
 def test_each_test_on_virtual_devices_has_its_part() -> None:
