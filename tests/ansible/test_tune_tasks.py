@@ -86,21 +86,23 @@ def test_a_unit_that_is_older_than_its_file_is_outdated(units: dict[str, Told], 
     assert f"it is {UNITS[unit][2]}" in units[unit].said
 
 
-OFF = "LoadState={}\nActiveState={}\nUnitFileState={}\nFragmentPath={}\n"
+SHOWN = "LoadState={}\nActiveState={}\nUnitFileState={}\nFragmentPath={}\n"
 SERVICES = {
-    "masked": (("masked", "inactive", "masked", "/etc/systemd/system/a.service"), None),
+    "masked": (("masked", "inactive", "masked", "/etc/systemd/system/a.service"), True),
     "masked-until-the-next-boot": (("masked", "inactive", "masked-runtime", "/run/systemd/system/a.service"), False),
     "masked-and-still-up": (("masked", "active", "masked", "/etc/systemd/system/a.service"), False),
     "disabled": (("loaded", "inactive", "disabled", "/lib/systemd/system/a.service"), False),
-    "its-own-and-disabled": (("loaded", "failed", "disabled", "/etc/systemd/system/a.service"), None),
+    "its-own-and-disabled": (("loaded", "failed", "disabled", "/etc/systemd/system/a.service"), True),
     "its-own-and-enabled": (("loaded", "inactive", "enabled", "/etc/systemd/system/a.service"), False),
-    "static": (("loaded", "inactive", "static", "/lib/systemd/system/a.service"), True),
-    "not-there": (("not-found", "inactive", "", ""), None),
+    "static": (("loaded", "inactive", "static", "/lib/systemd/system/a.service"), False),
+    "not-there": (("not-found", "inactive", "", ""), True),
 }
-"""By service: what systemd says of it, and whether it is static; None where nothing is to be done."""
+"""By service: what systemd says of it, and whether there is nothing to be done."""
 
 
 def test_only_services_that_are_not_off_are_touched() -> None:
-    shown = "\n".join(OFF.format(*said) for said, _ in SERVICES.values())
-    told = {unit["name"]: unit["static"] for unit in unit_filters.units_not_off(shown, list(SERVICES))}
-    assert told == {name: static for name, (_, static) in SERVICES.items() if static is not None}
+    shown = "\n".join(SHOWN.format(*said) for said, _ in SERVICES.values())
+    states = unit_filters.unit_states(shown, list(SERVICES))
+    assert [name for name, state in states.items() if state["running"]] == ["masked-and-still-up"]
+    touched = unit_filters.units_not_off(list(SERVICES), states)
+    assert touched == [name for name, (_, is_off) in SERVICES.items() if not is_off]
