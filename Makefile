@@ -9,7 +9,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # What runs on virtual hosts, the longest first. Each part has a network and hosts of its own.
-SCENARIOS := docker build tune $(if $(MAIE_TEST_FULL),arm64)
+SCENARIOS := docker build tune default $(if $(MAIE_TEST_FULL),arm64)
 DEVICES := service bundle tune_faults flashing killed_builds virtual_host $(if $(MAIE_TEST_FULL),vllm fleet)
 HOSTS := $(DEVICES:%=device-%) $(SCENARIOS:%=molecule-%)
 # Files of tests that share a device, or lie elsewhere; every other part is one of tests/e2e/device.

@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from maie.api.http.upload import FormParser, shown_name
 from maie.errors import InvalidRequest, UploadTooLarge
@@ -35,6 +35,7 @@ def parse(folder: Path, body: bytes, cuts: list[int] | None = None, max_bytes: i
     return parser
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=300), cuts=st.lists(st.integers(0, 700), max_size=8))
 def test_the_file_arrives_whole_however_it_is_cut(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, cuts: list[int]

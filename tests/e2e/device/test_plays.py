@@ -1,4 +1,4 @@
-"""The playbooks against a whole device: what `--check` leaves alone, what is there then, and what a client gets."""
+"""The playbooks against a whole device: what `--check` leaves alone, and what a client gets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from support.virtual import (
     FINAL,
     NAME,
     PROJECT,
-    SHIPPED_SMOKE_TEST,
     Device,
     DryRun,
     of_the_machine,
@@ -37,17 +36,6 @@ def test_check_on_a_bare_device_changes_nothing(dry_run: DryRun) -> None:
 
 def test_the_machine_is_as_it_was(device: Device, machine_before: dict[str, str]) -> None:
     assert of_the_machine() == machine_before
-
-
-def test_a_second_run_changes_nothing(device: Device) -> None:
-    again = play("site.yml", *SHIPPED_SMOKE_TEST)
-    assert again.returncode == 0, again.stdout
-    assert recap(again.stdout)["changed"] == 0, again.stdout
-
-
-def test_a_person_who_looks_at_the_device_is_content(device: Device) -> None:
-    done = play("tests/e2e/device/verify.yml")
-    assert done.returncode == 0, done.stdout
 
 
 def test_curl_of_the_plan(device: Device) -> None:
