@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.virtual import play
+from support.virtual import play, remove
 
 
 @contextmanager
@@ -37,4 +37,4 @@ def hosts_for_a_build(inventory: Path, prepare: Path, folder: Path, units: int) 
         "ctranslate2_inference": False,
         "ctranslate2_options": options,
     }
-    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=inventory)
+    remove(inventory)

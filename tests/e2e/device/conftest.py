@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.audiofiles import sample, write_wav
-from support.virtual import NAME, SHIPPED_SMOKE_TEST, Device, DryRun, docker, of_the_machine, play
+from support.virtual import NAME, SHIPPED_SMOKE_TEST, Device, DryRun, docker, of_the_machine, play, remove
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def bare_device(machine_before: dict[str, str]) -> Iterator[str]:
     made = play("playbooks/virtual.yml")
     assert made.returncode == 0, made.stdout
     yield NAME
-    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent")
+    remove()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.virtual import PROJECT, Play, docker, play
+from support.virtual import PROJECT, Play, docker, play, remove
 
 INVENTORY = PROJECT / "tests/e2e/device/flashing"
 DOUBLES = PROJECT / "files/virtual-device/flasher"
@@ -187,5 +187,5 @@ class Bench:
 
     def remove(self) -> None:
         """Remove all that was made."""
-        play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=INVENTORY)
+        remove(INVENTORY)
         docker("volume", "rm", "--force", VOLUME)

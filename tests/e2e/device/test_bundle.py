@@ -22,7 +22,7 @@ from support import built_wheels
 from support.audiofiles import SAMPLE
 from support.llm_unit import ENGINE, LlmUnit, Victim
 from support.processes import wait_for
-from support.virtual import FINAL, PROJECT, Device, Play, play, recap
+from support.virtual import FINAL, PROJECT, Device, Play, play, recap, remove
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(1200)]
 
@@ -87,7 +87,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     done = play("playbooks/virtual.yml", inventory=INVENTORY)
     assert done.returncode == 0, done.stdout
     yield made
-    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=INVENTORY)
+    remove(INVENTORY)
 
 
 def test_a_server_without_its_wheel_is_refused_before_anything_is_changed(fleet: Fleet, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.virtual import PROJECT, Play, docker, play, recap
+from support.virtual import PROJECT, Play, docker, play, recap, remove
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(600)]
 
@@ -55,7 +55,7 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made = play("playbooks/virtual.yml", inventory=path)
     assert made.returncode == 0, made.stdout
     yield path
-    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=path)
+    remove(path)
 
 
 def shell(command: str, host: str = BOARD) -> str:

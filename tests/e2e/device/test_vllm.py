@@ -19,7 +19,7 @@ from support import built_wheels
 from support.audiofiles import SAMPLE
 from support.llm_unit import ENGINE, LlmUnit, Victim
 from support.stack import Figure
-from support.virtual import FINAL, PROJECT, Device, play
+from support.virtual import FINAL, PROJECT, Device, play, remove
 
 pytestmark = [
     pytest.mark.device,
@@ -71,7 +71,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert made.returncode == 0, made.stdout
     UNIT.write_drop_in(*OF_PROCESSORS)
     yield folder
-    play("playbooks/virtual.yml", "-e", "virtual_host_state=absent", inventory=INVENTORY)
+    remove(INVENTORY)
 
 
 @pytest.fixture(scope="module", params=["resident", "swap"])
