@@ -9,6 +9,7 @@ import pytest
 import yaml
 from host_plays import PROJECT, Told, play
 
+BACKENDS = ["maie", "maie_docker"]
 ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir() if path.is_dir())
 README = (PROJECT / "roles/release/README.md").read_text()
 PARTS = re.findall(r"^\| `(\w+)` \|", README.split("## Backends")[1], re.MULTILINE)
@@ -33,13 +34,26 @@ HOSTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("backend", ["maie", "maie_docker"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_backend_provides_what_the_contract_names(backend: str) -> None:
     called = set()
     for path in (PROJECT / "roles/release/tasks").glob("*.yml"):
         called |= set(re.findall(r'name: "{{ release_backend }}"\n +tasks_from: (\w+)', path.read_text()))
     assert called == set(PARTS)
     assert not [part for part in PARTS if not (PROJECT / f"roles/{backend}/tasks/{part}.yml").is_file()]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_task_file_is_left_out(role: str) -> None:
+    """Checks that nobody calls check nothing."""
+    own = "".join(path.read_text() for path in (PROJECT / "roles" / role / "tasks").glob("*.yml"))
+    texts = [path.read_text() for folder in ("roles", "playbooks") for path in (PROJECT / folder).rglob("*.yml")]
+    called = set(re.findall(r"(?:_tasks: |\btasks: )(\w+)", own))
+    name = "{{ release_backend }}" if role in BACKENDS else role
+    by_name = re.compile(rf'name: "?(?:{role}|{re.escape(name)})"?(?:, |\n +)tasks_from: (\w+)')
+    called |= {file for text in texts for file in by_name.findall(text)}
+    files = {path.stem for path in (PROJECT / "roles" / role / "tasks").glob("*.yml")}
+    assert files - called - {"main"} == set()
 
 
 @pytest.mark.parametrize("role", ROLES)
