@@ -40,8 +40,10 @@ SCRIPT = """\
 #!{python}
 import sys
 from {module} import {function}
-sys.exit({function}())
+if __name__ == "__main__":
+    sys.exit({function}())
 """
+"""Guarded, because a process that the service spawns imports it again."""
 
 
 class Refused(Exception):

@@ -149,7 +149,16 @@ def laid_down(make: Make, tmp_path: Path) -> dict[str, str]:
     """What role maie asks for: a wheel of the service, and the environment that it needs."""
     make("installed")
     make("completed")
-    main = b"import spoken\ndef main():\n    print(spoken.word, 'from', __file__)\n"
+    # As the engine, it starts a process anew, which imports the program that was started.
+    main = b"""
+import multiprocessing
+import spoken
+def main():
+    process = multiprocessing.get_context("spawn").Process(target=print, args=(spoken.word, "from", __file__))
+    process.start()
+    process.join()
+    return process.exitcode
+"""
     entry = b"[console_scripts]\nmaie = maie.cli:main\n"
     name, content = wheel("maie", "1.0", {"maie/cli.py": main, "maie-1.0.dist-info/entry_points.txt": entry})
     (tmp_path / name).write_bytes(content)
