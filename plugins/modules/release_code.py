@@ -19,7 +19,7 @@ description:
     C(.pth) file points, so a release takes no more space than its own code.
 options:
   folder: {description: 'The virtual environment, which must not exist yet.', type: path, required: true}
-  wheel: {description: 'The wheel on the host, of pure Python.', type: path, required: true}
+  wheel: {description: 'The wheel on the host, of pure Python; it is removed.', type: path, required: true}
   sha256: {description: The wheel's expected SHA-256., type: str, required: true}
   environment: {description: The shared environment., type: path, required: true}
 """
@@ -96,6 +96,7 @@ def main() -> None:
             module.fail_json(msg=f"{wheel.name} arrived with SHA-256 {arrived}, not {module.params['sha256']}.")
         try:
             lay_down(folder, wheel, environment)
+            wheel.unlink()
         except subprocess.CalledProcessError as error:
             module.fail_json(msg=f"{' '.join(error.cmd)} failed: {(error.stderr or error.stdout).strip()}")
         except (Refused, OSError) as error:
