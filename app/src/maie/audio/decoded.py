@@ -6,12 +6,9 @@ import os
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from maie.audio.levels import Levels
+from maie.audio.levels import Levels, Samples
 from maie.domain import SAMPLE_RATE
-
-Samples = NDArray[np.float32]
 
 SAMPLE_BYTES = 4
 

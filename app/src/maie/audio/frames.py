@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maie.audio.container import MAX_RATE, MIN_RATE
+from maie.audio.levels import Samples
 from maie.audio.mixing import Mixer
 from maie.errors import UndecodableAudio
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     Frame = av.audio.frame.AudioFrame
 
-Samples = NDArray[np.float32]
 
 MAX_BAD_PACKETS = 100
 """Undecodable packets in a row after which the rest of the file is given up."""

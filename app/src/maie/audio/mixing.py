@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.float32]
+from maie.audio.levels import Samples
 
 PIECES_A_SECOND = 32
 """What polarity is decided for, and how long a ramp is."""

@@ -21,9 +21,9 @@ import soxr
 
 from maie.audio import lengths, tracks
 from maie.audio.container import declared_seconds, open_container
-from maie.audio.decoded import SAMPLE_BYTES, Audio, Samples
+from maie.audio.decoded import SAMPLE_BYTES, Audio
 from maie.audio.frames import Mono, Trouble, decoded, mixed
-from maie.audio.levels import Centre, Levels
+from maie.audio.levels import Centre, Levels, Samples
 from maie.audio.timeline import Timeline
 from maie.domain import SAMPLE_RATE
 from maie.errors import AudioTooLong, EmptyAudio, UndecodableAudio
