@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     probe_confined: bool = Field(
         True,
         description="Whether the process that looks at an upload first must give up all access to files, network and "
-        "other processes. False only where the kernel can't do that and nobody strange sends, as under qemu-user.",
+        "other processes. False only where the kernel can't do that and all senders are trusted, as under qemu-user.",
     )
 
     vad: bool = Field(

@@ -1,4 +1,4 @@
-"""Confinement: after it a process can compute, read and write what it already holds open, and end. Nothing else.
+"""Confinement: afterwards a process can only compute, read and write what it already holds open, and end.
 
 It is a seccomp filter (``man 2 seccomp``) that allows a short list of system calls. All others fail with EPERM: there
 is no file to be opened, no socket, no program, no other process. It needs no privilege, no namespace and no helper, so
@@ -98,7 +98,7 @@ class _Program(ctypes.Structure):
 
 
 def confine() -> None:
-    """Confine this process, its threads to come included, for the rest of its life.
+    """Confine this process and its future threads for the rest of its life.
 
     Raises:
         Unavailable: This kernel or this architecture can't do it.

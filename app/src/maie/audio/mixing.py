@@ -5,8 +5,8 @@ second cancels the first. Here the channels are added, each with the polarity in
 the sum is brought to the level of the loudest. Nothing is taken out but noise: a channel that carries only a steady
 noise, while others speak.
 
-All is decided from the block at hand and what the ones before have shown, so that memory does not grow with the
-recording, and what changes on the way is followed. Weights change in ramps of a thirty-second of a second, which can't
+Everything is decided from the current block and what the earlier ones have shown, so that memory does not grow with the
+recording and changes are followed. Weights change in ramps of a thirty-second of a second, which can't
 be heard.
 """
 
@@ -18,25 +18,25 @@ from numpy.typing import NDArray
 from maie.audio.levels import Samples
 
 PIECES_A_SECOND = 32
-"""What polarity is decided for, and how long a ramp is."""
+"""Pieces, for each of which polarity is decided; a ramp is as long as one."""
 
 MAX_VALUES = 1 << 21
 """Samples of all channels in one block."""
 
 ALIKE = 0.7
-"""Correlation, negative if inverted, from which on a piece tells the polarity of a channel; until the next one that
-does, it stays as it is. Two who speak at the same time are less alike."""
+"""Correlation (negative if inverted) from which on a piece decides the polarity of a channel, which holds until the
+next such piece. Two people who speak at the same time correlate less."""
 
 PREFERENCE = 4.0
-"""By how much louder, as a power, another channel has to be to become the one by which polarity is told."""
+"""Ratio of powers from which on another channel becomes the reference for polarity."""
 
 REMEMBERED = 4 * PIECES_A_SECOND
 STEADY_DB, UNSTEADY_DB, LIVELY_DB = 4.0, 6.0, 12.0
-"""By how much the level of noise goes up and down at most, by how much it may do so when it is known as noise, and by
-how much that of speech does at least."""
+"""The level of noise varies by at most the first, by at most the second once it is known as noise, and that of speech
+by at least the third."""
 
 MASKED_DB = 30.0
-"""Noise that is louder than the speech by more is left in: whether that is speech can't be told."""
+"""Noise that is louder than the speech by more than this stays: it could be speech."""
 
 
 class Mixer:
@@ -77,11 +77,11 @@ class Mixer:
         return self._weighted(pieces, weights).reshape(-1)[:length]
 
     def _speech_band(self, pieces: Samples) -> Samples:
-        """Return what tells about speech: no direct current, little hum, and no more samples than that takes."""
+        """Return what shows speech: without direct current, with little hum, and with fewer samples."""
         return np.ascontiguousarray(pieces[:, :, self._lag :: self._step] - pieces[:, :, : -self._lag : self._step])
 
     def _notice_noise(self, powers: NDArray[np.float64]) -> None:
-        """Decide which channels carry a steady noise while another one goes up and down as speech does."""
+        """Decide which channels carry a steady noise while the level of another varies as speech does."""
         levels = 10.0 * np.log10(powers + 1e-14)
         self._seen = np.concatenate([self._seen, levels], axis=1)[:, -REMEMBERED:]
         ordered = np.sort(self._seen, axis=1)
@@ -115,7 +115,7 @@ class Mixer:
     def _follow_polarity(
         self, channel: int, speech: Samples, mixed: Samples, powers: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return the polarity, 1 or -1, in which a channel strengthens what is mixed already, for each piece."""
+        """Return for each piece the polarity, 1 or -1, in which a channel strengthens what is already mixed."""
         products = np.einsum("kn,kn->k", speech, mixed).astype(np.float64) / speech.shape[1]
         others = np.einsum("kn,kn->k", mixed, mixed).astype(np.float64) / speech.shape[1]
         alike = products / np.maximum(np.sqrt(powers * others), 1e-30)

@@ -1,7 +1,7 @@
 """Frames of streams that have no magic bytes: where a run of them begins, judged by headers that fit one another.
 
-One header alone is a few bits that any noise holds; several in a row, each where the one before says that it ends and
-all of the same kind, are not.
+A single header is a few bits that any noise may hold. Several in a row are no chance: all of one kind, each where the
+one before says that it ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Frame(NamedTuple):
 
 
 RUN_AT_START, RUN_IN_JUNK = 3, 6
-"""Frames in a row that are wanted where a file begins with them, and after bytes that mean nothing."""
+"""Frames in a row that are needed at the beginning of a file, and after meaningless bytes."""
 
 HEADER_BYTES = 10
 

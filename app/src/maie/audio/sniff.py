@@ -1,4 +1,4 @@
-"""What a file is, by its own bytes: the demuxer for it, or the reason why it is refused.
+"""What a file is, judged by its bytes: its demuxer, or the reason why it is refused.
 
 Nothing is guessed by FFmpeg, which takes scripts and playlists for audio too. A format is one of the tables below, or
 frames in a row (:mod:`maie.audio.runs`). What surrounds a recording in the field is passed over: tags, zeros, and
@@ -21,7 +21,7 @@ MAX_ID3_TAGS = 4
 MAX_ATOMS = 256
 
 Table = tuple[tuple[str, bytes], ...]
-"""Names, and regular expressions for the bytes with which a file begins."""
+"""Names, and regular expressions for the first bytes of a file."""
 
 MAGIC: Table = (
     ("wav", rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE"),
@@ -62,7 +62,7 @@ BURIED: Table = (
     ("mpeg", rb"\0\0\x01\xba(?:[\x44-\x7f].{8}\xf8|[\x21-\x2f].{7})\0\0\x01"),
     *(("mpegts", rb"(?:\x47[\0-\x7f].[\x10-\x3f\x50-\x7f\x90-\xbf\xd0-\xff].{%d}){5}" % n) for n in (184, 188, 200)),
 )
-"""Demuxers with bytes that no other file holds by chance, looked for in all of the :data:`WINDOW`."""
+"""Demuxers with bytes that no other file holds by chance, searched for in the whole :data:`WINDOW`."""
 
 REFUSED: Table = (
     ("a JPEG picture", rb"\xff\xd8\xff"),
@@ -103,7 +103,7 @@ REFUSED: Table = (
     ("a bare video stream without sound", rb"\0\0\x01\xb3|\0\0\0?\x01[\x09\x40\x42\x67](?![a-z]{4})"),
     ("a bare AAC file of an old kind (ADIF): convert it to M4A or WAV", rb"ADIF"),
 )
-"""Other files, named where somebody uploads one."""
+"""Other kinds of files, for the message that refuses them."""
 
 SCRIPTS: Table = (
     ("an HLS or M3U playlist: upload the recording itself", rb"#EXTM3U"),
@@ -115,7 +115,7 @@ SCRIPTS: Table = (
     ("text, not a recording", rb"\xff\xfe.\0|\xfe\xff\0."),
     ("JSON text", rb"[\[{]\s*(?:\"|\[|\{)"),
 )
-"""Text that a program would follow, or that a server gave instead of a recording."""
+"""Playlists and scripts, and what a server may have sent instead of a recording."""
 
 _DRM = (bytes.fromhex("fbb31122 23bdd211 b4b700a0 c955fc6e"), bytes.fromhex("14e68a29 2226 174c b935 dae07ee9289c"))
 """Objects of an ASF header that say that its content is encrypted."""
@@ -131,7 +131,7 @@ def sniff(file: BinaryIO) -> str:
     Raises:
         EmptyAudio: The file has no bytes.
         NotAudio: It is of no supported format; the detail names what it is, where that is known.
-        UndecodableAudio: It is of a supported format and can't be read by anybody.
+        UndecodableAudio: It is of a supported format, but nobody could read it.
     """
     start, head = _after_tags(file)
     demuxer, at = _decide(file, start, head)

@@ -1,8 +1,7 @@
 """Timeline: where in the recording each decoded frame belongs, by the times that its container gives.
 
-Times count from the start of the container, as a player shows them. What is between two frames was not recorded: it
-becomes silence, so that all after it is at its time. Times that can't be true shift nothing, and no frame is ever left
-out because of its time.
+Times count from the start of the container, as a player shows them. A gap between two frames becomes silence, so that
+all after it is at its own time. Impossible times shift nothing, and no frame is ever left out because of its time.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ if TYPE_CHECKING:
     import av.stream
 
 TOLERANCE = 0.1
-"""Seconds by which times may be off: containers round them, and recorders write them as packets happen to arrive."""
+"""Seconds by which times may be off: containers round them, and recorders write them when packets arrive."""
 
 RESET = 1.0
-"""Seconds that time has to go back for it to be a new start, such as that of a second recording in the same file."""
+"""A jump back in time by more seconds is a new start, such as a second recording in the same file."""
 
 MAX_GAP = 3600.0
-"""Seconds; where nothing is said to have been recorded for longer, a clock was set."""
+"""A longer gap, in seconds, means that a clock was set."""
 
 MAX_LAST_GAP = 60.0
-"""Seconds; nobody records a single frame so long after all others."""
+"""The time of a last frame is wrong if it is more seconds than this after all others."""
 
 
 class Timeline:
@@ -39,8 +38,8 @@ class Timeline:
         max_seconds: No gap is made to reach beyond this.
 
     Attributes:
-        end: Where the next frame belongs if it follows on the last one, in seconds.
-        others_end: Where the other tracks, such as the picture, have come to, in seconds.
+        end: Where the next frame belongs if it follows the last one, in seconds.
+        others_end: How far the other tracks, such as the picture, reach, in seconds.
         left_out: Seconds of gaps that were too long to be made.
     """
 
@@ -58,8 +57,8 @@ class Timeline:
     def packets(self) -> Iterator[Any]:
         """Yield the track's packets.
 
-        What comes before them of other tracks tells when the container starts: FFmpeg itself does not know it of
-        tracks that it is not allowed to decode.
+        Earlier packets of other tracks show when the container starts: FFmpeg does not count tracks that it may not
+        decode.
         """
         for packet in packets(self._container):
             if packet.stream.index == self._stream.index:
@@ -75,7 +74,7 @@ class Timeline:
     def place(
         self, frames: Iterator[av.audio.frame.AudioFrame]
     ) -> Iterator[tuple[float | None, av.audio.frame.AudioFrame]]:
-        """Yield each frame with the time at which it begins, or with None where it follows on the one before."""
+        """Yield each frame with the time at which it begins, or with None where it follows the one before."""
         frame = next(frames, None)
         self._has_begun = True
         while frame is not None:

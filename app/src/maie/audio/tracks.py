@@ -1,9 +1,9 @@
 """Tracks: which of a file's audio tracks is transcribed.
 
-Video recorders write several, often the computer's sound and the microphone, and films have one a language. What the
-container marks as its default is taken, and where it marks none or all, the loudest; a default that is silent, or has
-nothing but a hum, while another track is not gives way to that. What was left out is told, so that a client can ask for
-it by its number.
+Video recorders write several, often the computer's sound and the microphone, and films have one a language. The track
+that the container marks as its default is taken, and where it marks none or all, the loudest. A default that is silent
+or only hums is passed over for one that does not. A warning names what was left out, so that a client can ask for it by
+its number.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 SAMPLES = 24
 SAMPLE_SECONDS = 2.0
-"""How many parts of a file are listened to, and how long each is."""
+"""How many parts of a file are measured, and how long each is."""
 
 SILENT_DB, LOUDER_DB = -60.0, 20.0
-"""A default track below this is silent where another one is louder by so much, in dB."""
+"""A default track below this level counts as silent where another one is louder by so much, in dB."""
 
 STANDS_OUT = 2.0
-"""By how many times, as a power, a sound is louder than the quietest tenth of its track where it is no steady one."""
+"""Ratio of powers, to the quietest tenth of its track, from which on a sound is not a steady one."""
 
 MAX_TOLD = 8
 MAX_TITLE = 60
@@ -42,7 +42,7 @@ MAX_TITLE = 60
 
 @dataclass(frozen=True)
 class Choice:
-    """The track that is taken, and sentences on those left out."""
+    """The chosen track, and sentences about those left out."""
 
     stream: Stream
     warnings: tuple[str, ...]
@@ -124,7 +124,7 @@ def _listen(
 def _told(tracks: Sequence[Stream], usable: Sequence[Stream], taken: Stream, why: str) -> tuple[str, ...]:
     """Return a sentence on the tracks that were left out.
 
-    A track that can't be decoded is nothing lost where the container offers another in its place.
+    A track that can't be decoded is no loss where the container offers an alternative to it.
     """
     marked = [track for track in tracks if track.disposition & track.disposition.default]
     missed = [] if any(track in usable for track in marked) else marked

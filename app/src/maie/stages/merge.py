@@ -1,6 +1,6 @@
-"""Makes one value of those that a language model wrote on the parts of a transcript.
+"""Merges what a language model wrote about the parts of a transcript into one value.
 
-By plain rules, so that nothing is lost or invented on the way:
+It goes by plain rules, so that nothing is lost or invented:
 
 * lists are put one behind the other; what is there already, in other capitals or punctuation, isn't put in again, and
   of two objects of which one only says more (has a value where the other has null) that one stays;
@@ -22,7 +22,7 @@ PROSE_LETTERS = 500
 """Text that may be as long as this is prose, not a title."""
 
 Shorten = Callable[[str, Sequence[str], int], str]
-"""Returns a field's pieces as one text of at most so many letters."""
+"""Returns the pieces of a field as one text of at most so many letters."""
 
 
 @dataclass
@@ -87,7 +87,7 @@ def _is_prose(schema: Mapping[str, Any]) -> bool:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """Whether two entries say the same, as far as both say something."""
+    """Whether two entries agree wherever both have a value."""
     if isinstance(one, dict) and isinstance(other, dict):
         return any(one.get(name) is not None and other.get(name) is not None for name in one) and all(
             one.get(name) is None or other.get(name) is None or _is_same(one[name], other[name])
@@ -99,7 +99,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _fuller(one: Any, other: Any) -> Any:
-    """Return the first of two equal entries, with what only the other one says."""
+    """Return the first of two equal entries, completed with what only the other one has."""
     if isinstance(one, dict):
         return {name: other.get(name) if value is None else value for name, value in {**other, **one}.items()}
     return one

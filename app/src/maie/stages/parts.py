@@ -14,7 +14,7 @@ _SENTENCES = re.compile(r"(?<=[.?!…])\s+")
 
 CAREFUL = 0.9
 ROUNDING = 1.05
-"""How much of the room is used by estimate, and how much longer a part gets than needed, lest a single turn is left."""
+"""Share of the room that an estimate may fill, and how much longer parts get, so that no single turn is left over."""
 
 
 def lines_of(turns: Sequence[Turn]) -> list[Turn]:
@@ -45,7 +45,7 @@ def split(
         raise LlmInputTooLong
     if whole <= room:
         return [list(turns)]
-    # Equal parts: a short rest would be read without what belongs to it.
+    # Equal parts, since a short rest would be read without its context.
     number = 2
     while whole > room * CAREFUL * (number - (number - 1) * overlap):
         number += 1
