@@ -90,8 +90,9 @@ def test_a_row_that_fails_costs_what_it_says(extra: SimpleNamespace, tmp_path: A
     extra.run = fail
     result = ran(tmp_path, ("extras",))
     assert (result.warnings, result.error) == (("The extra is missing: It broke.",), None)
-    rest = without_the_rest(TaskResult(None, {"stage_seconds": {}}, {}), MaieError("Gone."), TaskOptions(("extras",)))
-    assert rest.warnings == ("The extra is missing: Gone.",)
+    asked = TaskOptions(("extras",), llm_required=True)  # which it does not need
+    rest = without_the_rest(TaskResult(None, {"stage_seconds": {}}, {}), MaieError("Gone."), asked)
+    assert (rest.warnings, rest.error) == (("The extra is missing: Gone.",), None)
 
 
 def test_a_required_row_that_fails_fails_the_task(
