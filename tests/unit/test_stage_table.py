@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from maie import asr
 from maie.access.offer import Offer, require_offer
 from maie.api.metrics import TaskCollector
 from maie.domain import EngineJob, Progress, Stage, StageCounter, TaskOptions, TaskResult, TaskStatus
@@ -18,7 +19,7 @@ from maie.errors import MaieError, NotAvailable
 from maie.models.figures import figures
 from maie.pipeline import table
 from maie.pipeline.partial_results import without_the_rest
-from maie.pipeline.run import run
+from maie.pipeline.run import load_models, run
 from maie.plan.phases import PlannedModels, phases
 from maie.settings import Settings
 from maie.stages import clean
@@ -63,6 +64,15 @@ def test_each_row_has_a_function_that_does_its_work(stage: Stage) -> None:
     given = signature(table.function(stage), eval_str=True)
     assert [p.annotation for p in given.parameters.values()] == [Work, Report]
     assert given.return_annotation is Work
+
+
+@pytest.mark.parametrize("speech", [True, False])
+def test_no_task_waits_for_the_code_of_a_stage(speech: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[Stage] = []
+    monkeypatch.setattr(table, "function", loaded.append)
+    monkeypatch.setattr(asr, "load", lambda _: SimpleNamespace(versions={}))
+    load_models(SETTINGS, speech)
+    assert loaded == [stage for stage in table.STAGES if speech or stage.works_on == "words"]
 
 
 def test_names_and_features_are_each_there_once() -> None:

@@ -22,15 +22,18 @@ OnInterim = Callable[[TaskResult], None]
 
 
 def load_models(settings: Settings, speech: bool = True) -> Models:
-    """Load what the stages need.
+    """Load what the stages need, their code included, so that no task waits for it.
 
     Args:
         settings: Which models, and where they run.
-        speech: Whether the speech model is needed.
+        speech: Whether the speech model is needed, and with it the stages that work on audio.
 
     Raises:
         ConfigurationError: A model or template is missing or wrong, or this machine can't run it as it is configured.
     """
+    for stage in table.STAGES:
+        if speech or stage.works_on == "words":
+            table.function(stage)
     recogniser = asr.load(settings) if speech else None
     versions = {"pipeline": version("maie"), **(recogniser.versions if recogniser else {})}
     if settings.llm_backend == "none":
