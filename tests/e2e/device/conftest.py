@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.audiofiles import sample, write_wav
-from support.virtual import NAME, SHIPPED_SMOKE_TEST, Device, DryRun, docker, of_the_machine, play, remove
+from support.virtual import NAME, Device, DryRun, docker, of_the_machine, play, remove
 
 
 @pytest.fixture(scope="session")
@@ -30,14 +30,14 @@ def bare_device(machine_before: dict[str, str]) -> Iterator[str]:
 def dry_run(bare_device: str) -> DryRun:
     """``site.yml --check --diff`` on the bare device: the only moment at which it is one."""
     before = docker("diff", bare_device).splitlines()
-    checked = play("site.yml", "--check", "--diff", *SHIPPED_SMOKE_TEST)
+    checked = play("site.yml", "--check", "--diff")
     return DryRun(checked, set(docker("diff", bare_device).splitlines()) - set(before))
 
 
 @pytest.fixture(scope="session")
 def device(dry_run: DryRun) -> Device:
     """The device after ``site.yml``."""
-    done = play("site.yml", *SHIPPED_SMOKE_TEST)
+    done = play("site.yml")
     assert done.returncode == 0, done.stdout
     return Device()
 
