@@ -1,7 +1,8 @@
-"""Which platform this is, read from what the platform itself says of it."""
+"""What the service knows of the machine that it runs on."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 
@@ -21,6 +22,14 @@ def memory_bytes() -> int:
     if total is None:
         raise ValueError(f"{MEMINFO} does not name MemTotal.")
     return int(total.group(1)) * 1024
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def is_jetson(release_file: Path = TEGRA_RELEASE) -> bool:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from pathlib import Path
 
 from maie.errors import ConfigurationError
+from maie.platform import is_loopback
 from maie.settings import Settings
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def tls_files(settings: Settings) -> tuple[Path, Path] | None:

@@ -8,13 +8,13 @@ chance, as when the kernel kills a process while memory is short; whoever waits 
 from __future__ import annotations
 
 import time
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from maie import backends
 from maie.errors import LlmTimeout, LlmUnavailable
 from maie.httpclient import PassingFailure, Refused, TimedOut, TooLarge, bearer, exchange
+from maie.platform import is_loopback
 from maie.settings import Settings
 
 FAILED = "llm-failed"
@@ -45,11 +45,7 @@ def is_local(settings: Settings) -> bool:
     address = urlsplit(settings.llm_url)
     if address.scheme == "http+unix":
         return True
-    host = address.hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_loopback(address.hostname or "")
 
 
 def has_unit(settings: Settings) -> bool:
