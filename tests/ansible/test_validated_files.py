@@ -10,8 +10,9 @@ import yaml
 from host_plays import PROJECT, Told, play
 
 SERVICE = "[Service]\nExecStart=/usr/bin/true\n"
+FRESH = "dir /a/folder/that/is/not/there/yet\n"
 FILES = {
-    "redis": ("redis/tasks/main.yml", "redis.conf.j2", "redis.conf", "appendonly yes\n", "appendonly maybe\n"),
+    "redis": ("redis/tasks/main.yml", "redis.conf.j2", "redis.conf", f"{FRESH}port 0\n", f"{FRESH}port none\n"),
     "redis-unit": ("redis/tasks/main.yml", "maie-redis.service.j2", "maie-redis.service", SERVICE, "[Service]\n"),
     "units": ("maie/tasks/stage.yml", "systemd/", "maie-api.service", "[Service]\nExecStart=/opt/no\n", "[Sevice\n"),
     "target": ("maie/tasks/stage.yml", "systemd/", "maie.target", "[Unit]\nWants=a.service\n", "[Unit]\nWant=a\n"),
