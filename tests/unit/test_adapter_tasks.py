@@ -12,6 +12,7 @@ from maie_training.adapter import material, tasks
 from maie_training.adapter.judge import Figures
 from maie_training.adapter.material import Material, lines_of, settled_sample
 from maie_training.adapter.placing import Sentence, place, sentences_of
+from maie_training.adapter.quotes import telling_lines
 from maie_training.adapter.tasks import Settled, Token, credible, key_words, read_overview, read_settled
 from maie_training.adapter.variants import things_in, varied
 from maie_training.written import read_talks
@@ -131,6 +132,20 @@ def test_a_seed_gives_the_same_samples_and_another_others() -> None:
     assert kinds == {"settled", "overview", "clean"}
 
 
+def test_the_lines_that_tell_most_are_quoted_in_their_order() -> None:
+    lines = [
+        "Well, and so it was, you know.",
+        "Lime tree felled in March.",
+        "Do owls nest there?",
+        "So owls nest there.",
+    ]
+    assert telling_lines(lines, most_words=9) == [2, 4]
+    assert telling_lines(lines, {3}, most_words=9) == [2, 3]
+    assert telling_lines(lines, most_words=100) == [1, 2, 3, 4]
+    wordy = "Owls nest there and so on and on and it is so, by the trees."
+    assert telling_lines([wordy, "Owls nest up here."], most_words=15) == [2]
+
+
 def figures(answer: str, names: tuple[str, ...] = ("ice-rink-1", "chess-club-1")) -> dict[str, float | int]:
     counted = Figures()
     for talk in (talk for talk in JUDGING if talk.name in names):
@@ -144,7 +159,7 @@ def test_right_notes_have_the_best_figures_and_silence_the_worst() -> None:
     assert best["action_items_f1"] == best["decisions_f1"] == best["quiet_talks_kept"] == 1
     assert best["wrong_action_items_a_talk"] == best["of_nothing_a_talk"] == 0
     assert silent["action_items_f1"] == silent["decisions_f1"] == 0
-    assert silent["facts_in_notes"] < best["facts_in_notes"]
+    assert best["facts_in_summary"] > 0
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ class Fact:
     fact: str
     words: tuple[tuple[str, ...], ...]
 
+    def is_in(self, text: str) -> bool:
+        """Whether a text in small letters has the fact."""
+        return all(any(word.lower() in text for word in group) for group in self.words)
+
 
 @dataclass(frozen=True)
 class WrittenTalk:

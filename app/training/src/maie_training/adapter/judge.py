@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
 from maie_training.adapter import material, tasks
+from maie_training.adapter.quotes import telling_lines
 from maie_training.adapter.tasks import Settled, Token
 from maie_training.scores import Kept
 from maie_training.written import WrittenTalk, read_talks
@@ -82,6 +83,7 @@ class Figures:
     raw_lines: int = 0
     facts: int = 0
     in_summary: int = 0
+    in_quotes: int = 0
     in_notes: int = 0
     whole_overviews: int = 0
 
@@ -129,10 +131,14 @@ class Figures:
         self.whole_overviews += {"Title", "Tags", "Summary"} <= tasks.read_overview(overview).keys()
         notes = "\n".join((overview, *(f"{item.who or ''} {item.text}" for item in found))).lower()
         summary = tasks.read_overview(overview).get("Summary", "").lower()
+        lines = [(line.who, material.clean(line.said)) for line in material.lines_of(talk)]
+        telling = telling_lines([text for _, text in lines], {item.line for item in found})
+        quotes = "\n".join(": ".join(lines[number - 1]) for number in telling).lower()
         for fact in talk.facts:
             self.facts += 1
-            self.in_summary += all(any(word.lower() in summary for word in words) for words in fact.words)
-            self.in_notes += all(any(word.lower() in notes for word in words) for words in fact.words)
+            self.in_summary += fact.is_in(summary)
+            self.in_quotes += fact.is_in(quotes)
+            self.in_notes += fact.is_in(f"{notes}\n{quotes}")
 
     def shares(self) -> dict[str, float | int]:
         """Return the figures; shares are 0 to 1."""
@@ -153,6 +159,7 @@ class Figures:
             "of_nothing_a_talk": of(self.of_nothing, self.talks),
             "quiet_talks_kept": of(self.kept_quiet, self.quiet_talks),
             "facts_in_summary": of(self.in_summary, self.facts),
+            "facts_in_quotes": of(self.in_quotes, self.facts),
             "facts_in_notes": of(self.in_notes, self.facts),
             "whole_overviews": of(self.whole_overviews, self.talks),
         }
