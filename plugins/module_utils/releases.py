@@ -127,7 +127,10 @@ def prove(root: Path, release: str) -> None:
         ReleaseError: It is missing or incomplete.
     """
     check_whole(root, release)
-    (root / "releases" / release / PROVEN).touch(0o444)
+    folder = root / "releases" / release
+    (folder / PROVEN).touch(0o444)
+    durable.sync(folder / PROVEN)
+    durable.sync(folder)
     note(root, release, "proven")
 
 
@@ -173,37 +176,56 @@ def activate(root: Path, release: str, previous: str) -> None:
 def removable(root: Path, keep: int) -> list[str]:
     """Return the releases to remove: all but the ``keep`` newest complete ones, and never a linked one.
 
-    Incomplete ones are neither counted nor returned: staging may be under way.
+    Incomplete ones are what interrupted runs left: whoever prunes has staged its own release before.
     """
-    links = read_links(root)
+    links, whole = read_links(root), whole_releases(root)
     linked = {links.current, links.previous}
-    others = [release for release in whole_releases(root) if release not in linked]
+    others = [release for release in whole if release not in linked]
     room = max(0, keep - len(linked - {""}))
-    return others[room:]
+    present = sorted(path.name for path in (root / "releases").glob("*") if RELEASE_ID.fullmatch(path.name))
+    return others[room:] + [release for release in present if release not in linked.union(whole)]
 
 
 def environments_of(root: Path, release: str) -> list[str]:
-    """Return the ids of the environments that a release names; one of before they were shared has its own."""
+    """Return the ids of the environments that a release names; one of before they were shared has its own.
+
+    Raises:
+        ReleaseError: Its manifest is damaged.
+    """
     path = root / "releases" / release / MANIFEST
-    manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    named = [manifest.get("environment"), (manifest.get("llm_environment") or {}).get("id")]
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        named = [manifest.get("environment"), (manifest.get("llm_environment") or {}).get("id")]
+    except (ValueError, AttributeError, OSError):
+        raise ReleaseError(f"{path} is damaged: remove the folder of this release, and deploy it anew.") from None
     return [str(name) for name in named if name]
 
 
 def fault(root: Path, release: str) -> str:
-    """Return what is wrong with the environments of a release; empty if they are intact."""
-    faults = {name: environments.fault(root / "environments" / name) for name in environments_of(root, release)}
+    """Return what is wrong with the manifest or the environments of a release; empty if they are intact."""
+    try:
+        named = environments_of(root, release)
+    except ReleaseError:
+        return f"{MANIFEST} is damaged"
+    faults = {name: environments.fault(root / "environments" / name) for name in named}
     return ", ".join(f"environment {name}: {told}" for name, told in faults.items() if told)
 
 
 def check_environments(root: Path, release: str) -> None:
-    """Raise ReleaseError unless all environments of a release are intact."""
+    """Raise ReleaseError unless the manifest and all environments of a release are intact."""
+    environments_of(root, release)
     if told := fault(root, release):
         raise ReleaseError(f"Release {release} can't be used, {told}. A deployment of it makes its environments again.")
 
 
 def unused_environments(root: Path, gone: list[str]) -> list[str]:
-    """Return what no release names but those that are ``gone``; one that is being staged names its environments too."""
+    """Return the folders that no release names but those that are ``gone``, and what interrupted runs left.
+
+    None where a release that stays has a damaged manifest: what it needs is unknown.
+    """
     staying = [path.name for path in (root / "releases").glob("*") if path.name not in gone]
-    named = {name for release in staying for name in environments_of(root, release)}
-    return sorted(path.name for path in (root / "environments").glob("*") if path.name.partition(".")[0] not in named)
+    try:
+        named = {name for release in staying for name in environments_of(root, release)}
+    except ReleaseError:
+        return []
+    return sorted(path.name for path in (root / "environments").glob("*") if path.is_dir() and path.name not in named)

@@ -24,8 +24,8 @@ options:
       - C(absent) removes the link to the live release, after a failed first installation.
       - C(proven) marks the live release as having passed its smoke test and appends that to C(history.jsonl).
       - C(noted) appends another outcome of a release to C(history.jsonl).
-      - C(pruned) removes all but the newest releases, but never the live or the previous one; then the environments
-        that no release names, not even one that is being staged.
+      - C(pruned) removes all but the newest releases, and incomplete ones, but never the live or the previous one; then
+        the environments that no release names. No release may be being staged.
     type: str
     choices: [active, absent, proven, noted, pruned]
     required: true

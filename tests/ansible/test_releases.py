@@ -130,11 +130,46 @@ def test_the_live_release_proves_itself_once(tmp_path: Path, run_module: RunModu
     assert record(tmp_path) == [(A, "proven"), (B, "failed")]
 
 
-def test_pruning_leaves_a_staging_alone(tmp_path: Path) -> None:
-    stage(tmp_path, A)
-    stage(tmp_path, B, whole=False)
+def test_pruning_takes_what_interrupted_runs_left(tmp_path: Path, run_module: RunModule) -> None:
+    """A power cut leaves a manifest empty; what lies beside the releases is nobody's business."""
+    for release in (A, B, C):
+        stage(tmp_path, release, whole=release == A)
+        names(tmp_path, release, {"environment": "1" * 12})
+    (tmp_path / "releases" / B / releases.MANIFEST).write_bytes(b"")
+    (tmp_path / "releases/kept-by-hand").mkdir()
+    make_environment(tmp_path, "1" * 12)
+    for leftover in ("new", "old"):
+        (tmp_path / "environments" / f"{'1' * 12}.{leftover}").mkdir()
+    (tmp_path / "environments/note.txt").touch()
     releases.activate(tmp_path, A, "")
-    assert releases.removable(tmp_path, 1) == []
+    result = run_module(maie_release, root=str(tmp_path), state="pruned", keep=1)
+    assert (result["removed"], len(result["removed_environments"])) == ([B, C], 2)
+    assert {path.name for path in (tmp_path / "releases").iterdir()} == {A, "kept-by-hand"}
+    assert {path.name for path in (tmp_path / "environments").iterdir()} == {"1" * 12, "note.txt"}
+    assert not run_module(maie_release, root=str(tmp_path), state="pruned", keep=1)["changed"]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"env', b"[]", b"\xff"])
+def test_a_whole_release_with_a_damaged_manifest_is_not_made_live(
+    tmp_path: Path, run_module: RunModule, content: bytes
+) -> None:
+    """What it needs is unknown, so nothing is removed, and no deployment fails for that."""
+    for release in (A, B):
+        stage(tmp_path, release)
+    (tmp_path / "releases" / B / releases.MANIFEST).write_bytes(content)
+    make_environment(tmp_path, "1" * 12)
+    releases.activate(tmp_path, A, B)
+    assert not run_module(maie_release, root=str(tmp_path), state="pruned", keep=1)["changed"]
+    assert "manifest.json is damaged" in run_module(maie_release, root=str(tmp_path), state="active")["msg"]
+    assert releases.read_links(tmp_path).current == A
+
+
+def test_the_proof_of_a_release_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage(tmp_path, A, proven=False)
+    synced: list[str] = []
+    monkeypatch.setattr(releases.durable, "sync", lambda path: synced.append(path.name))
+    releases.prove(tmp_path, A)
+    assert synced == [releases.PROVEN, A]
 
 
 def test_pruning_takes_the_environments_that_no_release_names(tmp_path: Path, run_module: RunModule) -> None:
@@ -153,9 +188,10 @@ def test_pruning_takes_the_environments_that_no_release_names(tmp_path: Path, ru
     releases.activate(tmp_path, D, E)
     for check in (True, False):
         result = run_module(maie_release, check=check, root=str(tmp_path), state="pruned", keep=3)
-        assert (set(result["removed"]), set(result["removed_environments"])) == ({B, C}, {"2" * 12, "half"})
+        gone = {"2" * 12, f"{'4' * 12}.new", "half"}
+        assert (set(result["removed"]), set(result["removed_environments"])) == ({B, C, F}, gone)
     left = {path.name for path in (tmp_path / "environments").iterdir()}
-    assert left == {"1" * 12, "3" * 12, "5" * 12, f"{'4' * 12}.new"}
+    assert left == {"1" * 12, "3" * 12, "5" * 12}
     assert not run_module(maie_release, root=str(tmp_path), state="pruned", keep=3)["changed"]
 
 
