@@ -103,7 +103,9 @@ def wanted(root: Path, release: str) -> str:
 
 
 def retreat(root: Path, begun: Links) -> Retreat:
-    """Return the release to restore after a failed deployment: the latest proven one.
+    """Return the release to restore after a failed deployment: the latest proven one that is intact.
+
+    Where none is, the one that was live: it served until the deployment, and a stopped service serves nobody.
 
     Args:
         root: Folder of the releases.
@@ -114,10 +116,14 @@ def retreat(root: Path, begun: Links) -> Retreat:
     if not now.current or (now.current in proven and not moved):
         return Retreat(True, "", "", "What was live before was not touched.")
     before = dict.fromkeys((begun.current, begun.previous, now.previous))
-    back = [release for release in before if release in proven and release != now.current and not fault(root, release)]
+    back = {release: fault(root, release) for release in before if release in proven and release != now.current}
     if not back:
         return Retreat(False, "", "", "There was no release to go back to: the service is stopped.")
-    return Retreat(False, back[0], "".join(back[1:2]), f"Release {back[0]} is live again.")
+    intact = [release for release, told in back.items() if not told]
+    if not intact:
+        release, told = next(iter(back.items()))
+        return Retreat(False, release, "", f"Release {release} is live again, but not intact, {told}: deploy it anew.")
+    return Retreat(False, intact[0], "".join(intact[1:2]), f"Release {intact[0]} is live again.")
 
 
 def prove(root: Path, release: str) -> None:
@@ -157,14 +163,16 @@ def point(root: Path, name: str, release: str) -> None:
     durable.sync(root)
 
 
-def activate(root: Path, release: str, previous: str) -> None:
+def activate(root: Path, release: str, previous: str, only_intact: bool = True) -> None:
     """Make a release live, and another one the previous release, to roll back to.
 
     Raises:
-        ReleaseError: One of them is missing or incomplete, or an environment of the release is not intact.
+        ReleaseError: One of them is missing or incomplete; or, if ``only_intact``, an environment of the release is not
+            intact.
     """
     check_whole(root, release)
-    check_environments(root, release)
+    if only_intact:
+        check_environments(root, release)
     if previous:
         check_whole(root, previous)
     # The whole release first, then the links: a link must never point at something that a power cut can lose.

@@ -36,6 +36,12 @@ options:
   previous:
     description: The new previous release, for C(active). By default the one that was live until now.
     type: str
+  only_intact:
+    description:
+      - Whether C(active) refuses a release of which an environment is not intact. The way back from a failed deployment
+        takes even that, rather than leave the host without a service.
+    type: bool
+    default: true
   outcome:
     description: The release's outcome, for C(noted).
     type: str
@@ -94,7 +100,7 @@ def apply(root: Path, params: dict[str, Any], check_mode: bool) -> dict[str, Any
     if params["state"] == "active":
         after = wanted_links(params, before)
         if not check_mode and after != before:
-            releases.activate(root, after.current, after.previous)
+            releases.activate(root, after.current, after.previous, params["only_intact"])
     elif params["state"] == "absent":
         after = releases.Links("", before.previous)
         if not check_mode and after != before:
@@ -147,6 +153,7 @@ def main() -> None:
             "state": {"type": "str", "choices": states, "required": True},
             "release": {"type": "str", "default": ""},
             "previous": {"type": "str"},
+            "only_intact": {"type": "bool", "default": True},
             "outcome": {"type": "str", "default": ""},
             "keep": {"type": "int", "default": 3},
         },

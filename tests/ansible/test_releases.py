@@ -216,6 +216,26 @@ def test_a_release_whose_environment_was_changed_is_not_made_live(tmp_path: Path
     releases.activate(tmp_path, C, A)
 
 
+def test_a_failed_deploy_leaves_no_host_dead_for_a_damaged_environment(tmp_path: Path, run_module: RunModule) -> None:
+    """The earlier release served until the deployment: with none that is intact, the host goes back to that one."""
+    for release in (A, B, C):
+        stage(tmp_path, release, proven=release != C)
+        names(tmp_path, release, {"environment": release})
+    make_environment(tmp_path, C)
+    releases.point(tmp_path, "current", C)
+    begun = {"current": A, "previous": B}
+    retreat = run_module(maie_release_info, root=str(tmp_path), begun=begun)["retreat"]
+    assert (retreat["stays"], retreat["release"], retreat["previous"]) == (False, A, "")
+    assert f"Release {A} is live again, but not intact, environment {A}: it is missing" in retreat["told"]
+    back = {"root": str(tmp_path), "state": "active", "release": A, "previous": ""}
+    assert run_module(maie_release, **back)["failed"]
+    assert run_module(maie_release, **back, only_intact=False)["current"] == A
+    # The way back of the role takes it, and a rollback on request does not.
+    tasks = Path(__file__).parents[2] / "roles/release/tasks"
+    loose = [path.name for path in tasks.glob("*.yml") if "__release_only_intact: false" in path.read_text()]
+    assert loose == ["go_back.yml"]
+
+
 def test_only_whole_releases_count_as_proven(tmp_path: Path, run_module: RunModule) -> None:
     stage(tmp_path, A)
     stage(tmp_path, B, whole=False)
