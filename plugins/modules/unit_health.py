@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import journal  # type: ignore[attr-defined]
+from ansible.module_utils import journal, releases  # type: ignore[attr-defined]
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
@@ -30,6 +31,12 @@ options:
       C(stale_credentials).
     type: path
     default: ""
+  release_root:
+    description: >-
+      Folder of the releases. An environment of the live release that was put in its place after the unit started, whose
+      programs run from files that are gone, is listed under C(stale_environments).
+    type: path
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -40,12 +47,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 units:
-  description: For each unit C(name), C(active), C(state), C(restarts), C(errors) and C(stale_credentials).
+  description: >-
+    For each unit C(name), C(active), C(state), C(restarts), C(errors), C(stale_credentials) and C(stale_environments).
   returned: always
   type: list
 """
 
-PROPERTIES = "ActiveState,SubState,NRestarts,InvocationID"
+PROPERTIES = "ActiveState,SubState,NRestarts,InvocationID,InactiveExitTimestampMonotonic"
 
 
 def stale_credentials(unit: str, folder: str) -> list[str]:
@@ -57,6 +65,21 @@ def stale_credentials(unit: str, folder: str) -> list[str]:
     return [
         secret.name for secret, source in sources if source.is_file() and source.read_bytes() != secret.read_bytes()
     ]
+
+
+def stale_environments(root: str, started: float) -> list[str]:
+    """Return the environments of the live release that are younger than a unit, which started at this monotonic time.
+
+    Ages are compared and not times: a board without a battery starts with a wrong clock.
+    """
+    live = releases.read_links(Path(root)).current if root else ""
+    try:
+        named = releases.environments_of(Path(root), live) if live else []
+    except releases.ReleaseError:
+        named = []
+    folders = [folder for folder in (Path(root) / "environments" / name for name in named) if folder.is_dir()]
+    unit_age = time.monotonic() - started
+    return [folder.name for folder in folders if 0 <= time.time() - folder.stat().st_ctime < unit_age]
 
 
 def unit_health(module: AnsibleModule, unit: str) -> dict[str, Any]:
@@ -77,6 +100,9 @@ def unit_health(module: AnsibleModule, unit: str) -> dict[str, Any]:
         "restarts": int(properties.get("NRestarts") or 0),
         "errors": found,
         "stale_credentials": stale_credentials(unit, module.params["credentials_dir"]),
+        "stale_environments": stale_environments(
+            module.params["release_root"], int(properties.get("InactiveExitTimestampMonotonic") or 0) / 1e6
+        ),
     }
 
 
@@ -87,6 +113,7 @@ def main() -> None:
             "units": {"type": "list", "elements": "str", "required": True},
             "since": {"type": "int", "default": 0},
             "credentials_dir": {"type": "path", "default": ""},
+            "release_root": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
     )
