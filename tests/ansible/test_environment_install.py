@@ -101,6 +101,31 @@ def test_another_uv_than_the_locks_is_not_run(make: Make) -> None:
     assert "not the file that the lock of uv names" in make("installed", uv_lock=locked("uv", b"another"))["msg"]
 
 
+def test_the_uv_that_runs_is_the_one_that_was_verified(
+    work: Path, uv_wheel: tuple[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever happens to its file meanwhile."""
+    name, content = uv_wheel
+
+    def replaced(archive: Any) -> zipfile.ZipFile:
+        with zipfile.ZipFile(work / "uv" / name, "w") as another:
+            another.writestr("uv-1.0.data/scripts/uv", b"another")
+        return zipfile.ZipFile(archive)
+
+    monkeypatch.setattr(python_environment, "ZipFile", replaced)
+    program = python_environment.unpack_uv(work, locked("uv", content))
+    assert program.read_bytes() == Path(sys.executable).with_name("uv").read_bytes()
+
+
+def test_everyone_can_import_what_a_strict_umask_made(make: Make, work: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        make("installed")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o077 for path in (work / "environment/lib").rglob("*.py")} == {0o044}
+
+
 def test_a_bundle_is_all_that_is_asked(make: Make, work: Path, index: PackageIndex, spoken: bytes) -> None:
     (work / "wheels/spoken-1.0-py3-none-any.whl").write_bytes(spoken)
     assert "failed" not in make("installed", offline=True)

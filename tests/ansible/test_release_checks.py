@@ -16,6 +16,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 PLATFORM = f"{platform.machine()}-cp3{sys.version_info.minor}"
 LOCK = "click==8.5.1 \\\n    --hash=sha256:aa\nnvidia-cublas-cu12==12.6.4.1 \\\n    --hash=sha256:bb\n"
+UV = "uv==1 --hash=sha256:cc\n"
 PLAY = """
 - hosts: localhost
   gather_facts: true
@@ -33,6 +34,7 @@ def validate(tmp_path: Path) -> Any:
     """Run the role's checks on this machine; return exit status and what was printed."""
     (tmp_path / "play.yml").write_text(PLAY)
     (tmp_path / f"{PLATFORM}.txt").write_text(LOCK)
+    (tmp_path / "bootstrap.txt").write_text(UV)
 
     def run(**variables: Any) -> tuple[int, str]:
         keys = [{"id": "probe", "key": "x" * 32}]
@@ -65,6 +67,10 @@ def test_a_bundle_for_another_lock_is_refused(validate: Any, tmp_path: Path) -> 
     assert "was made for another platform, another lock or other maie_wheels" in said
     (tmp_path / "wheels").mkdir()
     (tmp_path / f"wheels/{PLATFORM}-{hashlib.sha256(LOCK.encode()).hexdigest()[:12]}.tar").touch()
+    status, said = validate(maie_bundle=str(tmp_path))
+    assert status != 0
+    assert "was made for another platform or another uv" in said
+    (tmp_path / f"wheels/uv-{PLATFORM}-{hashlib.sha256(UV.encode()).hexdigest()[:12]}.tar").touch()
     assert validate(maie_bundle=str(tmp_path))[0] == 0
 
 

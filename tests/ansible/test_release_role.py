@@ -65,6 +65,15 @@ def test_a_role_reads_nobody_else_s_internal_variables(role: str) -> None:
     assert {name for name in others if not name.startswith(f"{role}_")} == set()
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_what_root_unpacks_belongs_to_root(role: str) -> None:
+    """Not to an account of the host that has the number of whoever made the archive."""
+    files = (PROJECT / "roles" / role / "tasks").glob("*.yml")
+    tasks = [task for path in files for task in yaml.safe_load(path.read_text())]
+    unpacked = [task["ansible.builtin.unarchive"] for task in tasks if "ansible.builtin.unarchive" in task]
+    assert {(each.get("owner"), each.get("group")) for each in unpacked} <= {("root", "root")}
+
+
 @pytest.fixture(scope="module")
 def proved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     """What the role says of each host, with a smoke test and a backend that only say that they were called."""
