@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
 from ansible.module_utils import environments, pip_settings  # type: ignore[attr-defined]
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.sums import sha256
 
 DOCUMENTATION = r"""
 module: python_environment
@@ -65,9 +66,11 @@ class Refused(Exception):
 def unpack_uv(work: Path, lock: str) -> Path:
     """Return the program from uv's wheel, verified by the hash in uv's lock."""
     wheel = next((work / "uv").glob("uv-*.whl"))
-    if sha256(wheel) not in lock:
+    # Read once: what is unpacked is what was verified.
+    content = wheel.read_bytes()
+    if hashlib.sha256(content).hexdigest() not in lock:
         raise Refused(f"{wheel.name} is not the file that the lock of uv names.")
-    with ZipFile(wheel) as archive:
+    with ZipFile(BytesIO(content)) as archive:
         program = next(name for name in archive.namelist() if name.endswith(".data/scripts/uv"))
         archive.extract(program, work / "uv")
     (work / "uv" / program).chmod(0o755)
@@ -76,6 +79,7 @@ def unpack_uv(work: Path, lock: str) -> Path:
 
 def install(work: Path, params: dict[str, Any]) -> None:
     """Make the virtual environment. It can be moved, and afterwards needs nothing in this folder."""
+    os.umask(0o022)
     offline, arguments = params["offline"], params["pip_arguments"]
     made, variables = work / "environment", dict(os.environ)
     found = pip_settings.settings(pip_settings.config_files(variables), variables, [] if offline else arguments)
