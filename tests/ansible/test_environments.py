@@ -53,8 +53,8 @@ def retarget(place: Path) -> None:
 def test_an_environment_is_read_only_and_sound(place: Path) -> None:
     assert environments.fault(place) == ""
     modes = {name: shown.st_mode & 0o7777 for name, shown in environments.survey(place).items()}
-    assert modes == {"lib/package/code.py": 0o444, "bin/program": 0o555, "bin/python": 0o777, "lib64": 0o777}
-    assert {path.stat().st_mode & 0o7777 for path in (place, place / "lib", place / "lib/package")} == {0o555}
+    files = {"lib/package/code.py": 0o444, "bin/program": 0o555, "bin/python": 0o777, "lib64": 0o777}
+    assert modes == {**files, **dict.fromkeys((".", "bin", "lib", "lib/package"), 0o555)}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,12 @@ def test_an_environment_is_read_only_and_sound(place: Path) -> None:
     [
         pytest.param(lambda place: (place / ".complete").unlink(), "it was never completed", id="interrupted"),
         pytest.param(lambda place: write(place / ".complete", '{"lib'), "its record is damaged", id="half a record"),
+        pytest.param(
+            lambda place: (place / ".complete").write_bytes(b"\xff"), "its record is damaged", id="a record of no text"
+        ),
+        pytest.param(lambda place: write(place / ".complete", "[]"), "its record is damaged", id="another record"),
+        pytest.param(lambda place: (place / "lib").chmod(0o777), "lib was changed", id="mode of a folder"),
+        pytest.param(lambda place: place.chmod(0o777), "the folder itself was changed", id="mode of its own folder"),
         pytest.param(
             lambda place: write(place / "lib/package/code.py", ""), "lib/package/code.py was changed", id="truncated"
         ),
@@ -80,9 +86,13 @@ def test_an_environment_is_read_only_and_sound(place: Path) -> None:
 def test_what_was_changed_is_told(
     place: Path, run_module: RunModule, damage: Callable[[Path], None], told: str
 ) -> None:
-    for folder in (place, place / "lib", place / "lib/package", place / "bin"):
+    folders = [place, place / "lib", place / "lib/package", place / "bin"]
+    for folder in folders:
         folder.chmod(0o755)
     damage(place)
+    for folder in folders:
+        if folder.is_dir() and folder.stat().st_mode & 0o777 == 0o755:
+            folder.chmod(0o555)
     found = run_module(python_environment, root=str(place.parent), id=ID, state="verified")
     assert (found["sound"], found["fault"]) == (False, told)
 
@@ -99,15 +109,46 @@ def test_nothing_is_read_where_nothing_looks_different(place: Path, monkeypatch:
     assert environments.fault(place) == ""
 
 
+def test_what_cannot_be_read_is_told(place: Path, run_module: RunModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a disk that fails."""
+    same_size_and_time(place)
+
+    def fail(path: Path) -> str:
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(environments, "sha256", fail)
+    told = run_module(python_environment, root=str(place.parent), id=ID, state="verified")["fault"]
+    assert told.startswith("it can't be read: [Errno 5] Input/output error")
+
+
+def test_a_power_cut_never_leaves_the_place_empty(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the damaged one is moved away: right afterwards there is one in its place."""
+    same_size_and_time(place)
+    made = tmp_path / f"{ID}.new/environment"
+    (made / "lib").mkdir(parents=True)
+
+    def cut_after(move: Callable[..., None]) -> Callable[..., None]:
+        def moved(*arguments: object) -> None:
+            move(*arguments)
+            raise RuntimeError("the power is cut")
+
+        return moved
+
+    monkeypatch.setattr(os, "rename", cut_after(os.rename))
+    monkeypatch.setattr(environments, "exchange", cut_after(environments.exchange))
+    with pytest.raises(RuntimeError, match="power"):
+        environments.complete(made, place)
+    assert [path.name for path in place.iterdir() if path.is_dir()] == ["lib"]
+
+
 def test_a_damaged_one_is_replaced_in_one_step(place: Path, tmp_path: Path, run_module: RunModule) -> None:
     same_size_and_time(place)
-    (tmp_path / f"{ID}.old").mkdir()
     made = tmp_path / f"{ID}.new/environment/lib"
     made.mkdir(parents=True)
     (made / "new.py").write_text("")
     run_module(python_environment, root=str(tmp_path), id=ID, state="completed")
     assert environments.fault(place) == ""
-    assert list(environments.survey(place)) == ["lib/new.py"]
+    assert list(environments.survey(place)) == [".", "lib", "lib/new.py"]
     assert [path.name for path in tmp_path.iterdir()] == [ID]
 
 
