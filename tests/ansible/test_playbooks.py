@@ -18,6 +18,7 @@ all:
   vars:
     ansible_connection: local
     maie_port: 8443
+    maie_data_dir: /srv/maie
   children:
     jetson:
       hosts:
@@ -88,7 +89,8 @@ def test_group_vars_hold_whichever_playbook_starts(start: str, inventory: Path, 
     folder = (PROJECT / start).parent
     probe = folder / f".probe-{os.getpid()}.yml"
     out = tmp_path / "seen.json"
-    content = "{{ {'socket': maie_redis_socket, 'profile': maie_profile, 'port': maie_port} | to_json }}"
+    seen = {"socket": "maie_redis_socket", "profile": "maie_profile", "port": "maie_port", "data": "release_data_dir"}
+    content = "{{ {" + ", ".join(f"'{name}': {variable}" for name, variable in seen.items()) + "} | to_json }}"
     play = {
         "name": "Write what is seen",
         "hosts": "probe",
@@ -105,4 +107,5 @@ def test_group_vars_hold_whichever_playbook_starts(start: str, inventory: Path, 
         "socket": "/run/maie-redis/redis.sock",
         "profile": "embedded",
         "port": 8443,
+        "data": "/srv/maie",
     }

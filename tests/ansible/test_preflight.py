@@ -143,27 +143,35 @@ all:
 
 
 @pytest.mark.parametrize(
-    ("above", "file", "said"),
+    ("above", "file", "variable", "said"),
     [
         (
             "jetson",
             "control_plane",
+            "maie_port",
             "Nothing of the inventory reads group_vars/control_plane.yml (there is control-plane)",
         ),
         (
             "jetsons",
             "control-plane",
+            "maie_port",
             "No host of the inventory is in the group jetson or x86, so nothing would be done.",
+        ),
+        (
+            "jetson",
+            "control-plane",
+            "maie_keep_releases",
+            "each has another name now: maie_keep_releases is release_keep.",
         ),
     ],
 )
 def test_an_inventory_that_is_not_read_as_meant_stops_the_site(
-    tmp_path: Path, above: str, file: str, said: str
+    tmp_path: Path, above: str, file: str, variable: str, said: str
 ) -> None:
     """Before any host is asked for anything: these can't be reached."""
     (tmp_path / "hosts.yml").write_text(HOSTS.format(above=above))
     (tmp_path / "group_vars").mkdir()
-    (tmp_path / f"group_vars/{file}.yml").write_text("maie_port: 8443\n")
+    (tmp_path / f"group_vars/{file}.yml").write_text(f"{variable}: 8443\n")
     done = subprocess.run(
         ["ansible-playbook", "-i", str(tmp_path / "hosts.yml"), "site.yml", "--limit", "edge-2"],
         cwd=PROJECT,
