@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,3 +93,24 @@ def test_only_a_host_that_ran_the_release_and_was_ready_is_not_tested_again(prov
     assert not proved[host].failed, proved[host].said
     assert ("smoke was called" in proved[host].said) is (host != "the-same")
     assert "maie was called" in proved[host].said
+
+
+RUNNING = {"active": True, "stale_credentials": [], "stale_environments": []}
+"""A unit that runs from what the host has."""
+UNITS: dict[str, dict[str, Any]] = {
+    "the-same": {},
+    "stopped": {"active": False},
+    "another-secret": {"stale_credentials": ["api_keys"]},
+    "another-environment": {"stale_environments": ["0" * 12]},
+}
+
+
+def test_a_unit_is_restarted_whichever_run_replaced_what_it_runs_from(tmp_path: Path) -> None:
+    read, decide, *_ = yaml.safe_load((PROJECT / "roles/maie/tasks/restart.yml").read_text())
+    assert read["unit_health"]["release_root"] == "{{ release_root }}"
+    shown = {"ansible.builtin.debug": {"msg": "restarted: {{ maie_restarted }}"}}
+    usual = {"release_outdated": False, "__maie_linked": {"changed": False}}
+    hosts = {name: {**usual, "__maie_units": {"units": [RUNNING, {**RUNNING, **unit}]}} for name, unit in UNITS.items()}
+    told = play(tmp_path, [decide, shown], hosts)
+    assert {name for name, host in told.items() if "restarted: True" in host.said} == {*UNITS} - {"the-same"}
+    assert "restarted: False" in told["the-same"].said
