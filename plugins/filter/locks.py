@@ -1,7 +1,8 @@
-"""Filters of lock files."""
+"""Filters of lock files, and of the archives of their wheels."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable
 from urllib.parse import unquote
@@ -39,9 +40,24 @@ def lock_by_version(lock: str) -> str:
     return BY_URL.sub(lambda entry: f"{entry[1]}=={unquote(entry[2])}", lock)
 
 
+def lock_archive(lock: str, name: str) -> str:
+    """Return the file name of the archive with a lock's wheels: ``<name>-<12 hexadecimal digits of its hash>.tar``.
+
+    Args:
+        lock: Its content.
+        name: What it is for, such as ``aarch64-cp310-vllm``, or ``uv-aarch64-cp310`` for the lock of uv.
+    """
+    return f"{name}-{hashlib.sha256(lock.encode()).hexdigest()[:12]}.tar"
+
+
 class FilterModule:
     """Tells Ansible the filters."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by name."""
-        return {"lock_without": lock_without, "lock_refused": lock_refused, "lock_by_version": lock_by_version}
+        return {
+            "lock_without": lock_without,
+            "lock_refused": lock_refused,
+            "lock_by_version": lock_by_version,
+            "lock_archive": lock_archive,
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -61,3 +62,8 @@ def test_vllm_is_compiled_against_the_torch_that_it_runs_with() -> None:
     assert TORCH in yaml.safe_load((PROJECT / "roles/vllm/defaults/main.yml").read_text())["vllm_torch"]
     for lock in ("vllm", "diarization"):
         assert TORCH in (PROJECT / f"requirements/aarch64-cp310-{lock}.txt").read_text()
+
+
+def test_archives_are_named_by_their_locks() -> None:
+    digest = hashlib.sha256(b"uv==1.0\n").hexdigest()[:12]
+    assert locks.lock_archive("uv==1.0\n", "uv-aarch64-cp310") == f"uv-aarch64-cp310-{digest}.tar"
