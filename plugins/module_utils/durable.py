@@ -13,3 +13,11 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def rename(made: Path, place: Path) -> None:
+    """Give a file, or a folder of files, its final name once its content is on the disk."""
+    for path in [*(made.iterdir() if made.is_dir() else []), made]:
+        sync(path)
+    made.replace(place)
+    sync(place.parent)

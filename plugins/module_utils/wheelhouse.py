@@ -81,8 +81,5 @@ def fits(builder: dict[str, str | None], platform: dict[str, str | None]) -> boo
 def publish(incoming: Path, target: Path) -> None:
     """Publish a complete artefact under its fingerprint by one rename, after writing it to disk."""
     write_sums(incoming)
-    for path in [*incoming.iterdir(), incoming]:
-        durable.sync(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    incoming.rename(target)
-    durable.sync(target.parent)
+    durable.rename(incoming, target)

@@ -13,7 +13,9 @@ from typing import Any
 from urllib.error import URLError
 
 import tomllib
+from ansible.module_utils import durable  # type: ignore[attr-defined]
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.lock_downloads import DownloadError, download, machines, split_platform
 from ansible.module_utils.urls import open_url
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
@@ -46,48 +48,15 @@ files: {description: C(name) and C(bytes) of each; null where the size is unknow
 """
 
 BY_URL = re.compile(r"^\S+ @ (\S+/(\S+\.whl)).*\n(?:[ \t].*\n)*", re.MULTILINE)
-GLIBC = range(5, 36)
-"""Minor versions of the C library that a wheel may require: up to Ubuntu 22.04's."""
-
-
-def split_platform(platform: str) -> tuple[str, int]:
-    """Return machine and minor version of Python: ``aarch64-cp310`` → aarch64, 10."""
-    machine, _, python = platform.partition("-cp3")
-    return machine, int(python)
-
-
-def machines(machine: str) -> list[str]:
-    """Return the platform tags that a machine accepts, the best first."""
-    return [
-        *(f"manylinux_2_{minor}_{machine}" for minor in reversed(GLIBC)),
-        f"manylinux2014_{machine}",
-        f"linux_{machine}",
-    ]
-
-
-def fetch(module: AnsibleModule, folder: Path) -> None:
-    """Fetch the wheels into a folder with pip."""
-    machine, minor = split_platform(module.params["platform"])
-    lock = folder / "lock.txt"
-    lock.write_text(module.params["lock"])
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
-    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--implementation", "cp"]
-    command += ["--python-version", f"3.{minor}", "--abi", f"cp3{minor}", "--abi", "abi3", "--abi", "none"]
-    command += [argument for tag in machines(machine) for argument in ("--platform", tag)]
-    command += ["--dest", str(folder), "--requirement", str(lock), *module.params["arguments"]]
-    status, _, said = module.run_command(command)
-    lock.unlink()
-    if status != 0:
-        module.fail_json(msg=f"The wheels for {module.params['platform']} can't be fetched: {said.strip()}")
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Pack the folder's files; the archive appears complete."""
+    """Pack the folder's files; the archive appears complete, and stays so through a power cut."""
     part = archive.with_suffix(".part")
     with tarfile.open(part, "w") as tar:
         for path in sorted(folder.iterdir()):
             tar.add(path, path.name)
-    part.replace(archive)
+    durable.rename(part, archive)
 
 
 def told_by_index(module: AnsibleModule) -> list[dict[str, Any]]:
@@ -156,7 +125,10 @@ def main() -> None:
         changed = not archive.exists()
         if changed:
             with tempfile.TemporaryDirectory() as folder:
-                fetch(module, Path(folder))
+                try:
+                    download(module.params["lock"], module.params["platform"], Path(folder), module.params["arguments"])
+                except DownloadError as error:
+                    module.fail_json(msg=str(error))
                 pack(Path(folder), archive)
     with tarfile.open(archive) as tar:
         files = [{"name": member.name, "bytes": member.size} for member in tar]

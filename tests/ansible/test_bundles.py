@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import bundles
+import lock_downloads
 import lock_wheels
+import locks
 import pytest
 import yaml
+from ansible.module_utils import durable  # type: ignore[attr-defined]
+from package_index_server import PackageIndex, wheel
 from packaging.tags import compatible_tags, cpython_tags
+from plugin_runner import RunModule
 
 URIS = """\
 'http://archive.example.org/pool/redis_6.0.16-1_arm64.deb' redis-server_6.0.16-1_arm64.deb 567890 SHA256:aa
@@ -65,6 +71,26 @@ def test_a_server_that_tells_no_size() -> None:
     assert files == [{"name": "bsp.tbz2", "bytes": None}, {"name": "bsp.tbz2", "bytes": 740_000_000}]
 
 
+def test_wheels_for_another_platform_are_fetched_once_and_kept_through_a_power_cut(
+    index: PackageIndex, run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tag in ("cp310-cp310-manylinux_2_28_aarch64", "cp311-cp311-manylinux_2_28_x86_64"):
+        index.add(wheel("spoken", "1.0", {}, tag=tag, python=">=3"))
+    synced: list[str] = []
+    monkeypatch.setattr(durable, "sync", lambda path: synced.append(path.name) if path.exists() else None)
+    name = "spoken-1.0-cp310-cp310-manylinux_2_28_aarch64.whl"
+    lock = f"spoken==1.0 --hash=sha256:{hashlib.sha256(index.files[name]).hexdigest()}\n"
+    archive = tmp_path / "wheels" / locks.lock_archive(lock, "aarch64-cp310")
+    asked = {"lock": lock, "platform": "aarch64-cp310", "archive": str(archive)}
+    done = run_module(lock_wheels, **asked)
+    assert (done["changed"], [file["name"] for file in done["files"]]) == (True, [name])
+    assert synced == [archive.with_suffix(".part").name, "wheels"]
+    assert not run_module(lock_wheels, **asked)["changed"]
+    other = {"lock": lock.replace("sha256:", "sha256:00", 1)[:-3] + "\n", "archive": str(tmp_path / "wheels/other.tar")}
+    assert "The wheels for aarch64-cp310 can't be fetched" in run_module(lock_wheels, **{**asked, **other})["msg"]
+    assert not (tmp_path / "wheels/other.tar").exists()
+
+
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
@@ -75,8 +101,8 @@ def test_a_server_that_tells_no_size() -> None:
     ],
 )
 def test_the_file_that_jetpack_takes(better: str, worse: str) -> None:
-    machine, minor = lock_wheels.split_platform("aarch64-cp310")
-    tags = lock_wheels.machines(machine)
+    machine, minor = lock_downloads.split_platform("aarch64-cp310")
+    tags = lock_downloads.machines(machine)
     abi = f"cp3{minor}"
     order = [*cpython_tags((3, minor), [abi], tags), *compatible_tags((3, minor), abi, tags)]
     assert lock_wheels.rank(better, order) < lock_wheels.rank(worse, order)
