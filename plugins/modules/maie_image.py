@@ -5,17 +5,17 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+from ansible.module_utils import durable  # type: ignore[attr-defined]
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.lock_downloads import DownloadError, download
 from ansible.module_utils.sums import sha256
 
 DOCUMENTATION = r"""
@@ -39,8 +39,8 @@ options:
     type: str
     required: true
   lock:
-    description: The lock of that platform.
-    type: path
+    description: Content of the lock of that platform, without the packages that are replaced.
+    type: str
     required: true
   dashboard_lock:
     description: The lock of the dashboard's own environment.
@@ -63,11 +63,8 @@ options:
     type: list
     elements: path
     default: []
-  wheels:
-    description: Folder with the locks' wheels. Without it they are downloaded.
-    type: path
   cache:
-    description: Folder of contexts and archives.
+    description: Folder of the locks' wheels, contexts and archives.
     type: path
     required: true
 """
@@ -78,7 +75,7 @@ EXAMPLES = r"""
     files: files/docker
     base: debian:bookworm-slim
     platform: x86_64-cp311
-    lock: requirements/x86_64-cp311.txt
+    lock: "{{ lookup('ansible.builtin.file', 'requirements/x86_64-cp311.txt', rstrip=false) }}"
     dashboard_lock: requirements/dashboard.txt
     uv_lock: requirements/bootstrap.txt
     wheel: .cache/wheels/0123456789ab/maie-0.1.0-py3-none-any.whl
@@ -89,17 +86,22 @@ EXAMPLES = r"""
 RETURN = r"""
 image:
   description: >-
-    The archive's manifest, C(tag), C(id) as the engine names it, C(archive), C(sha256), C(bytes) unpacked, and
-    C(archive_bytes). In check mode only C(tag) and C(archive) for an image that is not built yet.
+    The archive's manifest, C(tag), C(id) as the engine names it, C(content), by which any engine knows it again,
+    C(archive), C(sha256), C(bytes) unpacked, and C(archive_bytes). In check mode only C(tag) and C(archive) for an
+    image that is not built yet; a warning says so where the tag can't be known, because the base was never seen.
   returned: always
   type: dict
 """
 
 ENVIRONMENT = "Dockerfile.environment"
 SERVICE = ("Dockerfile.jetson", "dashboard", "healthcheck", "maie", "redis")
-PATHS = ("files", "lock", "dashboard_lock", "uv_lock", "wheel", "cache")
-OLDEST_GLIBC, NEWEST_GLIBC = 17, 35
-"""For manylinux_2_*: for another platform pip takes its tags literally. JetPack 6 has glibc 2.35."""
+PATHS = ("files", "dashboard_lock", "uv_lock", "wheel", "cache")
+MANIFEST, ARCHIVE = "manifest.json", "image.tar.gz"
+FACTS = {"tag", "id", "content", "sha256", "bytes", "archive_bytes"}
+"""What a manifest has."""
+
+CONTENT = "{{.Created}} {{json .RootFS.Layers}}"
+"""What identifies an image in every engine; how one names it depends on how it stores images."""
 
 
 class ImageError(Exception):
@@ -108,31 +110,42 @@ class ImageError(Exception):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What an image is made from."""
+    """What an image is made from.
+
+    Attributes:
+        base_id: The content of the base, as the engine names it; empty where it was never seen.
+    """
 
     files: Path
     base: str
     platform: str
-    lock: Path
+    lock: str
     dashboard_lock: Path
     uv_lock: Path
     wheel: Path
     revision: str
     replacements: tuple[Path, ...]
+    base_id: str = ""
 
     @property
-    def locks(self) -> tuple[Path, ...]:
-        """All of them."""
-        return (self.lock, self.dashboard_lock, self.uv_lock)
+    def locks(self) -> tuple[str, ...]:
+        """The content of all of them."""
+        return (self.lock, self.dashboard_lock.read_text(), self.uv_lock.read_text())
+
+    @property
+    def architecture(self) -> str:
+        """As the engine names it."""
+        return {"x86_64": "amd64", "aarch64": "arm64"}[self.platform.split("-cp", maxsplit=1)[0]]
+
+    @property
+    def wheels_key(self) -> str:
+        """12 hexadecimal digits of a hash of what the locks name for the platform."""
+        return self._hash(self.platform, *self.locks)
 
     @property
     def environment_key(self) -> str:
-        """12 hexadecimal digits of a hash of the environment image's inputs: the locks and no code.
-
-        The base counts by its content, once the engine has it.
-        """
-        base = docker("image", "inspect", "--format", "{{.Id}}", self.base, fails=True)
-        return self._hash(base, self.platform, self.files / ENVIRONMENT, *self.locks, *self.replacements)
+        """12 hexadecimal digits of a hash of the environment image's inputs: the locks and no code."""
+        return self._hash(self.base_id, self.wheels_key, self.files / ENVIRONMENT, *self.replacements)
 
     @property
     def key(self) -> str:
@@ -164,34 +177,62 @@ def docker(*arguments: str, fails: bool = False) -> str:
     return run("docker", *arguments, fails=fails)
 
 
-def download(recipe: Recipe, folder: Path) -> Path:
-    """Download the locks' wheels, verified by their hashes, into a folder for these locks; return that folder."""
-    architecture, python = recipe.platform.split("-cp")
-    tags = [f"manylinux_2_{minor}" for minor in range(OLDEST_GLIBC, NEWEST_GLIBC + 1)] + ["manylinux2014", "linux"]
-    wheels = folder / hashlib.sha256("".join([recipe.platform, *map(sha256, recipe.locks)]).encode()).hexdigest()[:12]
+def known_bases(cache: Path) -> dict[str, str]:
+    """Return the content of every base that an image was built on, by platform and name."""
+    try:
+        bases: dict[str, str] = json.loads((cache / "bases.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return bases
+
+
+def with_base(recipe: Recipe, cache: Path) -> Recipe:
+    """Return the recipe with the content of its base: what the engine has, or else what the last image was built on.
+
+    Where the engine has it for another architecture, that counts as none.
+    """
+    told = docker("image", "inspect", "--format", "{{.Architecture}} {{.Id}}", recipe.base, fails=True)
+    architecture, _, present = told.partition(" ")
+    known = known_bases(cache).get(f"{recipe.platform} {recipe.base}", "")
+    return replace(recipe, base_id=present if architecture == recipe.architecture else known)
+
+
+def pull_base(recipe: Recipe, cache: Path) -> Recipe:
+    """Pull the base unless the engine has it for the platform; record its content and return the recipe with it."""
+    inspect = ("image", "inspect", "--format")
+    if docker(*inspect, "{{.Architecture}}", recipe.base, fails=True) != recipe.architecture:
+        docker("pull", "--quiet", "--platform", f"linux/{recipe.architecture}", recipe.base)
+    recipe = replace(recipe, base_id=docker(*inspect, "{{.Id}}", recipe.base))
+    new = cache / "bases.json.new"
+    new.write_text(json.dumps({**known_bases(cache), f"{recipe.platform} {recipe.base}": recipe.base_id}, indent=2))
+    durable.rename(new, cache / "bases.json")
+    return recipe
+
+
+def fetch(recipe: Recipe, cache: Path) -> Path:
+    """Download the locks' wheels into a folder for these locks; return that folder."""
+    wheels = cache / "wheels" / recipe.wheels_key
+    wheels.mkdir(parents=True, exist_ok=True)
     for lock in recipe.locks:
-        run(
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"),
-            *("--no-deps", "--require-hashes", "--only-binary", ":all:"),
-            *("--implementation", "cp", "--python-version", python),
-            *(f"--platform={tag}_{architecture}" for tag in tags),
-            *("--dest", str(wheels), "--requirement", str(lock)),
-        )
+        download(lock, recipe.platform, wheels)
     return wheels
 
 
 def stage_environment(recipe: Recipe, wheels: Path, context: Path) -> None:
     """Stage the context of the environment's image. Its requirements name every wheel by its hash."""
     shutil.copy2(recipe.files / ENVIRONMENT, context / ENVIRONMENT)
-    shutil.copyfile(recipe.lock, context / "requirements.txt")
+    (context / "requirements.txt").write_text(recipe.lock)
     shutil.copyfile(recipe.dashboard_lock, context / "dashboard.txt")
-    shutil.copytree(wheels, context / "wheels", copy_function=os.link)
+    # No links: a replacement may have the name of one of them.
+    shutil.copytree(wheels, context / "wheels")
     lines = []
     for path in recipe.replacements:
         shutil.copyfile(path, context / "wheels" / path.name)
         lines.append(f"./wheels/{path.name} --hash=sha256:{sha256(path)}\n")
     (context / "replacements.txt").write_text("".join(lines))
     uv = next(wheels.glob("uv-*.whl"))
+    if f"--hash=sha256:{sha256(uv)}" not in recipe.uv_lock.read_text().split():
+        raise ImageError(f"{uv} is not one of the files that {recipe.uv_lock} names.")
     with ZipFile(uv) as archive:
         program = next(name for name in archive.namelist() if name.endswith(".data/scripts/uv"))
         (context / "uv").write_bytes(archive.read(program))
@@ -208,11 +249,10 @@ def stage_service(recipe: Recipe, context: Path) -> None:
 
 def build(recipe: Recipe, file: str, tag: str, context: Path, **arguments: str) -> None:
     """Build an image for the recipe's platform with Docker."""
-    architecture = {"x86_64": "amd64", "aarch64": "arm64"}[recipe.platform.split("-cp", maxsplit=1)[0]]
-    foreign = docker("version", "--format", "{{.Server.Arch}}") != architecture
+    foreign = docker("version", "--format", "{{.Server.Arch}}") != recipe.architecture
     docker(
         *("build", "--quiet", "--tag", tag, "--file", str(context / file)),
-        *(["--platform", f"linux/{architecture}"] if foreign else []),
+        *(["--platform", f"linux/{recipe.architecture}"] if foreign else []),
         *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
         str(context),
     )
@@ -220,7 +260,7 @@ def build(recipe: Recipe, file: str, tag: str, context: Path, **arguments: str) 
 
 def pack(tag: str, folder: Path) -> dict[str, Any]:
     """Save the image into a folder, with a manifest; return the manifest."""
-    archive = folder / "image.tar.gz"
+    archive = folder / ARCHIVE
     with archive.open("wb") as out, subprocess.Popen(["docker", "image", "save", tag], stdout=subprocess.PIPE) as saved:
         packed = subprocess.run(["gzip", "-1", "--no-name"], stdin=saved.stdout, stdout=out, check=False)
     if saved.returncode or packed.returncode:
@@ -228,38 +268,51 @@ def pack(tag: str, folder: Path) -> dict[str, Any]:
     manifest = {
         "tag": tag,
         "id": docker("image", "inspect", "--format", "{{.Id}}", tag),
+        "content": hashlib.sha256(docker("image", "inspect", "--format", CONTENT, tag).encode()).hexdigest(),
         "sha256": sha256(archive),
         "bytes": int(docker("image", "inspect", "--format", "{{.Size}}", tag)),
         "archive_bytes": archive.stat().st_size,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     return manifest
 
 
-def make(recipe: Recipe, wheels: Path | None, cache: Path, check_mode: bool) -> dict[str, Any]:
+def read_manifest(made: Path) -> dict[str, Any] | None:
+    """Return the manifest of an archive; None where either is missing or damaged, as a power cut leaves it."""
+    try:
+        manifest: dict[str, Any] = json.loads((made / MANIFEST).read_text())
+        whole = manifest.keys() == FACTS and (made / ARCHIVE).stat().st_size == manifest["archive_bytes"]
+    except (FileNotFoundError, ValueError, AttributeError):
+        return None
+    return manifest if whole else None
+
+
+def make(recipe: Recipe, cache: Path, check_mode: bool) -> dict[str, Any]:
     """Return the module's result; build what is missing unless in check mode."""
-    if not check_mode and not docker("image", "inspect", "--format", "{{.Id}}", recipe.base, fails=True):
-        docker("pull", "--quiet", recipe.base)
-    key = recipe.key
-    tag, made = f"maie:{key}", cache / key
-    archive = {"archive": str(made / "image.tar.gz")}
-    if (made / "manifest.json").is_file():
-        return {"changed": False, "image": {**json.loads((made / "manifest.json").read_text()), **archive}}
+    recipe = with_base(recipe, cache)
+    if not check_mode and read_manifest(cache / recipe.key) is None:
+        recipe = pull_base(recipe, cache)
+    tag, made = f"maie:{recipe.key}", cache / recipe.key
+    archive = {"archive": str(made / ARCHIVE)}
+    if manifest := read_manifest(made):
+        return {"changed": False, "image": {**manifest, **archive}}
     if check_mode:
-        return {"changed": True, "image": {"tag": tag, **archive}}
+        unseen = f"The control node has never had {recipe.base} for {recipe.platform}: the image will have another tag."
+        return {"changed": True, "image": {"tag": tag, **archive}, "warnings": [] if recipe.base_id else [unseen]}
     environment = f"maie-environment:{recipe.environment_key}"
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         locked, service, packed = (Path(folder, name) for name in ("locked", "service", "packed"))
         for path in (locked, service, packed):
             path.mkdir()
         if not docker("image", "inspect", "--format", "{{.Id}}", environment, fails=True):
-            stage_environment(recipe, wheels or download(recipe, cache / "wheels"), locked)
+            stage_environment(recipe, fetch(recipe, cache), locked)
             build(recipe, ENVIRONMENT, environment, locked, BASE=recipe.base)
         stage_service(recipe, service)
         about = {"BASE": recipe.base, "REVISION": recipe.revision, "VERSION": recipe.wheel.name.split("-")[1]}
         build(recipe, SERVICE[0], tag, service, ENVIRONMENT=environment, **about)
         manifest = pack(tag, packed)
-        packed.rename(made)
+        shutil.rmtree(made, ignore_errors=True)
+        durable.rename(packed, made)
     # Only the archive is needed: neither the service's image nor the environment's first stage stays in this engine.
     docker("image", "rm", tag)
     docker("image", "prune", "--force", "--filter", "label=maie.stage")
@@ -273,13 +326,12 @@ def main() -> None:
             "files": {"type": "path", "required": True},
             "base": {"type": "str", "required": True},
             "platform": {"type": "str", "required": True},
-            "lock": {"type": "path", "required": True},
+            "lock": {"type": "str", "required": True},
             "dashboard_lock": {"type": "path", "required": True},
             "uv_lock": {"type": "path", "required": True},
             "wheel": {"type": "path", "required": True},
             "revision": {"type": "str", "default": ""},
             "replacements": {"type": "list", "elements": "path", "default": []},
-            "wheels": {"type": "path"},
             "cache": {"type": "path", "required": True},
         },
         supports_check_mode=True,
@@ -296,14 +348,14 @@ def main() -> None:
         given["revision"],
         tuple(Path(path) for path in given["replacements"]),
     )
-    cache, wheels = given["cache"], Path(given["wheels"]) if given["wheels"] else None
+    cache = given["cache"]
     cache.mkdir(parents=True, exist_ok=True)
     # Hosts of one batch ask at the same time: the first builds, the others find its image.
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            module.exit_json(**make(recipe, wheels, cache, module.check_mode))
-        except (ImageError, OSError) as error:
+            module.exit_json(**make(recipe, cache, module.check_mode))
+        except (ImageError, DownloadError, OSError) as error:
             module.fail_json(msg=str(error))
 
 
