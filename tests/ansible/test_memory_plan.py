@@ -35,6 +35,14 @@ TWICE = """
 """
 """Plans a host's memory two times, and shows each time what its settings become."""
 
+UNPLANNED = """
+- hosts: embedded
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: maie, tasks_from: wheels}
+"""
+"""Looks for a host's built wheels at once."""
+
 
 def run(folder: Path, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a playbook on the boards, whose ``/proc/meminfo`` is an 8 GB board's."""
@@ -110,14 +118,23 @@ def test_nothing_was_changed(told: dict[str, str]) -> None:
 
 def test_a_host_without_a_plan_is_refused(tmp_path: Path) -> None:
     """Its settings would be other ones, and so its release."""
-    done = run(tmp_path, "playbooks/wheels.yml")
+    (tmp_path / "unplanned.yml").write_text(UNPLANNED)
+    done = run(tmp_path, str(tmp_path / "unplanned.yml"))
     assert done.returncode != 0
-    told = told_of(done.stdout, ["embedded"])["embedded"]
-    assert "changed=0" in told
-    assert "The memory of embedded was not planned: run playbooks/deploy.yml" in " ".join(told.split())
+    assert "changed=0" in told_of(done.stdout, ["embedded"])["embedded"]
+    assert "The memory of embedded was not planned" in " ".join(done.stdout.split())
+
+
+def test_the_built_wheels_are_looked_for_with_a_plan(tmp_path: Path) -> None:
+    """The playbook runs alone: on a host whose memory suffices it finds that nothing is missing."""
+    alone = run(tmp_path, "playbooks/wheels.yml", "--limit", "embedded")
+    assert alone.returncode == 0, alone.stdout
+    assert "changed=0" in told_of(alone.stdout, ["embedded"])["embedded"]
 
 
 def test_the_deploy_begins_with_it(tmp_path: Path) -> None:
+    listed = run(tmp_path, "playbooks/deploy.yml", "--list-tasks").stdout
+    assert listed.count("Plan the memory\t") == 1
     done = run(tmp_path, "playbooks/deploy.yml")
     assert done.returncode != 0
     told = told_of(done.stdout, [*HOSTS, "embedded"])
