@@ -77,6 +77,22 @@ def test_who_interrupts_it_is_told_what_has_been_made(tmp_path: Path) -> None:
     assert re.search(r"^passes +passed .*\nscenario +(FAILED|not made) .*\ntests +not made ", told, re.MULTILINE)
 
 
+def test_a_part_that_hangs_beside_another_has_said_how_far_it_came(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("hangs:\n\t@echo 'step 1'; sleep 60\n" + MAKEFILE)
+    command = [ROOT / "scripts/make-each", "passes+hangs"]
+    making = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, start_new_session=True)
+    log = tmp_path / ".cache/make/hangs.log"
+    wait_for(lambda: log.exists() and log.read_text() == "step 1\n", 30, "the log")
+    os.killpg(making.pid, signal.SIGKILL)
+    making.wait()
+    assert (tmp_path / ".cache/make/passes.log").read_text().startswith("at work\n")
+
+
+def test_help_says_where_the_output_is() -> None:
+    done = subprocess.run([ROOT / "scripts/make-each", "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, ".cache/make/TARGET.log" in done.stdout) == (0, True)
+
+
 def test_each_test_on_virtual_devices_has_its_part() -> None:
     told = subprocess.run(
         ["make", "-n", "device"], cwd=ROOT, env={**os.environ, "MAIE_TEST_FULL": "1"}, text=True, capture_output=True
