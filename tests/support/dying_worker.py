@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+from maie.domain import Progress
 from maie.tasks.model import Task
 from maie.tasks.queue import TaskQueue
 from maie.worker import main as worker
@@ -26,10 +27,10 @@ def main(point: str, happened: Path) -> int:
             happened.touch()
             os.killpg(0, signal.SIGKILL)
 
-    def dying(queue: TaskQueue, task: Task) -> None:
+    def dying(queue: TaskQueue, task: Task, reached: Progress | None) -> None:
         if point == BEFORE:
             die()
-        park(queue, task)
+        park(queue, task, reached)
         die()
 
     TaskQueue.park = dying  # type: ignore[method-assign]
