@@ -35,7 +35,10 @@ SAID = 600
 """Most characters of pip's or npm's output in a message."""
 
 UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
-"""What zipfile and tarfile raise for a damaged archive, and the disk for a sound one."""
+"""What zipfile and tarfile raise for a damaged archive, and the disk for a sound one.
+
+A damaged byte may name a compression that zipfile does not know, for which it raises NotImplementedError.
+"""
 
 Distribution = Mapping[str, Any]
 """``name``, ``version``, ``size`` in bytes, ``sha256``; ``tags`` for a wheel that is not universal."""

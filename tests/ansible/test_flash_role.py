@@ -108,7 +108,7 @@ def test_a_run_ends_before_it_looks_for_boards_while_a_step_is_at_work(flasher: 
     status, told = flasher.run("main", **READY)
     assert status != 0
     assert "wait for it (systemctl status jetson-flash-jetson-001.service)" in told
-    assert "Look which boards wait in recovery mode" not in told
+    assert "Find the boards in recovery mode" not in told
 
 
 def test_a_board_where_nobody_could_become_root_is_not_made(flasher: Flasher) -> None:
