@@ -74,6 +74,11 @@ def model_path(name: str, on_host: str, folders: list[str]) -> str:
     return str(path / model_id(folder) if (Path(folder) / "SHA256SUMS").is_file() else path)
 
 
+def files_in(contents: dict[str, str], folder: str, **options: str) -> list[dict[str, str]]:
+    """Return the files of a folder for the module small_files, by name, all with the same options."""
+    return [{"path": f"{folder}/{name}", "content": content, **options} for name, content in contents.items()]
+
+
 class FilterModule:
     """Tells Ansible the filters."""
 
@@ -81,6 +86,7 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "project_path": project_path,
+            "files_in": files_in,
             "model_id": model_id,
             "model_files": model_files,
             "model_folder": model_folder,

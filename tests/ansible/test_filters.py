@@ -61,3 +61,11 @@ def test_a_folders_digest_is_of_names_and_contents(tmp_path: Path) -> None:
 
 def test_files_of_the_project() -> None:
     assert Path(project_files.project_path("site.yml")).is_file()
+
+
+def test_contents_become_files_of_a_folder() -> None:
+    files = project_files.files_in({"a": "1", "b": "2"}, "/etc/x", mode="0400")
+    assert files == [
+        {"path": "/etc/x/a", "content": "1", "mode": "0400"},
+        {"path": "/etc/x/b", "content": "2", "mode": "0400"},
+    ]

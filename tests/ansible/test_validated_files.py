@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,46 @@ FRESH = "dir /a/folder/that/is/not/there/yet\n"
 FILES = {
     "redis": ("redis/tasks/main.yml", "redis.conf.j2", "redis.conf", f"{FRESH}port 0\n", f"{FRESH}port none\n"),
     "redis-unit": ("redis/tasks/main.yml", "maie-redis.service.j2", "maie-redis.service", SERVICE, "[Service]\n"),
-    "units": ("maie/tasks/stage.yml", "systemd/", "maie-api.service", "[Service]\nExecStart=/opt/no\n", "[Sevice\n"),
-    "target": ("maie/tasks/stage.yml", "systemd/", "maie.target", "[Unit]\nWants=a.service\n", "[Unit]\nWant=a\n"),
-    "clocks": ("jetson_tune/tasks/clocks.yml", "clocks", "clocks.service", SERVICE, f"{SERVICE}Typ=oneshot\n"),
-    "jtop": ("jetson_tune/tasks/jtop.yml", "jtop", "jtop.service", SERVICE, f"{SERVICE}Type=often\n"),
+    "units": (
+        "maie/tasks/stage.yml",
+        "__maie_unit_files",
+        "maie-api.service",
+        "[Service]\nExecStart=/opt/no\n",
+        "[Sevice\n",
+    ),
+    "target": (
+        "maie/tasks/stage.yml",
+        "__maie_unit_files",
+        "maie.target",
+        "[Unit]\nWants=a.service\n",
+        "[Unit]\nWant=a\n",
+    ),
+    "clocks": (
+        "jetson_tune/tasks/clocks.yml",
+        "clocks.service.j2",
+        "clocks.service",
+        SERVICE,
+        f"{SERVICE}Typ=oneshot\n",
+    ),
+    "jtop": ("jetson_tune/tasks/jtop.yml", "jtop.service.j2", "jtop.service", SERVICE, f"{SERVICE}Type=often\n"),
     "apt": ("jetson_tune/tasks/bsp.yml", "apt.conf.j2", "95maie-bsp", 'A::B "c";\n', 'A::B "c\n'),
-    "script": ("maie/tasks/stage.yml", "{{ __maie_script }}", "llm-server", "exec true\n", "if true\n"),
+    "script": ("maie/tasks/stage.yml", "__maie_script_files", "llm-server", "exec true\n", "if true\n"),
     "command": ("maie/tasks/prepare.yml", "maie.sh.j2", "maie", "exec true\n", "exec (\n"),
 }
-"""By case: where the task is, how its source begins, the name of the file, a good content of it and a broken one."""
+"""By case: where the task is, where the content comes from, the file's name, a good content and a broken one."""
 
 
 def check_of(tasks: str, source: str) -> str:
-    """Return the check of the task that writes from a template."""
-    found = yaml.safe_load((PROJECT / "roles" / tasks).read_text())
-    templates = [task["ansible.builtin.template"] for task in found if "ansible.builtin.template" in task]
-    (check,) = (task["validate"] for task in templates if task["src"].startswith(source))
-    return str(check)
+    """Return the check of the file whose content comes from a template, or a variable that holds several."""
+    found = [task for task in yaml.safe_load((PROJECT / "roles" / tasks).read_text()) if "small_files" in task]
+    for task in found:
+        files = task["small_files"].get("files", [])
+        if isinstance(files, str) and (call := re.search(rf"{source} \| files_in\(.*validate=('[^']+'|\w+)\)", files)):
+            return str(task["vars"][call[1]]) if call[1] in task.get("vars", {}) else call[1].strip("'")
+        for file in files if isinstance(files, list) else []:
+            if source in file["content"]:
+                return str(file["validate"])
+    raise AssertionError(f"{tasks} writes nothing from {source}")
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +68,8 @@ def put(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Told]
             place.mkdir()
             (place / file).write_text("what runs")
             hosts[place.name] = {"content": content, "dest": str(place / file), "check": check_of(tasks, source)}
-    copy = {"content": "{{ content }}", "dest": "{{ dest }}", "mode": "0644", "validate": "{{ check }}"}
-    return folder, play(folder, [{"ansible.builtin.copy": copy}], hosts)
+    file = {"path": "{{ dest }}", "content": "{{ content }}", "owner": "", "group": "", "validate": "{{ check }}"}
+    return folder, play(folder, [{"small_files": {"files": [file]}}], hosts)
 
 
 @pytest.mark.parametrize("name", FILES)
