@@ -9,9 +9,10 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # What runs on virtual hosts, the longest first. Each part has a network and hosts of its own.
-SCENARIOS := docker build tune default $(if $(MAIE_TEST_FULL),arm64)
-DEVICES := service bundle tune_faults flashing killed_builds virtual_host $(if $(MAIE_TEST_FULL),vllm fleet)
-HOSTS := $(DEVICES:%=device-%) $(SCENARIOS:%=molecule-%)
+HOSTS := $(if $(MAIE_TEST_FULL),device-vllm molecule-arm64 device-fleet) device-service molecule-docker device-bundle \
+  molecule-build device-tune_faults molecule-default device-killed_builds molecule-tune device-flashing device-virtual_host
+DEVICES := $(patsubst device-%,%,$(filter device-%,$(HOSTS)))
+SCENARIOS := $(patsubst molecule-%,%,$(filter molecule-%,$(HOSTS)))
 # Files of tests that share a device, or lie elsewhere; every other part is one of tests/e2e/device.
 device_service := $(addprefix tests/e2e/device/test_,plays.py bad_releases.py recovery.py attacks.py)
 device_virtual_host := tests/ansible/virtual_device/test_virtual_device_host.py

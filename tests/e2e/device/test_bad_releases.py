@@ -130,10 +130,10 @@ def test_rollback_on_request_and_a_staging_that_was_interrupted(device: Device, 
     shutil.copytree(TEMPLATE, tmp_path / "our_summary_v1")
     more = {"maie_settings": {"queue_capacity": 6}, "maie_templates": str(tmp_path)}
     more |= {"maie_asr_model_name": "faster-whisper-tiny.en"}
-    changed = ("playbooks/deploy.yml", "-e", json.dumps(more), *SHIPPED_SMOKE_TEST)
+    changed = ("playbooks/deploy.yml", "-e", json.dumps(more))
     environments = "stat --format='%n %i %y' /opt/maie/environments/*/.complete"
     installed = device.shell(environments)
-    deployed = play(*changed)
+    deployed = play(*changed, *SHIPPED_SMOKE_TEST)
     assert deployed.returncode == 0, deployed.stdout
     # Other settings, another model and templates install nothing.
     assert device.shell(environments) == installed
