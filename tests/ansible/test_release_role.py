@@ -114,3 +114,16 @@ def test_a_unit_is_restarted_whichever_run_replaced_what_it_runs_from(tmp_path: 
     told = play(tmp_path, [decide, shown], hosts)
     assert {name for name, host in told.items() if "restarted: True" in host.said} == {*UNITS} - {"the-same"}
     assert "restarted: False" in told["the-same"].said
+
+
+def test_a_failure_is_told_with_what_the_program_said(tmp_path: Path) -> None:
+    record, *_ = yaml.safe_load((PROJECT / "roles/release/tasks/go_back.yml").read_text())
+    failing = {
+        "name": "Restart the units",
+        "ansible.builtin.command": "sh -c 'echo Job for a.service failed >&2; exit 1'",
+    }
+    shown = {"ansible.builtin.debug": {"msg": "{{ release_failure }}"}}
+    told = play(tmp_path, [{"block": [failing], "rescue": [record, shown]}], {"host": {}})
+    assert (
+        'the deploy failed at "Restart the units": non-zero return code Job for a.service failed' in told["host"].said
+    )
