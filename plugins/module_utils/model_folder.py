@@ -41,7 +41,7 @@ def workspace(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
         raise Refused(f"Another run is already fetching {folder.name}.") from error
     try:
-        for left in work.glob(f"{SCRATCH}*"):
+        for left in list(work.rglob(f"{SCRATCH}*")):
             shutil.rmtree(left)
         yield work
     finally:
@@ -64,7 +64,9 @@ def have(name: str, file: File, work: Path, folder: Path) -> bool:
 def finish(work: Path, folder: Path, files: Mapping[str, File]) -> None:
     """Make the collected files, and nothing else, the model's folder."""
     for path in work.iterdir():
-        if path.name not in files:
+        if path.is_dir():  # with what the files were made of
+            shutil.rmtree(path)
+        elif path.name not in files:
             path.unlink()
     (work / SUMS).write_text(sums_text(files), encoding="utf-8")
     for path in (*work.iterdir(), work):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,38 @@ def read_record(lock: Path, name: str) -> Record | None:
         return None
     files = {key: File(int(value["size"]), value["sha256"]) for key, value in entry["files"].items()}
     return Record(entry["repository"], entry["revision"], entry["commit"], files)
+
+
+def recorded_as(lock: Path, wanted: Mapping[str, Any]) -> Record | None:
+    """Return the record of a model's first download; None where there is none.
+
+    Raises:
+        Refused: Its source is not the catalogue's.
+    """
+    known = read_record(lock, wanted["name"])
+    hubs = [(one["repository"], one["revision"]) for one in wanted["sources"] if one["from"] == "hub"]
+    if known is not None and not _is_of(known, wanted["files"]) and (known.repository, known.revision) not in hubs:
+        now = " or ".join(f"{repository} at {revision}" for repository, revision in hubs) or "no hub"
+        raise Refused(
+            f"{lock} has {wanted['name']} from {known.repository} at {known.revision}, but the catalogue names {now}. "
+            "Remove the record to accept the catalogue's."
+        )
+    return known
+
+
+def _is_of(known: Record, files: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a record has the catalogue's digests, whatever its repository: repositories get renamed."""
+    published = {file["name"]: file["sha256"] for file in files if file.get("sha256")}
+    recorded = {name: file.sha256 for name, file in known.files.items()}
+    return bool(published) and published.items() <= recorded.items()
+
+
+def with_recorded_sums(files: Mapping[str, File], recorded: Record | None) -> Mapping[str, File]:
+    """Return the files with the digests that only the record has; all of the record's files where none are listed."""
+    if recorded is None or not files:
+        return recorded.files if recorded else files
+    known = {name: file.sha256 for name, file in recorded.files.items()}
+    return {name: replace(file, sha256=file.sha256 or known.get(name)) for name, file in files.items()}
 
 
 def write_record(lock: Path, name: str, record: Record) -> None:

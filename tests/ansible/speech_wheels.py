@@ -67,6 +67,7 @@ def arguments(folder: Path, *sources: dict[str, Any], **changed: Any) -> dict[st
         for name, content in FILES.items()
     ]
     wanted = {"name": "speech", "files": files, "sources": list(sources), "hub": "http://127.0.0.1:9", "attempts": 1}
+    wanted |= {"bases": {}, "adapters": str(folder)}
     return {**wanted, "folder": str(folder / "models"), "lock": str(folder / "models.lock.json"), **changed}
 
 

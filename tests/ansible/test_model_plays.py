@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exported_model import catalogue, listed, make_all
 from model_hub_server import Hub, serving
 
 PROJECT = Path(__file__).parents[2]
 WEIGHTS = bytes(range(256)) * 4096
 SOURCE = {"from": "hub", "repository": "somebody/speech", "revision": "main", "files": ["*.json", "model.bin"]}
+CATALOGUE = {"speech": {"files": [], "sources": [SOURCE], "figures": {"files_bytes": 1_000_000}}}
 
 
 @pytest.fixture
@@ -38,11 +40,10 @@ def play(tmp_path: Path) -> Callable[..., str]:
     }
     fleet = {"children": {"jetson": {"hosts": boards}, "x86": {}, "virtual": {}}}
     (tmp_path / "hosts.json").write_text(json.dumps({"all": fleet}))
-    catalogue = {"speech": {"files": [], "sources": [SOURCE], "figures": {"files_bytes": 1_000_000}}}
 
     def run(playbook: str, *options: str, **values: Any) -> str:
         command = ["ansible-playbook", "-i", str(tmp_path / "hosts.json"), playbook, *options]
-        command += ["-e", json.dumps({"models_catalogue": catalogue, **values})]
+        command += ["-e", json.dumps({"models_catalogue": CATALOGUE, **values})]
         env = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
         done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
@@ -65,16 +66,27 @@ def test_from_the_hub_over_the_control_node_to_the_board(hub: Hub, tmp_path: Pat
     assert not list((tmp_path / "spoilt").rglob(".complete"))
 
 
-def test_an_offline_bundle_takes_fetched_models_along(hub: Hub, tmp_path: Path, play: Callable[..., str]) -> None:
-    bundle = tmp_path / "bundle"
-    nothing_else: dict[str, Any] = {"bundle_locks": [], "bundle_wheels": {}, "bundle_llm_wheels": {}}
-    where = {"models_hub": hub.url, "models_downloads": str(tmp_path / "models"), "bundle_dir": str(bundle)}
-    told = play("playbooks/bundle.yml", "--check", **where, **nothing_else)
-    assert "models: 1 files, 1.0 MB" in told, told
+def test_an_offline_bundle_takes_fetched_and_exported_models_along(
+    hub: Hub, tmp_path: Path, play: Callable[..., str]
+) -> None:
+    bundle, made = tmp_path / "bundle", tmp_path / "made"
+    made.mkdir()
+    make_all(made)
+    hub.files["tiny.gguf"] = (made / "base/tiny.gguf").read_bytes()
+    exported = catalogue(made)["ours"]["files"]
+    values: dict[str, Any] = {"bundle_locks": [], "bundle_wheels": {}, "bundle_llm_wheels": {}}
+    values |= {"models_hub": hub.url, "models_downloads": str(tmp_path / "models"), "bundle_dir": str(bundle)}
+    values |= {"models_fetched": ["speech", "ours"], "models_adapters": str(made / "adapters")}
+    values |= {"models_catalogue": CATALOGUE | catalogue(made)}
+    told = play("playbooks/bundle.yml", "--check", **values)
+    size = sum(file["size"] for file in exported) / 1e6
+    assert f"models: 2 files, {1 + size:.1f} MB" in told, told
     assert (hub.requests, bundle.exists()) == ([], False)
-    told = play("playbooks/bundle.yml", **where, **nothing_else)
-    model = bundle / "models/speech"
-    assert model.is_dir(), told
-    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=model, check=True)
-    assert (model / "model.bin").read_bytes() == WEIGHTS
-    assert "models/speech/model.bin" in (bundle / "SHA256SUMS").read_text()
+    told = play("playbooks/bundle.yml", **values)
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"speech", "ours"}, told
+    assert {path.name for path in (bundle / "models").iterdir()} == {"speech", "ours"}
+    for model in (bundle / "models").iterdir():
+        subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=model, check=True)
+    assert (bundle / "models/speech/model.bin").read_bytes() == WEIGHTS
+    assert [file for file in listed(bundle / "models/ours") if file["name"] != "SHA256SUMS"] == exported
+    assert "models/ours/model.bin" in (bundle / "SHA256SUMS").read_text()

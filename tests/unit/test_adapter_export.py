@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from pathlib import Path
@@ -10,82 +11,17 @@ import ctranslate2
 import gguf
 import numpy as np
 import pytest
-from maie_training.adapter.base import PARTS, BaseModel, Floats
+from maie_training.adapter import sums
+from maie_training.adapter.base import BaseModel, Floats
 from maie_training.adapter.export import main, rounded
 from maie_training.adapter.lora import Adapter, Change, average, read_adapter, write_adapter
-from tokenizers import Tokenizer, pre_tokenizers
-
-LAYERS, WIDTH, INNER, HEADS, KV_HEADS = 2, 64, 96, 2, 1
-HEAD = WIDTH // HEADS
-BASE, EPSILON = 10_000.0, 1e-6
-LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())
-MERGES = ["Ġ n", "Ġn o"]
-TOKENS = [*LETTERS, "Ġn", "Ġno", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-SIZES = {
-    "self_attn.q_proj": (WIDTH, WIDTH),
-    "self_attn.k_proj": (HEAD, WIDTH),
-    "self_attn.v_proj": (HEAD, WIDTH),
-    "self_attn.o_proj": (WIDTH, WIDTH),
-    "mlp.gate_proj": (INNER, WIDTH),
-    "mlp.up_proj": (INNER, WIDTH),
-    "mlp.down_proj": (WIDTH, INNER),
-}
+from support.tiny_gguf import BASE, EPSILON, HEAD, HEADS, KV_HEADS, LAYERS, WIDTH, made_adapter, write_tiny
+from tokenizers import Tokenizer
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a model of two layers whose weights are noise, with a matrix of each kind in 8 bits."""
-    path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
-    noise = np.random.default_rng(1)
-    writer = gguf.GGUFWriter(path, "qwen2")
-    writer.add_block_count(LAYERS)
-    writer.add_embedding_length(WIDTH)
-    writer.add_feed_forward_length(INNER)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(KV_HEADS)
-    writer.add_context_length(256)
-    writer.add_rope_freq_base(BASE)
-    writer.add_layer_norm_rms_eps(EPSILON)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_token_list(TOKENS)
-    writer.add_token_types([1] * (len(TOKENS) - 3) + [3] * 3)
-    writer.add_token_merges(MERGES)
-    writer.add_eos_token_id(TOKENS.index("<|im_end|>"))
-    writer.add_pad_token_id(TOKENS.index("<|endoftext|>"))
-    writer.add_chat_template("{% for message in messages %}{{ message['content'] }}{% endfor %}")
-
-    def add(name: str, shape: tuple[int, ...], spread: float, middle: float = 0.0) -> None:
-        values = noise.normal(middle, spread, shape).astype(np.float32)
-        if len(shape) == 1:
-            writer.add_tensor(name, values)
-        else:
-            kind = gguf.GGMLQuantizationType.Q8_0
-            writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
-
-    add("token_embd.weight", (len(TOKENS), WIDTH), 0.5)
-    add("output_norm.weight", (WIDTH,), 0.1, 1.0)
-    for layer in range(LAYERS):
-        for part, stem in PARTS.items():
-            if part in SIZES:
-                add(f"blk.{layer}.{stem}.weight", SIZES[part], 0.2)
-            else:
-                add(f"blk.{layer}.{stem}.weight", (WIDTH,), 0.1, 1.0)
-            if stem in ("attn_q", "attn_k", "attn_v"):
-                add(f"blk.{layer}.{stem}.bias", SIZES[part][:1], 0.2)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
-
-
-def made_adapter(strength: float = 0.3) -> Adapter:
-    noise = np.random.default_rng(2)
-    return {
-        (layer, part): average([(noise.normal(0, strength, (rows, 2)), noise.normal(0, strength, (2, columns)))])
-        for layer in range(LAYERS)
-        for part, (rows, columns) in SIZES.items()
-    }
+    return write_tiny(tmp_path_factory.mktemp("gguf") / "tiny.gguf")
 
 
 def export(tiny: Path, out: Path, adapter: Adapter | None) -> tuple[Path, Path]:
@@ -208,6 +144,15 @@ def test_an_average_is_that_of_the_products() -> None:
     assert np.linalg.norm(got - wanted) < 0.02 * np.linalg.norm(wanted)
 
 
+def test_products_are_added_in_their_order_on_every_machine() -> None:
+    """A product of matrices has an order of its library's own, which depends on the processor."""
+    noise = np.random.default_rng(4)
+    change = average([(noise.normal(0, 1, (90, 24)), noise.normal(0, 1, (24, 70)))])
+    products = (change.up.T * change.scales[:, None])[:, :, None] * change.down[:, None, :].astype(np.float32)
+    one_by_one = np.cumsum(products, axis=0, dtype=np.float32)[-1]
+    assert np.array_equal(change.added_to(np.zeros((90, 70), np.float32)), one_by_one)
+
+
 def test_an_adapter_is_read_as_it_was_written(tmp_path: Path) -> None:
     adapter = made_adapter()
     write_adapter(tmp_path / "adapter.npz", adapter)
@@ -224,3 +169,26 @@ def test_rounding_is_to_the_nearest_and_of_two_to_the_even() -> None:
         [1, 1 + step * 0.49, 1 + step * 0.5, 1 + step * 0.51, 1 + step * 1.5, -1 - step * 0.51], np.float32
     )
     assert rounded(values).tolist() == [1, 1, 1, 1 + step, 1 + 2 * step, -1 - step]
+
+
+def test_a_catalogue_gets_the_sums_of_what_is_exported_now(tiny: Path, tmp_path: Path) -> None:
+    names = {"ctranslate2": "model.bin", "hugging_face": "model.safetensors"}
+    catalogue = {
+        form: {
+            "files": [{"name": name, "size": 1, "sha256": f"old sum of {name}"}],
+            "sources": [{"from": "export", "adapter": {"name": "adapter.npz", "sha256": "old"}, "form": form}],
+        }
+        for form, name in names.items()
+    } | {"other": {"files": [], "sources": [{"from": "hub"}]}}
+    path = tmp_path / "catalogue.json"
+    path.write_text(json.dumps(catalogue))
+    folders = dict(zip(names, export(tiny, tmp_path, made_adapter()), strict=True))
+    assert sums.main(["--gguf", str(tiny), "--adapters", str(tmp_path), "--catalogue", str(path)]) == 0
+    got = json.loads(path.read_text())
+    for form, name in names.items():
+        content = (folders[form] / name).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        assert got[form]["files"] == [{"name": name, "size": len(content), "sha256": digest}]
+        adapter = hashlib.sha256((tmp_path / "adapter.npz").read_bytes()).hexdigest()
+        assert got[form]["sources"][0]["adapter"]["sha256"] == adapter
+    assert got["other"] == catalogue["other"]

@@ -45,7 +45,7 @@ def verdicts(models: Path, capsys: Capture, *names: str) -> tuple[int, dict[str,
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_entry_says_all_of_it(name: str) -> None:
     entry = ENTRIES[name]
-    assert set(entry) - {"gate"} == {"kind", "engine", "licence", "languages", "figures", "files", "sources"}
+    assert set(entry) - {"gate", "prompts"} == {"kind", "engine", "licence", "languages", "figures", "files", "sources"}
     for file in entry["files"]:
         assert file["size"] > 0
         assert SHA256.fullmatch(file.get("sha256", "")) or SHA1.fullmatch(file.get("git_id", "")), file
@@ -77,6 +77,17 @@ def test_a_source_in_an_index_says_how_each_file_is_made(name: str) -> None:
         used = {part["distribution"] for parts in source["files"].values() for part in parts}
         assert used == {one["name"] for one in source["distributions"]}
         assert all(SHA256.fullmatch(one["sha256"]) and one["size"] > 0 for one in source["distributions"])
+
+
+@pytest.mark.parametrize("name", [name for name, model in catalogue().items() if "export" in model.origins])
+def test_what_a_model_is_exported_from_is_there(name: str) -> None:
+    for source in (source for source in ENTRIES[name]["sources"] if source["from"] == "export"):
+        base, adapter = ENTRIES[source["base"]], source["adapter"]
+        assert (base["kind"], len(base["files"])) == ("base", 1)
+        assert (
+            hashlib.sha256((PROJECT / "files/adapters" / adapter["name"]).read_bytes()).hexdigest() == adapter["sha256"]
+        )
+        assert all("sha256" in file for file in ENTRIES[name]["files"])
 
 
 @pytest.mark.parametrize("name", [name for name, model in catalogue().items() if "shipped" in model.origins])

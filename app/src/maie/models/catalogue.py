@@ -13,8 +13,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-Kind = Literal["asr", "llm"]
-Origin = Literal["shipped", "index", "hub"]
+Kind = Literal["asr", "llm", "base"]
+Origin = Literal["shipped", "index", "hub", "export"]
+Prompts = Literal["whole", "lines"]
 
 
 @dataclass(frozen=True)
@@ -38,22 +39,25 @@ class CatalogueModel:
     """One entry of the catalogue.
 
     Attributes:
-        engine: What loads it: faster_whisper, ctranslate2 or vllm.
+        kind: ``base`` is what a language model is exported from, with an adapter of the project.
+        engine: What loads it: faster_whisper, ctranslate2 or vllm; None for a base.
         licence: SPDX identifier; None where nobody has read it yet.
         languages: Codes as Whisper writes them, mostly ISO 639-1; empty where its maker's list was not available.
         figures: What the memory plan uses where its files are not available.
         files: None where no digest was published: then its first download is recorded on the control node.
         origins: The kinds of its sources, in order of preference.
+        prompts: How a language model is asked: for whole notes at once, or line by line, which is for small ones.
     """
 
     name: str
     kind: Kind
-    engine: str
+    engine: str | None
     licence: str | None
     languages: tuple[str, ...]
     figures: Mapping[str, Any]
     files: tuple[CatalogueFile, ...]
     origins: tuple[Origin, ...]
+    prompts: Prompts = "whole"
 
     @property
     def size(self) -> int:
@@ -78,4 +82,5 @@ def _model(name: str, entry: Mapping[str, Any]) -> CatalogueModel:
         figures=entry["figures"],
         files=tuple(CatalogueFile(**file) for file in entry["files"]),
         origins=tuple(source["from"] for source in entry["sources"]),
+        prompts=entry.get("prompts", "whole"),
     )
