@@ -46,11 +46,12 @@ demo: venv ## Turn a virtual Jetson into a speech service and transcribe with it
 	  ls $$results >/dev/null 2>&1 || ansible-playbook -i inventory/virtual playbooks/smoke.yml; \
 	  scripts/show-smoke $$results
 
-# The speech models that the tests use, fetched once.
-MODELS := $(foreach model,base tiny.en,models/faster-whisper-$(model)/SHA256SUMS)
-$(MODELS) &: | venv
+# The models that the tests use, fetched once.
+MODELS := $(foreach model,faster-whisper-base faster-whisper-tiny.en maie-llm-en-v2,models/$(model)/SHA256SUMS)
+$(MODELS) &: app/src/maie/models/catalogue.json | venv
 	@ansible-playbook -i inventory/virtual playbooks/models.yml \
-	  -e '{"models_fetched": ["faster-whisper-base", "faster-whisper-tiny.en"]}'
+	  -e '{"models_fetched": ["faster-whisper-base", "faster-whisper-tiny.en", "maie-llm-en-v2"]}'
+	@touch $(MODELS)
 
 .PHONY: test
 test: venv ## Everything that CI runs: each part whatever became of the others, and how each ended

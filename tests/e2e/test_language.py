@@ -41,7 +41,7 @@ def test_a_memo_comes_back_clean_and_with_valid_notes(service: Stack) -> None:
     assert set(metrics["stage_seconds"]) == {"decode", "vad", "asr", "clean", "summary"}
     assert 0 <= metrics["edit_rate_cleaning"] < 0.2
     assert metrics["rtf"] == pytest.approx(metrics["processing_time_seconds"] / SPOKEN["duration"], rel=0.02)
-    assert task["versions"]["llm"]["name"] == "maie-llm-en-v1"
+    assert task["versions"]["llm"]["name"] == "tiny-llm-en"
     assert task["versions"]["llm"]["sha256"]
     with service.client() as client:
         schema = client.get("/v1/templates/meeting_notes_v1/schema").json()

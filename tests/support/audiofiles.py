@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "faster-whisper-tiny.en"
 BASE = ROOT / "models" / "faster-whisper-base"
-LLM = ROOT / "files" / "models" / "maie-llm-en-v1"
+LLM = ROOT / "tests" / "models" / "tiny-llm-en"
+"""A language model for whatever needs an engine and not its wit."""
+REAL_LLM = ROOT / "models" / "maie-llm-en-v2"
 SAMPLE = ROOT / "files" / "audio" / "natural-meeting.wav"
 MEMO = ROOT / "files" / "audio" / "natural-short.wav"
 """Twelve seconds, where a minute of the sample would show no more."""

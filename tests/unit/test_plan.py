@@ -20,9 +20,9 @@ from maie.plan import make_plan, needs
 from maie.plan.phases import PlannedModels
 from maie.plan.plan import BOARD_MEMORY, Device
 from maie.settings import PROFILES, Settings
-from support.audiofiles import BASE, LLM, MODEL
+from support.audiofiles import BASE, LLM, MODEL, REAL_LLM
 
-MODELS = LLM.parent
+MODELS = MODEL.parent
 MIB = 1024**2
 
 
@@ -246,7 +246,7 @@ def test_a_speech_server_elsewhere_leaves_the_engine_process_only() -> None:
     assert (done.returncode, "ASR weights" in parts, "engine process" in parts) == (0, False, True)
 
 
-@pytest.mark.parametrize("folder", [MODEL, BASE, LLM], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [MODEL, BASE, REAL_LLM], ids=lambda folder: folder.name)
 def test_the_files_say_what_the_catalogue_says(folder: Path) -> None:
     read, known = figures(folder), figures(Path("/nowhere") / folder.name)
     assert read == known
@@ -254,7 +254,7 @@ def test_the_files_say_what_the_catalogue_says(folder: Path) -> None:
 
 
 def test_both_forms_of_a_model_have_the_same_figures() -> None:
-    one, other = figures(MODELS / "maie-llm-en-v1"), figures(MODELS / "maie-llm-en-v1-hf")
+    one, other = figures(LLM), figures(LLM.with_name("tiny-llm-en-hf"))
     for name in ("layers", "width", "inner", "heads", "kv_heads", "head_size", "vocabulary", "context_tokens"):
         assert getattr(one, name) == getattr(other, name)
     assert one.parameters == pytest.approx(other.parameters, rel=0.01)

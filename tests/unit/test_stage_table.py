@@ -26,7 +26,7 @@ from maie.stages import clean
 from maie.stages.work import Models, Report, Work
 from maie.tasks.counters import increments
 from maie.tasks.model import Outcome
-from support.audiofiles import MODEL
+from support.audiofiles import LLM, MODEL
 
 HEAVY = {"av", "ctranslate2", "faster_whisper", "numpy", "onnxruntime", "soxr", "tokenizers", "torch"}
 
@@ -192,7 +192,7 @@ def test_a_rows_memory_counts_in_its_phase(
     needs: Any, phase: str, extra: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table, "STAGES", (replace(EXTRA, needs=needs),))
-    models = PlannedModels(figures(SETTINGS.asr_model), figures(MODEL.with_name("maie-llm-en-v1")))
+    models = PlannedModels(figures(SETTINGS.asr_model), figures(LLM))
     found = phases(models, SETTINGS, "in_process")
     assert [name for name, parts in found.items() if "extra at work" in [part.name for part in parts]] == [phase]
     assert next(part.size for part in found[phase] if part.name == "extra at work") == EXTRA.memory

@@ -25,7 +25,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "asr_device": "cpu",
         "asr_compute_type": "int8",
         "asr_beam_size": 3,
-        "llm_context_tokens": 3072,  # the longest that the embedded model was trained on, though its files say more
+        "llm_context_tokens": 3072,  # the embedded model can have more, at a price in memory (docs/memory.md)
     },
     "jetson": {
         "asr_device": "cuda",

@@ -47,11 +47,10 @@ def deploy(folder: Path, residency: str) -> None:
         "maie_lock_dir": str(folder / "locks"),
         "wheelhouse_dir": str(folder / "house"),
         "maie_llm_backend": "openai",
-        "maie_llm_model_name": "maie-llm-en-v1-hf",
+        "maie_llm_model_name": "tiny-llm-en-hf",
         "maie_llm_speculation": {},
         "maie_llm_server_args": ["--dtype", "float32"],
-        # It is the language model that the catalogue knows, in another form.
-        "smoke_catalogue": {"maie-llm-en-v1-hf": {"gate": {"notes": False}}},
+        "smoke_catalogue": {"tiny-llm-en-hf": {"gate": {"notes": False}}},
         "maie_settings": {"llm_residency": residency, "llm_enforce_eager": "true"},
     }
     done = play("playbooks/deploy.yml", "-e", json.dumps(variables), inventory=INVENTORY, seconds=1800)

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 Kind = Literal["asr", "llm", "base"]
-Origin = Literal["shipped", "index", "hub", "export"]
+Origin = Literal["index", "hub", "export"]
 Prompts = Literal["whole", "lines"]
 
 

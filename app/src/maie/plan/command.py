@@ -23,7 +23,7 @@ from maie.settings import PROFILES, Settings, load_settings
 USUAL_MODELS = {
     "embedded": {
         "MAIE_ASR_MODEL": "faster-whisper-base",
-        "MAIE_LLM_MODEL": "maie-llm-en-v1",
+        "MAIE_LLM_MODEL": "maie-llm-en-v2",
         "MAIE_LLM_BACKEND": "ctranslate2",
     },
     "jetson": {"MAIE_ASR_MODEL": "EraX-WoW-Turbo-V1.1-CT2", "MAIE_LLM_MODEL": "Qwen3-4B-Instruct-2507-AWQ-4bit"},
