@@ -20,9 +20,9 @@ from maie.prompting.template import BUILT_IN, CLEAN_TRANSCRIPT, load_template
 from maie.settings import Settings
 from maie.stages.clean import clean
 from maie.stages.summary import summarise
-from maie_training.scores import Matches, action_items
-from maie_training.wer import word_error_rate
+from support.action_items import action_items
 from support.audiofiles import LLM, WRITTEN
+from support.word_errors import wrong_words
 
 CLEAN = load_template(BUILT_IN / CLEAN_TRANSCRIPT)
 NOTES = load_template(BUILT_IN / "meeting_notes_v1")
@@ -47,13 +47,11 @@ def test_a_meeting_in_the_models_own_words_comes_back_clean_and_with_its_notes(m
     turns = [Turn(turn["speaker"], turn["verbatim"]) for turn in meeting["turns"]]
     cleaned = clean(turns, model, CLEAN, ignore)
     right = [f"{turn['speaker']}: {turn['clean']}" for turn in meeting["turns"]]
-    assert word_error_rate([" ".join(right)], [cleaned.text]) <= 0.03
+    assert wrong_words(" ".join(right), cleaned.text) <= 0.03
     assert cleaned.fallbacks == 0
     notes = summarise(turns, model, NOTES, ignore).value
     Draft202012Validator(NOTES.schema).validate(notes)
-    matches = Matches()
-    matches.count(action_items(meeting["notes"]), action_items(notes))
-    assert (matches.wanted > 0, matches.f1) == (True, 1)
+    assert action_items(notes) == action_items(meeting["notes"])
 
 
 CHAT = tuple(messages(CLEAN, [Turn("Maya", "Um, I I will print the checklist."), Turn("Igor", "Okay, uh, thank you.")]))

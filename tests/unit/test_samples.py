@@ -14,9 +14,8 @@ import jsonschema
 import numpy as np
 import pytest
 import yaml
-from maie_training.corpus import rttm
 from maie_training.kokoro import Kokoro
-from maie_training.samples import FORMATS, main, speak, write_opus, write_sample
+from maie_training.samples import FORMATS, main, rttm, speak, write_opus, write_sample
 from maie_training.speech import SAMPLE_RATE, Samples
 from maie_training.talk import Speaker, Talk, Turn, read_talk
 

@@ -1,36 +1,22 @@
-"""Place utterances on a time line, add noise, write WAV files."""
+"""Place utterances on a time line, make noise, write WAV files."""
 
 from __future__ import annotations
 
 import wave
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 
 from maie_training.speech import SAMPLE_RATE, Samples
 
-NoiseKind = Literal["white", "pink"]
-NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
 
-
-def noise(length: int, kind: NoiseKind, rng: np.random.Generator) -> Samples:
-    """Return ``length`` samples of noise with a root mean square of 1."""
-    if kind == "white":
-        return np.asarray(rng.standard_normal(length), dtype=np.float32)
+def noise(length: int, rng: np.random.Generator) -> Samples:
+    """Return ``length`` samples of pink noise with a root mean square of 1."""
     spectrum = np.fft.rfft(rng.standard_normal(length))
     # Power falls with frequency, from 50 Hz up; below that it is flat.
     frequency = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
     shaped = np.fft.irfft(spectrum / np.sqrt(np.maximum(frequency, 50.0)), length)
     return np.asarray(shaped / np.sqrt(np.mean(np.square(shaped))), dtype=np.float32)
-
-
-def add_noise(
-    samples: Samples, kind: NoiseKind, snr_db: float, speech_power: float, rng: np.random.Generator
-) -> Samples:
-    """Return ``samples`` with noise ``snr_db`` dB below the mean square of the speech."""
-    level = (speech_power / 10 ** (snr_db / 10)) ** 0.5
-    return np.asarray(samples + noise(len(samples), kind, rng) * level, dtype=np.float32)
 
 
 def place(pieces: list[tuple[int, Samples]], length: int) -> Samples:
@@ -48,10 +34,3 @@ def write_wav(path: Path, samples: Samples) -> None:
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
         file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-
-
-def read_wav(path: Path) -> Samples:
-    """Return the samples of a file that :func:`write_wav` wrote."""
-    with wave.open(str(path), "rb") as file:
-        raw = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-    return raw.astype(np.float32) / 32768.0

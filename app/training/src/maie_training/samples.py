@@ -16,7 +16,6 @@ import av
 import numpy as np
 
 from maie_training import audio
-from maie_training.corpus import rttm
 from maie_training.kokoro import Kokoro
 from maie_training.speech import SAMPLE_RATE, Samples, SpeechError
 from maie_training.talk import Talk, read_talk
@@ -54,7 +53,7 @@ def speak(talk: Talk, kokoro: Kokoro) -> tuple[Samples, dict[str, Any]]:
         )
         print(f"{talk.name}: {turns[-1]['end']:.1f} s", file=sys.stderr)
     samples = audio.place(pieces, position + round(_ROOM_SECONDS * SAMPLE_RATE))
-    room = audio.noise(len(samples), "pink", np.random.default_rng(talk.seed)) * 10 ** (_ROOM_DBFS / 20)
+    room = audio.noise(len(samples), np.random.default_rng(talk.seed)) * 10 ** (_ROOM_DBFS / 20)
     return np.asarray(samples + room, dtype=np.float32), _reference(talk, turns, len(samples) / SAMPLE_RATE)
 
 
@@ -73,6 +72,15 @@ def _reference(talk: Talk, turns: list[dict[str, Any]], duration: float) -> dict
         "notes_without_speakers": talk.notes_without_speakers,
         "noise": {"kind": "pink", "dbfs": _ROOM_DBFS},
     }
+
+
+def rttm(reference: dict[str, Any]) -> str:
+    """Return a sample's speaker turns in the NIST RTTM format, one line a turn."""
+    return "".join(
+        f"SPEAKER {reference['id']} 1 {turn['start']:.2f} {turn['end'] - turn['start']:.2f} "
+        f"<NA> <NA> {turn['speaker']} <NA> <NA>\n"
+        for turn in reference["turns"]
+    )
 
 
 def write_opus(path: Path, samples: Samples) -> None:

@@ -1,22 +1,19 @@
-"""How good clean transcripts and notes are, in figures."""
+"""Names and numbers that a clean transcript kept, and those that it invented."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from maie_training import spoken
-from maie_training.splits import words_of
 
 _WORD = re.compile(r"[\w'’.:,$%-]*\w")
 _NUMBERS = frozenset(
     word
     for number in (*range(100), 100, 1000)
     for form in (spoken.cardinal(number), spoken.ordinal(number))
-    for word in words_of(form)
+    for word in re.findall(r"\w+", form)
 ) | {"hundred", "thousand"}
 
 
@@ -56,38 +53,3 @@ class Kept:
     def share(self) -> float:
         """The share that was kept, 0 to 1."""
         return self.kept / self.wanted if self.wanted else 1.0
-
-
-@dataclass
-class Matches:
-    """Things found and things wanted, counted together over many answers."""
-
-    wanted: int = 0
-    found: int = 0
-    right: int = 0
-
-    def count(self, wanted: Iterable[Any], found: Iterable[Any]) -> None:
-        """Add the things of one answer; equal things may be there more than once."""
-        ours, theirs = Counter(wanted), Counter(found)
-        self.wanted += ours.total()
-        self.found += theirs.total()
-        self.right += (ours & theirs).total()
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall; 1 where nothing was wanted or found."""
-        both = self.wanted + self.found
-        return 2 * self.right / both if both else 1.0
-
-
-def action_items(notes: Mapping[str, Any], assignee: bool = True) -> list[tuple[Any, ...]]:
-    """Return the action items in a form that compares: words of the description, date, assignee."""
-    return [
-        (tuple(words_of(item["description"])), item["due_date"], item["assignee"] if assignee else None)
-        for item in notes["action_items"]
-    ]
-
-
-def texts(things: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return texts in a form that compares: their words."""
-    return [tuple(words_of(thing)) for thing in things]

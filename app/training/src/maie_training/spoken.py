@@ -1,8 +1,6 @@
-"""Numbers, dates and times of day as they are said aloud, in words."""
+"""Numbers in words."""
 
 from __future__ import annotations
-
-from datetime import date
 
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
@@ -18,8 +16,6 @@ _ORDINALS = {
     "nine": "ninth",
     "twelve": "twelfth",
 }
-MONTHS = ("January February March April May June July August September October November December").split()
-WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
 def cardinal(number: int) -> str:
@@ -47,42 +43,3 @@ def ordinal(number: int) -> str:
     if last in _ORDINALS:
         return head + _ORDINALS[last]
     return head + (last[:-1] + "ieth" if last.endswith("y") else last + "th")
-
-
-def year(number: int) -> str:
-    """Return a year from 2001 to 2099 as it is said: 2026 → ``twenty twenty-six``."""
-    century, rest = divmod(number, 100)
-    if rest == 0:
-        return f"{cardinal(century)} hundred"
-    return f"{cardinal(century)} {'oh ' if rest < 10 else ''}{cardinal(rest)}"
-
-
-def day_month(day: date) -> str:
-    """Return ``the fourteenth of March``."""
-    return f"the {ordinal(day.day)} of {MONTHS[day.month - 1]}"
-
-
-def month_day(day: date) -> str:
-    """Return ``March the fourteenth``."""
-    return f"{MONTHS[day.month - 1]} the {ordinal(day.day)}"
-
-
-def weekday_day_month(day: date) -> str:
-    """Return ``Saturday the fourteenth of March``."""
-    return f"{WEEKDAYS[day.weekday()]} {day_month(day)}"
-
-
-def full_date(day: date) -> str:
-    """Return ``Saturday the fourteenth of March twenty twenty-six``."""
-    return f"{weekday_day_month(day)} {year(day.year)}"
-
-
-def clock(hour: int, minute: int) -> str:
-    """Return a time on the twelve-hour clock; ``minute`` is 0, 15, 30 or 45."""
-    name, following = cardinal((hour - 1) % 12 + 1), cardinal(hour % 12 + 1)
-    return {
-        0: f"{name} o'clock",
-        15: f"quarter past {name}",
-        30: f"half past {name}",
-        45: f"quarter to {following}",
-    }[minute]
