@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from maie.models.figures import figures
-from maie.plan import make_plan
-from maie.plan.phases import PlannedModels
+from maie.plan import make_plan, needs
+from maie.plan.phases import PlannedModels, phases
 from maie.plan.plan import Device
 from maie.settings import PROFILES, Settings
-from support.audiofiles import sample, write_wav
+from maie.stages.summary import PROMPT_SHARE
+from support.audiofiles import REAL_LLM, sample, write_wav
 from support.stack import MIB, WITH_LLM, Figure, Stack
 
 NOT_MEASURED = {"operating system", "Redis"}
@@ -70,3 +73,41 @@ def test_the_plan_is_within_15_percent_of_what_was_measured(
         figure(f"{stage}: {size // MIB} MiB measured, {said[stage] // MIB} planned")
     for stage, size in found.items():
         assert said[stage] == pytest.approx(size, rel=0.15), stage
+
+
+LOADED_AND_ASKED = """
+import sys
+from pathlib import Path
+from maie import llm
+from maie.llm.base import Chat
+from maie.settings import PROFILES, Settings
+from maie.stages.summary import PROMPT_SHARE
+model, text, most = sys.argv[1], sys.argv[2], int(sys.argv[3])
+import ctranslate2, jinja2, tokenizers
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+before = peak()
+given = {**PROFILES["embedded"], "llm_backend": "ctranslate2", "llm_model": model, "asr_model": model}
+loaded = llm.load(Settings(profile="embedded", **given))
+words = text.split()
+def chat(count):
+    return ({"role": "user", "content": " ".join(words[:count])},)
+count = max(count for count in range(0, len(words), 10) if loaded.count_tokens(chat(count)) <= most)
+loaded.reply(Chat(chat(count), 8), lambda _: None)
+print(peak() - before)
+"""
+
+
+def test_the_language_model_takes_what_the_plan_says(figure: Figure) -> None:
+    """Loaded, and with the longest prompt that the service gives it."""
+    given = Settings(**{"profile": "embedded", **PROFILES["embedded"], "asr_model": REAL_LLM})
+    shape = figures(REAL_LLM)
+    prompt = int(needs.llm_context(shape, given) * PROMPT_SHARE)
+    arguments = [str(REAL_LLM), SENTENCE * SENTENCES * 2, str(prompt)]
+    done = subprocess.run([sys.executable, "-c", LOADED_AND_ASKED, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    phase = phases(PlannedModels(None, shape), given, "in_process")["llm"]
+    own = sum(part.size for part in phase if part.name.startswith("LLM") or part.name == "engine process for the LLM")
+    figure(f"{prompt} tokens: {int(done.stdout) // MIB} MiB measured, {own // MIB} planned")
+    assert own == pytest.approx(int(done.stdout), rel=0.15)

@@ -114,7 +114,8 @@ def _llm_inside(model: ModelFigures, settings: Settings, engine: tuple[Part, ...
     pool = _pool(settings.llm_device)
     shared = any(one.name.startswith("CUDA") for one in engine)
     weights = Part("LLM weights", needs.weights(model, settings.llm_compute_type), pool)
-    inside = (part("engine process for the LLM", needs.LLM_ENGINE), weights)
+    tokenizer = Part("LLM's tokenizer", needs.llm_vocabulary(model), basis="measured")
+    inside = (part("engine process for the LLM", needs.LLM_ENGINE), tokenizer, weights)
     if pool == "memory":
         return inside
     return (*inside, *(() if shared else CUDA), *_left_of_loading("LLM", model, settings.llm_compute_type))
