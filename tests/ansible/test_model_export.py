@@ -13,10 +13,13 @@ import model_fetch
 import pytest
 from ansible.module_utils import model_export
 from exported_model import FORMS, catalogue, listed, make_all, of_export
+from maie_training.adapter import export as exporter
+from maie_training.adapter.lora import write_adapter
 from model_hub_server import Hub, serving
 from package_index_server import PackageIndex, wheel
 from plugin_runner import RunModule
 from speech_wheels import distribution
+from support.tiny_gguf import made_adapter
 
 Make = Callable[..., dict[str, Any]]
 
@@ -81,6 +84,20 @@ def test_what_was_fetched_and_adapted_is_the_model(
     hub.requests.clear()
     assert not make(**wanted)["changed"]
     assert hub.requests == []
+
+
+def test_another_adapter_in_the_catalogue_makes_the_model_anew(
+    make: Make, made: Path, model: Path, tmp_path: Path
+) -> None:
+    make()
+    (tmp_path / "other/adapters").mkdir(parents=True)
+    write_adapter(tmp_path / "other/adapters/ours.npz", made_adapter(0.1))
+    arguments = ["--gguf", str(made / "base/tiny.gguf"), "--adapter", str(tmp_path / "other/adapters/ours.npz")]
+    assert exporter.main([*arguments, "--out", str(tmp_path / "other/ctranslate2")]) == 0
+    source = of_export(tmp_path / "other")
+    files = listed(tmp_path / "other/ctranslate2")
+    assert make(files=files, sources=[source], adapters=str(tmp_path / "other/adapters"))["changed"]
+    require_whole(model, tmp_path / "other/ctranslate2")
 
 
 def test_check_mode_makes_nothing(make: Make, hub: Hub, model: Path) -> None:

@@ -93,8 +93,7 @@ loaded = llm.load(Settings(profile="embedded", **given))
 words = text.split()
 def chat(count):
     return ({"role": "user", "content": " ".join(words[:count])},)
-count = max(count for count in range(0, len(words), 10) if loaded.count_tokens(chat(count)) <= most)
-loaded.reply(Chat(chat(count), 8), lambda _: None)
+loaded.reply(Chat(chat(len(words) * most // loaded.count_tokens(chat(len(words)))), 8), lambda _: None)
 print(peak() - before)
 """
 
@@ -110,4 +109,4 @@ def test_the_language_model_takes_what_the_plan_says(figure: Figure) -> None:
     phase = phases(PlannedModels(None, shape), given, "in_process")["llm"]
     own = sum(part.size for part in phase if part.name.startswith("LLM") or part.name == "engine process for the LLM")
     figure(f"{prompt} tokens: {int(done.stdout) // MIB} MiB measured, {own // MIB} planned")
-    assert own == pytest.approx(int(done.stdout), rel=0.15)
+    assert 0.96 <= own / int(done.stdout) <= 1.15

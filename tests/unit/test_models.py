@@ -87,6 +87,14 @@ def test_what_a_model_is_exported_from_is_there(name: str) -> None:
         assert all("sha256" in file for file in ENTRIES[name]["files"])
 
 
+def test_small_language_models_are_asked_line_by_line() -> None:
+    assert {name: model.prompts for name, model in catalogue().items() if model.kind == "llm"} == {
+        "maie-llm-en-v2": "lines",
+        "maie-llm-en-v2-hf": "lines",
+        "Qwen3-4B-Instruct-2507-AWQ-4bit": "whole",
+    }
+
+
 def test_every_model_of_a_profile_is_in_it() -> None:
     deployed = yaml.safe_load((PROJECT / "group_vars/all.yml").read_text())["profile_models"]
     named = {profile[kind] for profile in deployed.values() for kind in ("asr", "llm")} - {""}
