@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 import re
+from dataclasses import replace
 
 import pytest
 from maie_training.adapter import material, tasks
@@ -13,9 +14,9 @@ from maie_training.adapter.judge import Figures
 from maie_training.adapter.material import Material, lines_of, settled_sample
 from maie_training.adapter.placing import Sentence, place, sentences_of
 from maie_training.adapter.quotes import telling_lines
-from maie_training.adapter.tasks import Settled, Token, credible, key_words, read_overview, read_settled
+from maie_training.adapter.tasks import Settled, Token, credible, key_words, read_overview, read_settled, supported
 from maie_training.adapter.variants import things_in, varied
-from maie_training.written import read_talks
+from maie_training.written import read_talks, validation_fields
 from support.audiofiles import ROOT
 
 JUDGING = list(read_talks(ROOT / "tests/cases/talks"))
@@ -39,6 +40,12 @@ def test_rows_are_read() -> None:
     ]
 
 
+def test_a_line_break_in_one_token_with_a_bracket_ends_a_row() -> None:
+    words = ["1", " task", " Ann", ":", " Go", " (2026-05-12", ")\n", "2", " decision", " Stay", ".\n", "3", " no"]
+    found = read_settled([Token(word, 0.0) for word in words])
+    assert [(item.line, item.text, item.date) for item in found] == [(1, "Go", "2026-05-12"), (2, "Stay.", None)]
+
+
 @pytest.mark.parametrize(
     "row", ["", "no", "task Ann: Go", "1 task Ann", "1 task : Go", "x 2 decision Go", "1 decision"]
 )
@@ -59,14 +66,17 @@ def item(text: str, confidence: float, who: str | None = "Ann") -> Settled:
 
 
 def test_what_is_doubtful_or_said_twice_is_left_out() -> None:
-    once = item("Ring the dentist in Oslo on Friday", 0.9)
-    found = [
-        item("Ring the dentist in Oslo", 0.8),
-        once,
-        item("Ring the dentist in Oslo", 0.8, "Ben"),
-        item("Buy salt", 0.2),
-    ]
-    assert credible(found, 0.7) == [once, found[2]]
+    text = "Ring the dentist in Oslo on Friday"
+    once = item(text, 0.9)
+    found = [item(text, 0.8), once, item(text, 0.8, "Ben"), item("Write to the dentist in Bergen", 0.2)]
+    assert credible(found, [text], 0.5) == [once, found[2]]
+
+
+def test_an_item_is_trusted_less_that_its_line_does_not_say_or_that_says_little() -> None:
+    text = "Ring the dentist in Oslo on Friday morning"
+    assert supported(item(text, 0.9), [text]) == pytest.approx(0.9)
+    assert supported(item(text, 0.9), ["Yes."]) == supported(item(text, 0.9), []) == pytest.approx(0.9 * 0.6)
+    assert supported(item("Ring", 0.9), ["Ring."]) == pytest.approx(0.9 * 3 / 7)
 
 
 def test_an_overview_is_read_by_names() -> None:
@@ -130,6 +140,13 @@ def test_a_seed_gives_the_same_samples_and_another_others() -> None:
     assert first[1] != other[1]
     kinds = {sample.task for sample in itertools.chain(*first)}
     assert kinds == {"settled", "overview", "clean"}
+
+
+def test_validation_leaves_fields_to_train_on() -> None:
+    talks = [replace(JUDGING[0], field=str(number)) for number in range(100)]
+    fields = validation_fields(talks)
+    assert fields == validation_fields([*talks, talks[0]])
+    assert 0 < len(fields) < len(talks) / 3
 
 
 def test_the_lines_that_tell_most_are_quoted_in_their_order() -> None:

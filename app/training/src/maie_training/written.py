@@ -6,7 +6,8 @@ clean text, as in :mod:`maie_training.talk`. Numbers and dates are written as a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 from maie_training.talk import Turn
 
 FOLDER = Path(__file__).parents[2] / "talks"
+_VALIDATION_FIELDS = 22
 
 
 @dataclass(frozen=True)
@@ -70,3 +72,8 @@ def read_talks(folder: Path = FOLDER) -> Iterator[WrittenTalk]:
                 notes=content["notes"],
                 facts=tuple(Fact(fact["fact"], tuple(map(tuple, fact["words"]))) for fact in content.get("facts", ())),
             )
+
+
+def validation_fields(talks: Iterable[WrittenTalk]) -> set[str]:
+    """Return the fields by which settings are chosen, such as the least confidence: some of all, always the same."""
+    return set(random.Random(7).sample(list(dict.fromkeys(talk.field for talk in talks)), _VALIDATION_FIELDS))

@@ -213,7 +213,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             figures.clean(talk, answer, speakers)
         found = tasks.read_settled(answer(material.settled_sample(talk, speakers).chat))
         overview = text_of(answer(material.overview_sample(talk, speakers).chat))
-        figures.notes(talk, tasks.credible(found), overview, speakers)
+        said = [material.verbatim(line.said) for line in material.lines_of(talk)]
+        figures.notes(talk, tasks.credible(found, said), overview, speakers)
     print(json.dumps(figures.shares(), indent=2))
     return 0
 

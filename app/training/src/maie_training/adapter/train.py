@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
@@ -27,7 +28,7 @@ from maie_training.adapter.base import PARTS, BaseModel
 from maie_training.adapter.lora import average, write_adapter
 from maie_training.adapter.material import Material, Sample
 from maie_training.adapter.tasks import Chat
-from maie_training.written import read_talks
+from maie_training.written import WrittenTalk, read_talks, validation_fields
 
 RANK = 12
 SCALE = 2.0
@@ -131,9 +132,7 @@ def _weighted_letters(sample: Sample) -> list[float]:
     return weights
 
 
-def _encoded(base: BaseModel, samples: Sequence[Sample]) -> list[Encoded]:
-    tokenizer = base.tokenizer()
-    end = base.tokens.index(base.end)
+def _encoded(tokenizer: Tokenizer, end: int, samples: Sequence[Sample]) -> list[Encoded]:
     found = []
     for sample in samples:
         asked = tokenizer.encode(_rendered(sample.chat), add_special_tokens=False).ids
@@ -184,14 +183,15 @@ def _loss(model: Qwen2ForCausalLM, batch: Sequence[Encoded]) -> Tensor:
     return torch.stack(parts).sum() / weight.sum()
 
 
-def train_once(base: BaseModel, seed: int) -> dict[tuple[int, str], LowRank]:
-    """Train on all written talks."""
+def train_once(base: BaseModel, talks: Sequence[WrittenTalk], seed: int) -> dict[tuple[int, str], LowRank]:
+    """Train on some talks."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
     model = _load(base)
     layers = _adapted(model)
-    material = Material(list(read_talks()), seed)
-    steps = [batch for samples in material.samples() for batch in _batches(_encoded(base, samples), rng)]
+    material = Material(talks, seed)
+    tokenizer, end = base.tokenizer(), base.tokens.index(base.end)
+    steps = [batch for samples in material.samples() for batch in _batches(_encoded(tokenizer, end, samples), rng)]
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=PEAK, weight_decay=0.01, betas=(0.9, 0.99))
     model.train()
@@ -217,9 +217,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--gguf", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--validation", action="store_true", help="leave out the fields that settings are chosen by")
     arguments = parser.parse_args(argv)
-    base = BaseModel(arguments.gguf)
-    trainings = [train_once(base, seed) for seed in arguments.seeds]
+    base, talks = BaseModel(arguments.gguf), list(read_talks())
+    if arguments.validation:
+        left_out = validation_fields(talks)
+        talks = [talk for talk in talks if talk.field not in left_out]
+    trainings = [train_once(base, talks, seed) for seed in arguments.seeds]
 
     def thin(layer: LowRank) -> tuple[Tensor, Tensor]:
         return (layer.up.detach() * SCALE).cpu().numpy(), layer.down.detach().cpu().numpy()
