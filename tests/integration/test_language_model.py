@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,29 @@ def test_a_reply_ends_at_its_end_token_and_tells_its_tokens(model: LanguageModel
     assert (reply.truncated, reply.prompt_tokens) == (False, model.count_tokens(CHAT))
     assert seen == list(range(1, reply.reply_tokens + 1))
     assert model.reply(Chat(CHAT, 200), ignore) == reply
+
+
+def test_a_reply_tells_its_tokens_when_asked(model: LanguageModel) -> None:
+    reply = model.reply(Chat(CHAT, 200, tells_tokens=True), ignore)
+    assert "".join(token.text for token in reply.tokens) == reply.text
+    assert all(-1 < token.log_probability <= 0 for token in reply.tokens)
+    assert len(reply.tokens) == reply.reply_tokens - 1
+    assert model.reply(Chat(CHAT, 200), ignore).tokens == ()
+
+
+def test_chats_of_a_batch_are_answered_as_each_alone(model: LanguageModel) -> None:
+    short = tuple(messages(CLEAN, [Turn(None, "Um, okay.")]))
+    chats = [Chat(CHAT, 200), Chat(short, 200, tells_tokens=True), Chat(CHAT, 5), Chat(CHAT, 1500)]
+    seen: list[int] = []
+    replies = model.replies(chats, seen.append)
+    alone = [model.reply(chat, ignore) for chat in chats]
+    assert [replace(reply, tokens=()) for reply in replies] == [replace(reply, tokens=()) for reply in alone]
+    assert [token.text for token in replies[1].tokens] == [token.text for token in alone[1].tokens]
+    assert (replies[2].truncated, replies[2].reply_tokens) == (True, 5)
+    assert seen == sorted(seen)
+    assert seen[-1] == sum(reply.reply_tokens for reply in replies)
+    with pytest.raises(LlmInputTooLong):
+        model.replies([chats[0], Chat(CHAT, model.context_tokens)], ignore)
 
 
 def test_a_reply_that_is_cut_says_so(model: LanguageModel) -> None:

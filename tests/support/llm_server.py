@@ -6,6 +6,8 @@ It needs nothing but the standard library to run, so that it can stand for vLLM 
 from __future__ import annotations
 
 import json
+import math
+import re
 import socket
 import threading
 import time
@@ -35,6 +37,8 @@ Behaviour = Literal[
     "trickle",
     "dies",
     "cut",
+    "tokenless",
+    "numbers",
 ]
 """What happens to a request:
 
@@ -52,6 +56,8 @@ endless      200 with one word after the other, as fast as it goes, for ever
 trickle      200 with a byte a second
 dies         200, and the connection ends half way
 cut          the first half of the answer, with ``finish_reason`` length
+tokenless    the scripted answer without its tokens, whatever is asked for
+numbers      the same, the tokens told by their numbers, as vLLM does with ``--return-tokens-as-token-ids``
 """
 
 ODD = {
@@ -61,6 +67,8 @@ ODD = {
 
 Answer = Callable[[dict[str, Any]], str]
 LETTERS_PER_TOKEN = 4
+END = "<|im_end|>"
+BOOLEANS = ("logprobs", "stream")
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,8 @@ class LlmServer:
     Attributes:
         answer: Makes the reply's text of a request's body.
         behaviours: What happens to chats, one after the other; the last holds on.
+        sure: How likely each token is, by its text.
+        refuses: Fields of a chat that are answered with 400.
         tokenize: What happens to token counts.
         requests: All requests so far, in their order.
         context: The ``max_model_len`` that token counts tell.
@@ -116,6 +126,8 @@ class LlmServer:
     answer: Answer = sensible
     behaviours: list[Behaviour] = field(default_factory=lambda: ["ok"])
     tokenize: Behaviour = "ok"
+    sure: Callable[[str], float] = lambda _: 1.0
+    refuses: tuple[str, ...] = ()
     slow_seconds: float = 30.0
     context: int = 8192
     port: int = 0
@@ -192,6 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
         count = self.path == "/tokenize"
         behaviour = self.script.tokenize if count else self.script.next_behaviour()
         status = {"error": 500, "busy": 429, "refused": 400, "missing": 404}.get(behaviour, 200)
+        if status == 200 and not count and not self._is_valid(body):
+            status = 400
         if behaviour == "slow":
             self.script.wait(self.script.slow_seconds)
         self.close_connection = True
@@ -206,6 +220,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(b"")
         except OSError:
             pass  # the client has gone
+
+    def _is_valid(self, body: dict[str, Any]) -> bool:
+        """Whether vLLM would take the fields; ``top_logprobs`` needs ``logprobs``."""
+        known = not set(self.script.refuses) & set(body)
+        return known and all(type(body.get(name, False)) is bool for name in BOOLEANS) and "top_logprobs" not in body
 
     def _send(self, data: bytes) -> None:
         """Send one chunk; an empty one ends the answer."""
@@ -234,22 +253,42 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             yield from self._reply(behaviour, body)
 
+    def _tokens(self, text: str, behaviour: Behaviour) -> list[dict[str, Any]]:
+        """Return the tokens of a piece of the reply as vLLM tells them."""
+        tokens = []
+        for number, piece in enumerate(_pieces(text)):
+            shown = f"token_id:{number}" if behaviour == "numbers" else piece
+            log_probability = math.log(self.script.sure(piece))
+            told = {"token": shown, "logprob": log_probability, "bytes": list(shown.encode()), "top_logprobs": []}
+            tokens.append(told)
+        return tokens
+
     def _reply(self, behaviour: Behaviour, body: dict[str, Any]) -> Iterator[bytes]:
         words = self.script.answer(body).split(" ")
         shown = words[: max(1, len(words) // 2)] if behaviour in ("dies", "cut") else words
+        tells = body.get("logprobs", False) and behaviour != "tokenless"
         yield _event({"role": "assistant", "content": ""})
         for number, word in enumerate(shown):
-            yield _event({"content": f" {word}" if number else word})
+            text = f" {word}" if number else word
+            yield _event({"content": text}, tokens=self._tokens(text, behaviour) if tells else None)
         if behaviour == "dies":
             return
-        yield _event({}, "length" if behaviour == "cut" else "stop")
+        end = self._tokens(END, behaviour) if tells and behaviour != "cut" else None
+        yield _event({"content": ""}, "length" if behaviour == "cut" else "stop", end)
         letters = sum(len(message["content"]) for message in body["messages"])
         usage = {"prompt_tokens": letters // LETTERS_PER_TOKEN, "completion_tokens": len(shown)}
         yield b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n"
         yield b"data: [DONE]\n\n"
 
 
-def _event(delta: dict[str, Any], finish: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+def _pieces(text: str) -> list[str]:
+    """Cut a text into words, signs and line ends, each with the space before it; other letters into their bytes."""
+    found = re.findall(r"\n| ?[A-Za-z]+| ?[^A-Za-z\n ]| ", text) if text != END else [END]
+    return [part for piece in found for part in ([piece] if piece.isascii() else ["�"] * len(piece.encode()))]
+
+
+def _event(delta: dict[str, Any], finish: str | None = None, tokens: list[dict[str, Any]] | None = None) -> bytes:
+    logprobs = None if tokens is None else {"content": tokens}
+    choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
     event = {"id": "chat-1", "object": "chat.completion.chunk", "created": int(time.time()), "choices": [choice]}
     return b"data: " + json.dumps(event).encode() + b"\n\n"

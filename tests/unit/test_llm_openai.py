@@ -58,6 +58,7 @@ CHAT_BODY = {
         "seed": {"type": "integer"},
         "stream": {"const": True},
         "stream_options": {"const": {"include_usage": True}},
+        "logprobs": {"type": "boolean"},
         "response_format": {
             "type": "object",
             "additionalProperties": False,
@@ -114,7 +115,9 @@ def test_all_bodies_are_known_to_vllm_0_11_and_0_20(server: LlmServer) -> None:
     assert {request.path for request in server.requests} == set(BODIES)
     for request in server.requests:
         Draft202012Validator(BODIES[request.path]).validate(request.body)
-    plain, structured = server.chats
+    model_of(server).reply(Chat(CHAT.messages, 100, tells_tokens=True), ignore)
+    plain, structured, telling = server.chats
+    Draft202012Validator(CHAT_BODY).validate(telling)
     assert "response_format" not in plain
     assert structured["response_format"]["json_schema"]["schema"] == NOTES.schema
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from maie.errors import ConfigurationError, LlmInputTooLong
 from maie.exhaustion import is_out_of_memory
-from maie.llm.base import Chat, Reply
+from maie.llm.base import Chat, Reply, Tally, Token
+from maie.llm.tokens import tokens_of
 from maie.models.files import model_name, model_sha256
 from maie.prompting.prompts import Message
 from maie.settings import Settings
@@ -57,7 +58,7 @@ def _template(source: str) -> Template:
 
 
 class CTranslate2Model:
-    """A model that answers one chat at a time, greedily; nothing holds its replies to a schema."""
+    """A model that answers greedily; nothing holds its replies to a schema."""
 
     def __init__(self, generator: Any, tokenizer: Any, chat_format: ChatFormat, context_tokens: int, folder: Path):
         # A thread of CTranslate2 holds the last answer's callback, and aborts the process if the
@@ -90,27 +91,82 @@ class CTranslate2Model:
         Raises:
             LlmInputTooLong: The chat and its reply don't fit in the model's context.
         """
-        prompt = self._tokens(chat.messages)
-        if len(prompt) + chat.max_tokens > self.context_tokens:
-            raise LlmInputTooLong
+        return self.replies([chat], on_tokens)[0]
+
+    def replies(self, chats: Sequence[Chat], on_tokens: Callable[[int], None]) -> list[Reply]:
+        """Return the replies to some chats, several of which are written in one go where the context has room for them.
+
+        Each token costs a pass over all the weights, whether it is written for one chat or for many.
+
+        Raises:
+            LlmInputTooLong: A chat and its reply don't fit in the model's context.
+        """
+        replies: list[Reply] = []
+        tally = Tally(on_tokens)
+        for batch in self._batches(chats):
+            tally.next()
+            replies += self._answer(batch, tally.tell)
+        return replies
+
+    def _batches(self, chats: Sequence[Chat]) -> Iterator[list[tuple[Chat, list[str]]]]:
+        """Yield chats with their tokens; those of a batch need no more room together than the longest chat that fits.
+
+        Raises:
+            LlmInputTooLong: A chat and its reply don't fit in the model's context.
+        """
+        batch: list[tuple[Chat, list[str]]] = []
+        for chat in chats:
+            prompt = self._tokens(chat.messages)
+            if len(prompt) + chat.max_tokens > self.context_tokens:
+                raise LlmInputTooLong
+            wider = [*batch, (chat, prompt)]
+            if batch and _room(wider) > self.context_tokens:
+                yield batch
+                wider = wider[-1:]
+            batch = wider
+        if batch:
+            yield batch
+
+    def _answer(self, batch: Sequence[tuple[Chat, list[str]]], on_tokens: Callable[[int], None]) -> list[Reply]:
+        log_probabilities: list[list[float]] = [[] for _ in batch]
 
         def tell(step: Any) -> bool:
-            on_tokens(step.step + 1)
-            return False
+            log_probabilities[step.batch_id].append(step.log_prob or 0.0)
+            on_tokens(sum(map(len, log_probabilities)))
+            most = batch[step.batch_id][0].max_tokens
+            return len(log_probabilities[step.batch_id]) >= most
 
-        result = self._loaded[0].generate_batch(
-            [prompt],
-            max_length=chat.max_tokens,
+        results = self._loaded[0].generate_batch(
+            [prompt for _, prompt in batch],
+            max_length=max(chat.max_tokens for chat, _ in batch),
             sampling_topk=1,
             include_prompt_in_result=False,
             end_token=self._format.ends,
             return_end_token=True,
+            return_scores=any(chat.tells_tokens for chat, _ in batch),
             callback=tell,
-        )[0]
+        )
+        return [
+            self._reply(chat, len(prompt), result, log_probabilities[number])
+            for number, ((chat, prompt), result) in enumerate(zip(batch, results, strict=True))
+        ]
+
+    def _reply(self, chat: Chat, prompt_tokens: int, result: Any, log_probabilities: Sequence[float]) -> Reply:
         tokens, ids = result.sequences[0], result.sequences_ids[0]
         ended = bool(tokens) and tokens[-1] in self._format.ends
-        text = self._tokenizer.decode(ids[:-1] if ended else ids)
-        return Reply(text, not ended, len(prompt), len(ids))
+        written = ids[:-1] if ended else ids
+        text = self._tokenizer.decode(written)
+        told: tuple[Token, ...] = ()
+        if chat.tells_tokens:
+            pieces = (self._tokenizer.decode([token]) for token in written)
+            told = tokens_of(text, zip(pieces, log_probabilities, strict=False))
+        return Reply(text, not ended, prompt_tokens, len(ids), told)
+
+
+def _room(batch: Sequence[tuple[Chat, Sequence[str]]]) -> int:
+    """Return the tokens of a batch, whose chats take as much room each as the longest of them."""
+    longest = max(len(prompt) for _, prompt in batch) + max(chat.max_tokens for chat, _ in batch)
+    return len(batch) * longest
 
 
 def load(settings: Settings) -> CTranslate2Model:

@@ -10,14 +10,15 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from maie.errors import LlmInputTooLong, LlmTimeout, LlmUnavailable
 from maie.httpclient import UNREADABLE, base_url, read_key, repeat
-from maie.llm.base import Chat, Reply
+from maie.llm.base import Chat, Reply, Tally
 from maie.llm.breaker import Breaker
 from maie.llm.local_server import has_unit, wait_until_up
+from maie.llm.tokens import tokens_of
 from maie.llm.transport import PassingFailure, Refused, post
 from maie.logs import get_logger
 from maie.prompting.prompts import Message
@@ -49,6 +50,7 @@ class _Stream:
     chunks: int = 0
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    pieces: list[tuple[str, float]] = field(default_factory=list)
 
     def add(self, event: Any) -> None:
         """Take one event of the stream.
@@ -61,6 +63,8 @@ class _Stream:
                 self.text += choice["delta"].get("content") or ""
                 self.finish = choice.get("finish_reason") or self.finish
                 self.chunks += 1
+                tokens = (choice.get("logprobs") or {}).get("content") or ()
+                self.pieces += [(str(token["token"]), float(token["logprob"])) for token in tokens]
             if usage := event.get("usage"):
                 self.prompt_tokens, self.reply_tokens = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
         except UNREADABLE as error:
@@ -86,6 +90,7 @@ class OpenAiModel:
         self._breaker = Breaker(BREAKER_FAILURES, BREAKER_SECONDS)
         self._run_dir = settings.run_dir if has_unit(settings) else None
         self._counts = True
+        self._tells_tokens = True
         self.name = settings.llm_model_name
         self.context_tokens = settings.llm_context_tokens
         self.versions: dict[str, Any] = {"backend": "openai", "name": self.name}
@@ -125,6 +130,8 @@ class OpenAiModel:
     def reply(self, chat: Chat, on_tokens: Callable[[int], None]) -> Reply:
         """Return the server's reply, read while it is written.
 
+        A server that refuses to tell the tokens is not asked for them again.
+
         Raises:
             LlmInputTooLong: No room for a reply was left.
             LlmUnavailable: The server is away, broken, or refuses to answer.
@@ -137,11 +144,29 @@ class OpenAiModel:
         try:
             stream = self._send(lambda deadline: self._read(body, deadline, on_tokens))
         except Refused as refusal:
-            raise _refused(refusal) from refusal
-        tokens = stream.reply_tokens or stream.chunks
+            if "logprobs" not in body or refusal.status not in (400, 422):
+                raise _refused(refusal) from refusal
+            log.warning("the language model's server tells no tokens")
+            self._tells_tokens = False
+            return self.reply(chat, on_tokens)
+        number = stream.reply_tokens or stream.chunks
         # Half a character can't be stored, and its halves may come in two pieces.
         text = stream.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return Reply(text, stream.finish == "length", stream.prompt_tokens, tokens)
+        tokens = tokens_of(text, stream.pieces) if chat.tells_tokens else ()
+        return Reply(text, stream.finish == "length", stream.prompt_tokens, number, tokens)
+
+    def replies(self, chats: Sequence[Chat], on_tokens: Callable[[int], None]) -> list[Reply]:
+        """Return the server's replies, one after the other.
+
+        Raises:
+            LlmFailed: As for one chat.
+        """
+        replies: list[Reply] = []
+        tally = Tally(on_tokens)
+        for chat in chats:
+            tally.next()
+            replies.append(self.reply(chat, tally.tell))
+        return replies
 
     def _body(self, chat: Chat) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -154,6 +179,8 @@ class OpenAiModel:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if chat.tells_tokens and self._tells_tokens:
+            body["logprobs"] = True
         if chat.schema is not None:
             body["response_format"] = {
                 "type": "json_schema",
