@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import yaml
 from maie.cli import main
-from maie.models.catalogue import CatalogueFile, catalogue
+from maie.models import catalogue as models_catalogue
+from maie.models.catalogue import CatalogueFile, catalogue, prompts_of
 from maie.plan.command import USUAL_MODELS
+from maie.settings import Settings
 from support.audiofiles import LLM, MODEL
 
 PROJECT = Path(__file__).parents[2]
@@ -40,6 +42,26 @@ def models(tmp_path: Path) -> Path:
 def verdicts(models: Path, capsys: Capture, *names: str) -> tuple[int, dict[str, dict[str, Any]]]:
     status = main(["models", "verify", *names, "--models", str(models), "--json"])
     return status, {model["name"]: model for model in json.loads(capsys.readouterr().out)["models"]}
+
+
+@pytest.mark.parametrize(
+    ("folder", "served", "wanted", "prompts"),
+    [
+        ("models/small", "maie-llm", "auto", "lines"),
+        ("models/small/0123456789ab", "maie-llm", "auto", "lines"),
+        ("", "small", "auto", "lines"),
+        ("models/other", "maie-llm", "auto", "whole"),
+        ("models/small", "maie-llm", "whole", "whole"),
+        ("", "other", "lines", "lines"),
+    ],
+)
+def test_a_model_is_asked_as_the_catalogue_or_a_setting_says(
+    monkeypatch: pytest.MonkeyPatch, folder: str, served: str, wanted: str, prompts: str
+) -> None:
+    small = replace(next(iter(catalogue().values())), name="small", prompts="lines")
+    monkeypatch.setattr(models_catalogue, "catalogue", lambda: {"small": small})
+    given = {"profile": "embedded", "asr_model": MODEL, "llm_model": folder, "llm_model_name": served}
+    assert prompts_of(Settings(**given, llm_prompts=wanted)) == prompts
 
 
 @pytest.mark.parametrize("name", ENTRIES)

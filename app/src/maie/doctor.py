@@ -187,6 +187,7 @@ def _llm(settings: Settings) -> Finding:
     """Load the language model, or call its server, and have it write a few tokens; what it writes does not matter."""
     from maie import llm
     from maie.llm.base import Chat
+    from maie.models.catalogue import prompts_of
 
     if settings.llm_backend == "none":
         return Finding("llm", True, "not used")
@@ -197,4 +198,5 @@ def _llm(settings: Settings) -> Finding:
         return Finding("llm", False, error.detail)
     except (RuntimeError, MemoryError) as error:
         return Finding("llm", False, f"The language model does not answer: {error}")
-    return Finding("llm", True, f"{model.name} answers, {reply.reply_tokens} tokens, context {model.context_tokens}")
+    how = f"{reply.reply_tokens} tokens, context {model.context_tokens}, prompts {prompts_of(settings)}"
+    return Finding("llm", True, f"{model.name} answers, {how}")

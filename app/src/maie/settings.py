@@ -185,6 +185,11 @@ class Settings(BaseSettings):
         600.0, gt=0, description="Time limit of one answer of the server, retries and all (openai)."
     )
     llm_retries: int = Field(2, ge=0, le=2, description="How often a request is sent again when it fails (openai).")
+    llm_prompts: Literal["auto", "whole", "lines"] = Field(
+        "auto",
+        description="How the language model is asked: for a whole answer at a time (whole), or line by line, as small "
+        "models need it (lines). auto: as the catalogue says of the model, and whole for one that it does not have.",
+    )
     templates_dir: Path | None = Field(
         None, description="Folder of the operator's own templates, each a folder; empty for none."
     )

@@ -13,9 +13,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from maie.models.files import model_name
+from maie.settings import Settings
+
 Kind = Literal["asr", "llm", "base"]
 Origin = Literal["index", "hub", "export"]
 Prompts = Literal["whole", "lines"]
+"""How a language model is asked: for a whole answer at a time, or line by line, which is for small ones."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class CatalogueModel:
         figures: What the memory plan uses where its files are not available.
         files: None where no digest was published: then its first download is recorded on the control node.
         origins: The kinds of its sources, in order of preference.
-        prompts: How a language model is asked: for whole notes at once, or line by line, which is for small ones.
+        prompts: How a language model was trained to be asked.
     """
 
     name: str
@@ -70,6 +74,15 @@ def catalogue() -> Mapping[str, CatalogueModel]:
     """Return all entries by name."""
     entries = json.loads((files("maie.models") / "catalogue.json").read_text(encoding="utf-8"))
     return {name: _model(name, entry) for name, entry in entries.items()}
+
+
+def prompts_of(settings: Settings) -> Prompts:
+    """Return how the language model of the settings is asked."""
+    if settings.llm_prompts != "auto":
+        return settings.llm_prompts
+    folder = [model_name(settings.llm_model)] if settings.llm_model else []
+    known = (catalogue().get(name) for name in (*folder, settings.llm_model_name))
+    return next((model.prompts for model in known if model), "whole")
 
 
 def _model(name: str, entry: Mapping[str, Any]) -> CatalogueModel:
