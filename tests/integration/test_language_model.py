@@ -90,6 +90,11 @@ def test_chats_of_a_batch_are_answered_as_each_alone(model: LanguageModel) -> No
         model.replies([chats[0], Chat(CHAT, model.context_tokens)], ignore)
 
 
+def test_a_batch_needs_no_more_room_than_a_single_chat(model: LanguageModel) -> None:
+    chats = [Chat(CHAT, tokens) for tokens in (600, 600, 900, 2000, 100, 100)]
+    assert [len(batch) for batch in model._batches(chats)] == [2, 1, 1, 2]
+
+
 def test_a_reply_that_is_cut_says_so(model: LanguageModel) -> None:
     reply = model.reply(Chat(CHAT, 5), ignore)
     assert (reply.text, reply.truncated, reply.reply_tokens) == ("Maya: I will", True, 5)
