@@ -107,3 +107,20 @@ def test_the_service_refuses_to_start_with_a_wrong_one_and_names_all(mine: Path)
 def test_a_folder_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="MAIE_TEMPLATES_DIR"):
         check_templates(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("steps", "problem"),
+    [
+        ({"title": "title", "summary": "summary", "main_points": "points", "tags": "tags"}, None),
+        ({"title": "title", "summary": "summary", "main_points": "points"}, "The steps lack tags."),
+        ({"colour": "tags"}, "The steps have colour, which is no field of the schema."),
+        ({"title": "poem"}, "The steps take title from 'poem'; it can be title, date,"),
+        (["title"], "can't be read"),
+    ],
+)
+def test_steps_name_fields_and_where_they_come_from(mine: Path, steps: Any, problem: str | None) -> None:
+    about = {"name": "A", "description": "B", "language": "en", "steps": steps}
+    (mine / "template.yaml").write_text(json.dumps(about))
+    problems = check_template(mine)
+    assert problems == [] if problem is None else any(told.find(problem) >= 0 for told in problems)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from maie import asr, llm
 from maie.domain import EngineJob, Progress, Stage, TaskResult
 from maie.errors import MaieError
+from maie.models.catalogue import prompts_of
 from maie.pipeline import table
 from maie.pipeline.clock import StageClock
 from maie.pipeline.partial_results import without_stage
@@ -39,8 +40,9 @@ def load_models(settings: Settings, speech: bool = True) -> Models:
     if settings.llm_backend == "none":
         return Models(recogniser, None, {}, versions)
     language_model = llm.load(settings)
-    versions["llm"] = language_model.versions
-    return Models(recogniser, language_model, load_templates(settings.templates_dir), versions)
+    prompts = prompts_of(settings)
+    versions["llm"] = {**language_model.versions, "prompts": prompts}
+    return Models(recogniser, language_model, load_templates(settings.templates_dir), versions, prompts)
 
 
 def run(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,10 @@ CLEAN_TRANSCRIPT = "text_enhancement_v1"
 """The template that asks for a clean transcript."""
 
 AnswerForm = Literal["json", "text"]
+
+Source = Literal["title", "date", "people", "topics", "tags", "summary", "points", "decisions", "tasks"]
+"""Where a field comes from that a small model doesn't write itself: what it says of the conversation and of its lines,
+and the lines themselves."""
 
 
 class TemplateInvalid(Exception):
@@ -33,6 +38,8 @@ class Template:
         schema: JSON Schema of the answer (of a string, where it is plain text).
         prompt: Jinja source of the task.
         example: An answer that fits the schema.
+        steps: The fields of the answer, each with where it comes from when a model is asked line by line. Empty where
+            the template can only be asked for as a whole.
     """
 
     identity: str
@@ -43,6 +50,7 @@ class Template:
     schema: dict[str, Any]
     prompt: str
     example: Any
+    steps: Mapping[str, Source] = field(default_factory=dict)
 
 
 def load_template(folder: Path) -> Template:
@@ -62,6 +70,7 @@ def load_template(folder: Path) -> Template:
             schema=json.loads((folder / "schema.json").read_text(encoding="utf-8")),
             prompt=(folder / "prompt.jinja").read_text(encoding="utf-8"),
             example=json.loads((folder / "example.json").read_text(encoding="utf-8")),
+            steps=dict(about.get("steps", {})),
         )
     except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
         cause = f"{type(error).__name__}: {error}"

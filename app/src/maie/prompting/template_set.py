@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
@@ -13,7 +13,7 @@ from referencing.exceptions import Unresolvable
 
 from maie.errors import ConfigurationError
 from maie.prompting.prompts import task_text
-from maie.prompting.template import BUILT_IN, Template, TemplateInvalid, load_template
+from maie.prompting.template import BUILT_IN, Source, Template, TemplateInvalid, load_template
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _PART = {"part": 2, "parts": 3, "meeting_date": "2025-04-21"}
@@ -76,7 +76,22 @@ def check_template(folder: Path) -> list[str]:
     problems = [] if _NAME.fullmatch(folder.name) else ["The name may have letters, digits, - and _, 64 at most."]
     if not all(prompts):
         problems.append("The prompt is empty.")
-    return problems + _schema_problems(template)
+    return [*problems, *_schema_problems(template), *_steps_problems(template)]
+
+
+def _steps_problems(template: Template) -> Iterator[str]:
+    """Yield what is wrong with the steps, if the template has any."""
+    if not template.steps:
+        return
+    fields, known = template.schema.get("properties", {}), get_args(Source)
+    for name, source in template.steps.items():
+        if name not in fields:
+            yield f"The steps have {name}, which is no field of the schema."
+        if source not in known:
+            yield f"The steps take {name} from {source!r}; it can be {', '.join(known)}."
+    missing = [name for name in template.schema.get("required", []) if name not in template.steps]
+    if missing:
+        yield f"The steps lack {', '.join(missing)}."
 
 
 def _schema_problems(template: Template) -> list[str]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from maie.domain import CleanTranscript, Turn
 from maie.llm.base import Chat, LanguageModel
 from maie.logs import get_logger
+from maie.models.catalogue import Prompts
 from maie.prompting.marks import without_marks
 from maie.prompting.prompts import Message, label, messages
 from maie.prompting.template import CLEAN_TRANSCRIPT, Template
+from maie.stages.clean_lines import clean_lines
 from maie.stages.parts import lines_of, split
 from maie.stages.work import Report, Work
 from maie.wording.faithful import is_english, is_faithful
@@ -40,7 +42,8 @@ def run(work: Work, report: Report) -> Work:
     """Clean the task's transcript or text."""
     options, transcript = work.job.options, work.result.transcript
     language = options.language if transcript is None else transcript.language
-    found = clean(work.turns, work.language_model, work.models.templates[CLEAN_TRANSCRIPT], report, language)
+    model, template = work.language_model, work.models.templates[CLEAN_TRANSCRIPT]
+    found = clean(work.turns, model, template, report, language, work.models.prompts)
     metrics = {"edit_rate_cleaning": found.edit_rate, "lines_left_raw": found.fallbacks}
     return work.adding(metrics if "enhancement_metrics" in options.features else {}, found.warnings, clean=found)
 
@@ -51,12 +54,13 @@ def clean(
     template: Template,
     on_progress: Callable[[float], None],
     language: str | None = None,
+    prompts: Prompts = "whole",
 ) -> CleanTranscript:
     """Return the turns as the model cleans them, line for line.
 
-    A line that doesn't keep what was said (:mod:`maie.wording.faithful`) stays as it was recognised. A part of the
-    transcript that comes back truncated, or with other lines or speakers, is tried once more in two halves; a half
-    that does so again stays as it was recognised.
+    A line that doesn't keep what was said (:mod:`maie.wording.faithful`) stays as it was recognised. With ``whole``
+    prompts a part of the transcript that comes back truncated, or with other lines or speakers, is tried once more in
+    two halves; a half that does so again stays as it was recognised.
 
     Args:
         turns: What was said, in order; they may end within sentences.
@@ -64,6 +68,7 @@ def clean(
         template: Asks for the clean transcript (:data:`maie.prompting.template.CLEAN_TRANSCRIPT`).
         on_progress: Told the fraction done.
         language: The language as the recogniser names it; None where only the words can tell.
+        prompts: How the model is asked.
 
     Raises:
         LlmInputTooLong: The model's context is too small for a single word.
@@ -73,8 +78,15 @@ def clean(
     if not lines:
         return CleanTranscript("", 0.0, 0)
     english = language in ENGLISH if language else is_english(line.text for line in lines)
-    cleaner = _Cleaner(model, template, lines, on_progress, english)
-    cleaned = [line for part in cleaner.parts(lines) for line in cleaner.clean(part)]
+    if prompts == "lines":
+        found = clean_lines(lines, model, on_progress, english)
+        cleaned = [
+            _Line(label(line), without_marks(line.text), clean.text, clean.trusted)
+            for line, clean in zip(lines, found, strict=True)
+        ]
+    else:
+        cleaner = _Cleaner(model, template, lines, on_progress, english)
+        cleaned = [line for part in cleaner.parts(lines) for line in cleaner.clean(part)]
     raw_words = sum(len(words_of(line.raw)) for line in cleaned)
     changed = sum(edits(words_of(line.raw), words_of(line.clean)) for line in cleaned)
     left = sum(not line.trusted for line in cleaned)

@@ -18,6 +18,7 @@ from maie.prompting.marks import without_marks
 from maie.prompting.prompts import Message, messages
 from maie.prompting.template import Template
 from maie.stages.merge import Merger
+from maie.stages.notes.take import take_notes
 from maie.stages.parts import lines_of, split
 from maie.stages.work import Report, Work
 
@@ -44,7 +45,10 @@ def run(work: Work, report: Report) -> Work:
     template = work.models.templates.get(template_id or "")
     if template is None:
         raise UnknownTemplate(f"There is no template {template_id!r} any more.")
-    found = summarise(work.turns, model, template, report)
+    if work.models.prompts == "lines" and template.steps:
+        found = take_notes(work.turns, model, template, report, work.result.clean)
+    else:
+        found = summarise(work.turns, model, template, report)
     return work.adding(warnings=found.warnings, summary=found)
 
 

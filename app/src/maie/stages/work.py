@@ -11,6 +11,7 @@ from maie.audio.decoded import Audio
 from maie.domain import EngineJob, Span, TaskResult, Transcript, Turn
 from maie.errors import NotAvailable
 from maie.llm.base import LanguageModel
+from maie.models.catalogue import Prompts
 from maie.prompting.template import Template
 from maie.settings import Settings
 
@@ -26,12 +27,14 @@ class Models:
         asr: None in a process that only works for the language model.
         llm: None where the deployment has no language model.
         versions: What is loaded, as results tell it.
+        prompts: How the language model is asked.
     """
 
     asr: Recogniser | None
     llm: LanguageModel | None
     templates: Mapping[str, Template]
     versions: dict[str, Any]
+    prompts: Prompts = "whole"
 
 
 @dataclass(frozen=True)
