@@ -56,6 +56,11 @@ def test_transcribe_cleans_and_summarises() -> None:
     assert "summary …" in run.stderr
 
 
+def test_a_result_says_how_the_language_model_was_asked() -> None:
+    run = transcribe("--json", "--clean", str(MEMO), llm_backend="ctranslate2", llm_model=str(LLM), llm_prompts="lines")
+    assert json.loads(run.stdout)["versions"]["llm"]["prompts"] == "lines"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -130,6 +135,7 @@ def test_doctor_finds_a_whole_service_well(service: Stack) -> None:
         "llm",
     }
     assert all(f["ok"] for f in findings.values()), findings
+    assert findings["llm"]["detail"].endswith("prompts whole")
     assert run.returncode == 0
 
 
