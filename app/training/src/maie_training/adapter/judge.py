@@ -1,41 +1,58 @@
-"""Judge a language model by the written talks that none was trained on.
+"""Judge a language model by the written talks that none was trained on, in the service's own stages.
 
-``python -m maie_training.adapter.judge --model FOLDER`` prints the figures as JSON. The model is CTranslate2's and
-answers greedily. Nobody cleans a transcript before its notes are taken.
+``python -m maie_training.adapter.judge --model FOLDER --talks FOLDER`` prints the figures as JSON. The model is
+CTranslate2's and answers greedily. Notes are taken of the raw transcript, as where nobody asks for a clean one.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import ctranslate2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from maie.wording.faithful import is_faithful
+from maie import llm
+from maie.domain import CleanTranscript, Turn
+from maie.llm.base import LanguageModel
+from maie.prompting.template import BUILT_IN, CLEAN_TRANSCRIPT, load_template
+from maie.settings import Settings
+from maie.stages.clean import clean
+from maie.stages.notes.take import take_notes
+from maie.wording.key_words import share_of
 from maie.wording.words import edits, words_of
-from tokenizers import Tokenizer
-from tokenizers.decoders import DecodeStream
 
-from maie_training.adapter import material, tasks
-from maie_training.adapter.quotes import telling_lines
-from maie_training.adapter.tasks import Settled, Token
+from maie_training.adapter.material import verbatim
 from maie_training.scores import Kept
 from maie_training.written import WrittenTalk, read_talks
 
-LINES_AT_ONCE = 6
 LEAST_SHARE = 0.6
-_MOST_TOKENS = 400
 _NO_COUNTERPART = 1 / 3
+_CONTEXT = 4096
 
-Answer = Callable[[tasks.Chat], list[Token]]
+
+Names = Mapping[str, str]
+"""What a transcript calls each of its speakers; empty where it does not tell who speaks."""
 
 
-def text_of(tokens: Sequence[Token]) -> str:
-    """Return an answer's text."""
-    return "".join(token.text for token in tokens)
+def named(talk: WrittenTalk) -> Names:
+    """Call all speakers by their names."""
+    return {turn.who: turn.who for turn in talk.turns}
+
+
+def nobody(_: WrittenTalk) -> Names:
+    """Do not tell who speaks."""
+    return {}
+
+
+SPEAKERS = {"named": named, "unknown": nobody}
+
+
+def turns_of(talk: WrittenTalk, names: Names) -> list[Turn]:
+    """Return a talk as the service gets it: every word, and who speaks as far as somebody knows."""
+    return [Turn(names.get(turn.who), verbatim(turn.said)) for turn in talk.turns]
 
 
 @dataclass
@@ -55,7 +72,7 @@ class Items:
         """Add a talk's, each with its assignee, and return what has no match, one to one."""
         left = list(named)
         for who, text in wanted:
-            alike = [(tasks.share_of(text, other), other) for whose, other in left if whose == who]
+            alike = [(share_of(text, other), other) for whose, other in left if whose == who]
             share, best = max(alike, default=(0.0, ""))
             if share >= LEAST_SHARE:
                 left.remove((who, best))
@@ -83,62 +100,47 @@ class Figures:
     raw_lines: int = 0
     facts: int = 0
     in_summary: int = 0
-    in_quotes: int = 0
     in_notes: int = 0
-    whole_overviews: int = 0
 
-    def clean(self, talk: WrittenTalk, answer: Answer, speakers: bool) -> None:
-        """Count the clean transcript, some lines at a time; a line that lost a word stays raw."""
-        lines = material.lines_of(talk)
-        for start in range(0, len(lines), LINES_AT_ONCE):
-            part = lines[start : start + LINES_AT_ONCE]
-            said = [material.verbatim(line.said) for line in part]
-            shown = tasks.numbered(
-                (line.who if speakers else None, text) for line, text in zip(part, said, strict=True)
-            )
-            rows = [row for row in text_of(answer(tasks.ask(tasks.CLEAN, shown))).splitlines() if row.strip()]
-            numbers = [f"{number}. " for number in range(1, len(part) + 1)]
-            whole = len(rows) == len(part) and all(map(str.startswith, rows, numbers))
-            for number, raw in enumerate(said):
-                got = rows[number].removeprefix(numbers[number]) if whole else raw
-                if not whole or not is_faithful(raw, got, english=True):
-                    self.raw_lines += 1
-                    got = raw
-                right = material.clean(part[number].said)
-                self.lines += 1
-                self.words += len(words_of(right))
-                self.edits += edits(words_of(right), words_of(got))
-                self.raw_edits += edits(words_of(right), words_of(raw))
-                self.kept.count(raw, right, got)
+    def clean(self, talk: WrittenTalk, names: Names, found: CleanTranscript) -> None:
+        """Count a clean transcript."""
+        labels = {f"{name}: " for name in names.values()}
+        lines = [
+            next((line[len(mark) :] for mark in labels if line.startswith(mark)), line)
+            for line in found.text.splitlines()
+        ]
+        right, raw, got = talk.clean, " ".join(verbatim(turn.said) for turn in talk.turns), " ".join(lines)
+        self.lines += len(lines)
+        self.raw_lines += found.fallbacks
+        self.words += len(words_of(right))
+        self.edits += edits(words_of(right), words_of(got))
+        self.raw_edits += edits(words_of(right), words_of(raw))
+        self.kept.count(raw, right, got)
 
-    def notes(self, talk: WrittenTalk, found: Sequence[Settled], overview: str, speakers: bool) -> None:
-        """Count what the model took down of a talk."""
-        named = [(item.who, item.text) for item in found if item.kind == "task"]
-        decided = [(None, item.text) for item in found if item.kind == "decision"]
+    def notes(self, talk: WrittenTalk, names: Names, found: dict[str, Any]) -> None:
+        """Count what the model took down of a talk, in the form of the template ``meeting_notes_v1``."""
         wanted = [
-            (item["assignee"] if speakers or not by_voice else None, item["description"])
+            (
+                names.get(item["assignee"]) if by_voice else names.get(item["assignee"], item["assignee"]),
+                item["description"],
+            )
             for item, by_voice in zip(talk.notes["action_items"], talk.by_voice, strict=True)
         ]
         decisions = [(None, text) for text in talk.notes["decisions"]]
-        wrong = self.tasks.count(wanted, named) + self.decisions.count(decisions, decided)
+        wrong = self.tasks.count(wanted, [(item["assignee"], item["description"]) for item in found["action_items"]])
+        wrong += self.decisions.count(decisions, [(None, text) for text in found["decisions"]])
         settled = [text for _, text in (*wanted, *decisions)]
-        shares = (max((tasks.share_of(text, other) for text in settled), default=0.0) for other in wrong)
+        shares = (max((share_of(text, other) for text in settled), default=0.0) for other in wrong)
         self.of_nothing += sum(share < _NO_COUNTERPART for share in shares)
         self.talks += 1
         if not settled:
             self.quiet_talks += 1
-            self.kept_quiet += not found
-        self.whole_overviews += {"Title", "Tags", "Summary"} <= tasks.read_overview(overview).keys()
-        notes = "\n".join((overview, *(f"{item.who or ''} {item.text}" for item in found))).lower()
-        summary = tasks.read_overview(overview).get("Summary", "").lower()
-        lines = [(line.who, material.clean(line.said)) for line in material.lines_of(talk)]
-        telling = telling_lines([text for _, text in lines], {item.line for item in found})
-        quotes = "\n".join(": ".join(lines[number - 1]) for number in telling).lower()
+            self.kept_quiet += not (found["action_items"] or found["decisions"])
+        notes, summary = json.dumps(found, ensure_ascii=False).lower(), found["summary"].lower()
         for fact in talk.facts:
             self.facts += 1
             self.in_summary += fact.is_in(summary)
-            self.in_quotes += fact.is_in(quotes)
-            self.in_notes += fact.is_in(f"{notes}\n{quotes}")
+            self.in_notes += fact.is_in(notes)
 
     def shares(self) -> dict[str, float | int]:
         """Return the figures; shares are 0 to 1."""
@@ -159,42 +161,14 @@ class Figures:
             "of_nothing_a_talk": of(self.of_nothing, self.talks),
             "quiet_talks_kept": of(self.kept_quiet, self.quiet_talks),
             "facts_in_summary": of(self.in_summary, self.facts),
-            "facts_in_quotes": of(self.in_quotes, self.facts),
             "facts_in_notes": of(self.in_notes, self.facts),
-            "whole_overviews": of(self.whole_overviews, self.talks),
         }
 
 
-def answers_of(folder: Path, threads: int = 2) -> Answer:
-    """Load a model; it answers with its words and how likely each was."""
-    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(config["chat_template"])
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    generator = ctranslate2.Generator(str(folder), intra_threads=threads)
-    ends = [config["eos_token"], config["pad_token"]]
-
-    def answer(chat: tasks.Chat) -> list[Token]:
-        text = template.render(messages=chat, add_generation_prompt=True, tools=None)
-        found: list[Token] = []
-        letters = DecodeStream(skip_special_tokens=True)
-
-        def take(step: ctranslate2.GenerationStepResult) -> bool:
-            if step.token not in ends:
-                # A letter can be of several tokens: the last one has it.
-                found.append(Token(letters.step(tokenizer, step.token_id) or "", step.log_prob))
-            return False
-
-        generator.generate_batch(
-            [tokenizer.encode(text, add_special_tokens=False).tokens],
-            max_length=_MOST_TOKENS,
-            end_token=ends,
-            include_prompt_in_result=False,
-            return_scores=True,
-            callback=take,
-        )
-        return found
-
-    return answer
+def load(folder: Path, threads: int = 2) -> LanguageModel:
+    """Load a model as the service does."""
+    given: dict[str, Any] = {"profile": "embedded", "asr_model": folder, "llm_backend": "ctranslate2"}
+    return llm.load(Settings(**given, llm_model=folder, llm_threads=threads, llm_context_tokens=_CONTEXT))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -202,19 +176,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--talks", type=Path, required=True, help="such as tests/cases/talks")
-    parser.add_argument("--no-speakers", action="store_true", help="nobody tells the model who speaks")
-    parser.add_argument("--no-clean", action="store_true", help="judge the notes alone, in a third of the time")
+    parser.add_argument("--speakers", choices=SPEAKERS, default="named", help="what the transcript calls who speaks")
+    parser.add_argument("--no-clean", action="store_true", help="judge the notes alone, in half of the time")
     parser.add_argument("--most", type=int, help="so many talks only")
     arguments = parser.parse_args(argv)
-    answer, figures = answers_of(arguments.model), Figures()
-    speakers = not arguments.no_speakers
-    for talk in list(read_talks(arguments.talks))[: arguments.most]:
+    model, figures = load(arguments.model), Figures()
+    cleaning, notes = (load_template(BUILT_IN / name) for name in (CLEAN_TRANSCRIPT, "meeting_notes_v1"))
+    for talk in islice(read_talks(arguments.talks), arguments.most):
+        names = SPEAKERS[arguments.speakers](talk)
+        turns = turns_of(talk, names)
         if not arguments.no_clean:
-            figures.clean(talk, answer, speakers)
-        found = tasks.read_settled(answer(material.settled_sample(talk, speakers).chat))
-        overview = text_of(answer(material.overview_sample(talk, speakers).chat))
-        said = [material.verbatim(line.said) for line in material.lines_of(talk)]
-        figures.notes(talk, tasks.credible(found, said), overview, speakers)
+            figures.clean(talk, names, clean(turns, model, cleaning, lambda _: None, "en", "lines"))
+        figures.notes(talk, names, take_notes(turns, model, notes, lambda _: None).value)
     print(json.dumps(figures.shares(), indent=2))
     return 0
 
