@@ -127,6 +127,7 @@ def main() -> None:
             "files": {"type": "list", "elements": "dict", "options": file, "default": []},
         },
         supports_check_mode=True,
+        no_log=True,  # of the host alone: its journal would have every file once more
     )
     try:
         module.exit_json(**write(module))
