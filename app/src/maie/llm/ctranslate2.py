@@ -133,8 +133,7 @@ class CTranslate2Model:
         def tell(step: Any) -> bool:
             log_probabilities[step.batch_id].append(step.log_prob or 0.0)
             on_tokens(sum(map(len, log_probabilities)))
-            most = batch[step.batch_id][0].max_tokens
-            return len(log_probabilities[step.batch_id]) >= most
+            return bool(len(log_probabilities[step.batch_id]) >= batch[step.batch_id][0].max_tokens)
 
         results = self._loaded[0].generate_batch(
             [prompt for _, prompt in batch],
