@@ -98,16 +98,22 @@ def test_notes_are_what_the_model_says_of_the_lines(server: LlmServer) -> None:
 
 def test_a_summary_quotes_what_tells_most_and_is_settled() -> None:
     said = [
-        "Well, and so it was, you know.",
+        "And so it was there again, I know, and so was I, for the year, as they tell me.",
         "Lime tree felled in March.",
-        "Do owls nest there?",
-        "So owls nest there.",
+        "Do white owls nest there again?",
+        "So white owls nest there again.",
     ]
     lines = [Turn(None, text) for text in said]
-    assert telling_lines(lines, [], 9) == [1, 3]
-    assert telling_lines(lines, [2], 9) == [1, 2]
+    assert telling_lines(lines, [], 11) == [1, 3]
+    assert telling_lines(lines, [2], 11) == [1, 2]
     assert telling_lines(lines, [], 100) == [0, 1, 2, 3]
     assert telling_lines(lines, [], 1) == [1]
+
+
+def test_a_greeting_is_quoted_only_where_nothing_else_was_said() -> None:
+    greeting, tells = Turn(None, "Good morning, everyone."), Turn(None, "The lime tree was felled in March.")
+    assert telling_lines([greeting, tells], [], 100) == [1]
+    assert telling_lines([greeting], [], 100) == [0]
 
 
 def test_an_hour_has_more_quotes_than_a_short_talk_and_no_talk_more_than_half_of_it() -> None:

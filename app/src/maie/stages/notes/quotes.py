@@ -22,6 +22,8 @@ MOST_OF_TALK = 0.5
 GROWTH = 0.4
 """Exponent of the growth: of an hour, 9,000 words, 585 are quoted."""
 
+LEAST_KEY_WORDS = 4
+"""Key words without which a line says next to nothing, like a greeting, unless it settles something."""
 
 LENGTH_COUNTS, QUESTION, SETTLES = 0.6, 0.3, 0.4
 """How much a line's length takes from its worth, how much a question has less, and what settles something more."""
@@ -36,7 +38,8 @@ def words_to_quote(lines: Sequence[Turn]) -> int:
 def telling_lines(lines: Sequence[Turn], settled: Container[int], most_words: int) -> list[int]:
     """Return the places of the lines that have most key words for their length, as many as there is room for.
 
-    A line that settles something (``settled`` has its place) tells more, a question less. There is one line at least.
+    A line that settles something (``settled`` has its place) tells more, a question less, a greeting nothing. There is
+    one line at least.
     """
 
     def tells(place: int) -> float:
@@ -44,9 +47,10 @@ def telling_lines(lines: Sequence[Turn], settled: Container[int], most_words: in
         share = len(key_words(text)) / math.pow(len(text.split()) + 4, LENGTH_COUNTS)
         return share + SETTLES * (place in settled) - QUESTION * text.endswith("?")
 
+    worth = [p for p, line in enumerate(lines) if p in settled or len(key_words(line.text)) >= LEAST_KEY_WORDS]
     chosen: list[int] = []
     room = most_words
-    for place in sorted(range(len(lines)), key=tells, reverse=True):
+    for place in sorted(worth or range(len(lines)), key=tells, reverse=True):
         length = len(lines[place].text.split())
         if not chosen or length <= room:
             chosen.append(place)
