@@ -349,12 +349,17 @@ def test_a_day_follows_from_that_of_the_talk(day: str, text: str, follows: bool)
     assert follows_from(date.fromisoformat(day), text, date(2026, 5, 18)) is follows
 
 
+def test_the_last_of_all_days_is_a_day() -> None:
+    assert follows_from(date(9999, 12, 31), "by the end of the month", date(9999, 12, 1))
+
+
 def test_a_task_is_due_on_the_only_day_that_it_names() -> None:
     met = date(2026, 11, 30)
     assert only_day("Send it by Friday, January 8th", met) == date(2027, 1, 8)
     assert only_day("Send it by January 8th or 9th of January", met) is None
     assert only_day("Send it on February 30th", met) is None
     assert only_day("Send it", met) is None
+    assert only_day("Tell them that the number 5551234567 may be wrong", met) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 
 from maie.wording.numerals import readings
 from maie.wording.words import words_of
@@ -52,7 +52,7 @@ def only_day(text: str, about: date) -> date | None:
         for maybe in (year,) if year else (about.year, about.year + 1):
             try:
                 day = date(maybe, month, number)
-            except ValueError:
+            except (ValueError, OverflowError):  # "the number 5551234567 may be wrong"
                 continue
             if year or 0 <= (day - about).days <= MOST_DAYS:
                 found.add(day)
@@ -70,7 +70,7 @@ def follows_from(day: date, text: str, said_on: date) -> bool:
         return True
     if any(_WEEKDAYS.get(word) == day.weekday() for word in words) and ahead <= 14:
         return True
-    month_ends = (day + timedelta(1)).day == 1
+    month_ends = day.day == calendar.monthrange(day.year, day.month)[1]
     if ("month" in words and month_ends and ahead <= 62) or ("week" in words and day.weekday() >= 4 and ahead <= 14):
         return True
     numbers = {int(match[1]) for word in words if (match := _RANK.fullmatch(word))}
