@@ -220,6 +220,12 @@ def test_a_part_whose_answer_is_cut_is_read_in_halves(server: LlmServer) -> None
     assert [len(transcript_of(body)) for body in server.chats][:4] == [5, 5, 4, 5]
 
 
+def test_a_row_that_is_cut_is_no_item(server: LlmServer) -> None:
+    server.answer = answering("5 decision Keep the old pump, for it leaks in the garden again")
+    server.behaviours = ["cut"]
+    assert noted(server).value["decisions"] == []
+
+
 def test_a_small_context_means_smaller_parts(server: LlmServer) -> None:
     server.context = 500
     server.answer = answering("1 no")

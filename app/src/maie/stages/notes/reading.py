@@ -140,6 +140,7 @@ def _overviews(lines: Sequence[Turn], model: LanguageModel) -> list[Chat]:
 
 
 def _own_rows(part: _Part, reply: Reply) -> list[Row]:
-    """Return the rows about a part's own lines, numbered as in the transcript."""
-    rows = (replace(row, line=part.start + row.line - 1) for row in read_rows(reply.text, reply.tokens))
+    """Return the rows about a part's own lines, numbered as in the transcript; a last row that is cut is none."""
+    whole = reply.text.rpartition("\n")[0] if reply.truncated else reply.text
+    rows = (replace(row, line=part.start + row.line - 1) for row in read_rows(whole, reply.tokens))
     return [row for row in rows if part.own <= row.line < part.own_end]
