@@ -86,10 +86,13 @@ def difference(file: dict[str, Any]) -> dict[str, str]:
 
 
 def attributes(module: AnsibleModule, item: dict[str, Any], changed: bool) -> bool:
-    """Set owner, group and mode; what is still missing in check mode gets them with its creation."""
+    """Set owner, group and mode; what is still missing in check mode gets them with its creation.
+
+    Of a folder that is a link, as to another disk, it is the folder there that has them.
+    """
     if module.check_mode and not Path(item["path"]).exists():
         return True
-    wanted = {name: value or None for name, value in item.items()}
+    wanted = {name: value or None for name, value in item.items()} | {"follow": True}
     return bool(module.set_fs_attributes_if_different(module.load_file_common_arguments(wanted), changed))
 
 
@@ -99,7 +102,7 @@ def write(module: AnsibleModule) -> dict[str, Any]:
     for folder in folders:
         missing = not Path(folder["path"]).is_dir()
         if missing and not module.check_mode:
-            Path(folder["path"]).mkdir(parents=True)
+            Path(folder["path"]).mkdir(parents=True, exist_ok=True)  # another host's call may just have made it
         changed |= attributes(module, folder, missing)
     different = [file for file in files if wrong_content(file)]
     diff = [difference(file) for file in different]

@@ -86,6 +86,30 @@ def test_a_link_is_replaced_and_its_target_stays(tmp_path: Path, write: Any) -> 
     assert (tmp_path / "target").read_text() == "1\n"
 
 
+def test_a_folder_on_another_disk_gets_the_mode_there(tmp_path: Path, write: Any) -> None:
+    (tmp_path / "disk").mkdir(mode=0o755)
+    (tmp_path / "a").symlink_to(tmp_path / "disk")
+    assert write(one="1\n")["changed"]
+    assert modes(tmp_path / "disk") == {"disk": 0o750, "one": 0o644}
+    assert (tmp_path / "a").is_symlink()
+    assert not write(one="1\n")["changed"]
+
+
+def test_a_folder_that_another_call_makes_meanwhile_is_taken(
+    tmp_path: Path, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_dir = Path.is_dir
+
+    def just_before(path: Path) -> bool:
+        there = is_dir(path)
+        path.mkdir(exist_ok=True)
+        monkeypatch.undo()
+        return there
+
+    monkeypatch.setattr(Path, "is_dir", just_before)
+    assert write(one="1\n")["written"] == [str(tmp_path / "a/one")]
+
+
 def test_what_can_not_be_written_fails(tmp_path: Path, write: Any) -> None:
     (tmp_path / "a/one").mkdir(parents=True)
     assert "is a folder" in write(one="1\n")["msg"]
