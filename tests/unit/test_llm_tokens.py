@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from maie.errors import LlmUnavailable
 from maie.llm.base import Chat, Token
 from maie.llm.tokens import tokens_of
 from support.llm_server import LlmServer, model_of
@@ -83,6 +84,15 @@ def test_a_server_that_refuses_to_tell_tokens_is_asked_once(server: LlmServer) -
     model = model_of(server)
     assert [model.reply(CHAT, ignore).text for _ in range(2)] == ["1 no", "1 no"]
     assert ["logprobs" in body for body in server.chats] == [True, False, False]
+
+
+def test_a_server_that_refuses_a_chat_for_another_reason_is_asked_for_tokens_again(server: LlmServer) -> None:
+    server.behaviours, server.answer = ["refused", "refused", "ok"], lambda _: "1 no"
+    model = model_of(server)
+    with pytest.raises(LlmUnavailable):
+        model.reply(CHAT, ignore)
+    assert model.reply(CHAT, ignore).tokens
+    assert ["logprobs" in body for body in server.chats] == [True, False, True]
 
 
 def test_replies_come_in_the_order_of_their_chats(server: LlmServer) -> None:

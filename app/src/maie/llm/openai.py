@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from maie.errors import LlmInputTooLong, LlmTimeout, LlmUnavailable
@@ -146,9 +146,10 @@ class OpenAiModel:
         except Refused as refusal:
             if "logprobs" not in body or refusal.status not in (400, 422):
                 raise _refused(refusal) from refusal
+            reply = self.reply(replace(chat, tells_tokens=False), on_tokens)  # unless something else is refused
             log.warning("the language model's server tells no tokens")
             self._tells_tokens = False
-            return self.reply(chat, on_tokens)
+            return reply
         number = stream.reply_tokens or stream.chunks
         # Half a character can't be stored, and its halves may come in two pieces.
         text = stream.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
