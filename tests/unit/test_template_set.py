@@ -124,3 +124,20 @@ def test_steps_name_fields_and_where_they_come_from(mine: Path, steps: Any, prob
     (mine / "template.yaml").write_text(json.dumps(about))
     problems = check_template(mine)
     assert problems == [] if problem is None else any(told.find(problem) >= 0 for told in problems)
+
+
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        ({"$defs": {"text": {"type": "string", "maxLength": 9}}}, "The steps can't follow the schema to another place"),
+        ({"properties": 5}, "The schema is not valid at $.properties"),
+    ],
+)
+def test_the_schema_of_steps_can_be_read_field_by_field(mine: Path, schema: Any, problem: str) -> None:
+    about = json.loads((mine / "schema.json").read_text())
+    about["properties"]["title"] = {"$ref": "#/$defs/text"}
+    example = json.loads((mine / "example.json").read_text()) | {"title": "Short"}
+    (mine / "schema.json").write_text(json.dumps({**about, **schema}))
+    (mine / "example.json").write_text(json.dumps(example))
+    (told,) = check_template(mine)
+    assert problem in told

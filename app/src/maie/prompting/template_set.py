@@ -76,13 +76,16 @@ def check_template(folder: Path) -> list[str]:
     problems = [] if _NAME.fullmatch(folder.name) else ["The name may have letters, digits, - and _, 64 at most."]
     if not all(prompts):
         problems.append("The prompt is empty.")
-    return [*problems, *_schema_problems(template), *_steps_problems(template)]
+    return problems + (_schema_problems(template) or list(_steps_problems(template)))
 
 
 def _steps_problems(template: Template) -> Iterator[str]:
     """Yield what is wrong with the steps, if the template has any."""
     if not template.steps:
         return
+    for at, part in _subschemas(template.schema, "$"):
+        if "$ref" in part or "$dynamicRef" in part:
+            yield f"The steps can't follow the schema to another place at {at}."
     fields, known = template.schema.get("properties", {}), get_args(Source)
     for name, source in template.steps.items():
         if name not in fields:
