@@ -64,6 +64,9 @@ def test_from_the_hub_over_the_control_node_to_the_board(hub: Hub, tmp_path: Pat
     assert told.count("model.bin: FAILED") == 1
     assert len(list((tmp_path / "sound/speech").glob("*/.complete"))) == 1
     assert not list((tmp_path / "spoilt").rglob(".complete"))
+    (tmp_path / "sound/speech").rename(tmp_path / "disk")
+    (tmp_path / "sound/speech").symlink_to(tmp_path / "disk")
+    assert "Copy the model's files" not in play(str(tmp_path / "push.yml"), "--limit", "sound")
 
 
 def test_an_offline_bundle_takes_fetched_and_exported_models_along(
