@@ -223,14 +223,8 @@ def overview(talk: WrittenTalk, speakers: bool, shown: str) -> str:
 
 
 def settled_sample(talk: WrittenTalk, speakers: bool, say: Said = verbatim) -> Sample:
-    """Return the whole talk as it is judged."""
+    """Return a whole talk and its right rows."""
     lines = lines_of(talk)
     return Sample(
         "settled", tasks.ask(tasks.SETTLED, _shown(lines, speakers, say)), settled_rows(lines, _items(talk, speakers))
     )
-
-
-def overview_sample(talk: WrittenTalk, speakers: bool, say: Said = verbatim) -> Sample:
-    """Return the whole talk as its overview is judged."""
-    shown = _shown(lines_of(talk), speakers, say)
-    return Sample("overview", tasks.ask(tasks.OVERVIEW, shown), overview(talk, speakers, shown))
