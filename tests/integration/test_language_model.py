@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from maie import llm
 from maie.domain import Turn
 from maie.errors import ConfigurationError, LlmInputTooLong
-from maie.llm.base import Chat, LanguageModel
+from maie.llm.base import PROMPT_SHARE, Chat, LanguageModel
 from maie.prompting.prompts import messages
 from maie.prompting.template import BUILT_IN, CLEAN_TRANSCRIPT, load_template
 from maie.settings import Settings
@@ -93,6 +93,9 @@ def test_chats_of_a_batch_are_answered_as_each_alone(model: LanguageModel) -> No
 def test_a_batch_needs_no_more_room_than_a_single_chat(model: LanguageModel) -> None:
     chats = [Chat(CHAT, tokens) for tokens in (600, 600, 900, 2000, 100, 100)]
     assert [len(batch) for batch in model._batches(chats)] == [2, 1, 1, 2]
+    long = Chat(({"role": "user", "content": "budget " * 1100},), 20)
+    assert model.context_tokens / 3 < model.count_tokens(long.messages) < model.context_tokens * PROMPT_SHARE / 1.5
+    assert [len(batch) for batch in model._batches([long, long])] == [1, 1]
 
 
 def test_a_reply_that_is_cut_says_so(model: LanguageModel) -> None:

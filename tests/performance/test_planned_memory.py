@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from maie.llm.base import PROMPT_SHARE
 from maie.models.figures import figures
 from maie.plan import make_plan, needs
 from maie.plan.phases import PlannedModels, phases
 from maie.plan.plan import Device
 from maie.settings import PROFILES, Settings
-from maie.stages.summary import PROMPT_SHARE
 from support.audiofiles import REAL_LLM, sample, write_wav
 from support.stack import MIB, WITH_LLM, Figure, Stack
 
@@ -81,7 +81,6 @@ from pathlib import Path
 from maie import llm
 from maie.llm.base import Chat
 from maie.settings import PROFILES, Settings
-from maie.stages.summary import PROMPT_SHARE
 model, text, most = sys.argv[1], sys.argv[2], int(sys.argv[3])
 import ctranslate2, jinja2, tokenizers
 def peak():

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from maie.domain import CleanTranscript, Summary, Turn
 from maie.errors import LlmAnswerInvalid, LlmInputTooLong
+from maie.llm.base import PROMPT_SHARE
 from maie.prompting.numbered import CLEAN, OVERVIEW, SETTLED
 from maie.prompting.template import BUILT_IN, Template, load_template
 from maie.stages.notes.dates import follows_from, is_said, only_day, read_date
@@ -237,6 +238,14 @@ def test_a_small_context_means_smaller_parts(server: LlmServer) -> None:
     server.context = 200
     with pytest.raises(LlmInputTooLong):
         noted(server, turns)
+
+
+def test_long_lines_make_no_longer_prompts_than_the_memory_plan_has(server: LlmServer) -> None:
+    server.answer = answering("1 no")
+    noted(server, [Turn(None, "word and no end " * 30) for _ in range(40)])
+    asked = [body for body in server.chats if body["messages"][0]["content"] != CLEAN]
+    prompts = [sum(len(message["content"]) for message in body["messages"]) // 4 for body in asked]
+    assert server.context / 3 < max(prompts) <= server.context * PROMPT_SHARE
 
 
 def test_what_a_schema_wants_beyond_the_steps_is_a_failure(server: LlmServer) -> None:

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from maie.prompting.prompts import Message
 
+PROMPT_SHARE = 5 / 8
+"""Share of the context that a prompt, or the prompts of a batch, have at most: the memory plan counts on it."""
+
 
 @dataclass(frozen=True)
 class Chat:

@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from maie.errors import ConfigurationError, LlmInputTooLong
 from maie.exhaustion import is_out_of_memory
-from maie.llm.base import Chat, Reply, Tally, Token
+from maie.llm.base import PROMPT_SHARE, Chat, Reply, Tally, Token
 from maie.llm.tokens import tokens_of
 from maie.models.files import model_name, model_sha256
 from maie.prompting.prompts import Message
@@ -120,12 +120,18 @@ class CTranslate2Model:
             if len(prompt) + chat.max_tokens > self.context_tokens:
                 raise LlmInputTooLong
             wider = [*batch, (chat, prompt)]
-            if batch and _room(wider) > self.context_tokens:
+            if batch and not self._has_room(wider):
                 yield batch
                 wider = wider[-1:]
             batch = wider
         if batch:
             yield batch
+
+    def _has_room(self, batch: Sequence[tuple[Chat, Sequence[str]]]) -> bool:
+        """Whether the context has room for a batch, whose chats take as much each as the longest of them."""
+        prompts = len(batch) * max(len(prompt) for _, prompt in batch)
+        replies = len(batch) * max(chat.max_tokens for chat, _ in batch)
+        return prompts + replies <= self.context_tokens and prompts <= self.context_tokens * PROMPT_SHARE
 
     def _answer(self, batch: Sequence[tuple[Chat, list[str]]], on_tokens: Callable[[int], None]) -> list[Reply]:
         log_probabilities: list[list[float]] = [[] for _ in batch]
@@ -160,12 +166,6 @@ class CTranslate2Model:
             pieces = (self._tokenizer.decode([token]) for token in written)
             told = tokens_of(text, zip(pieces, log_probabilities, strict=False))
         return Reply(text, not ended, prompt_tokens, len(ids), told)
-
-
-def _room(batch: Sequence[tuple[Chat, Sequence[str]]]) -> int:
-    """Return the tokens of a batch, whose chats take as much room each as the longest of them."""
-    longest = max(len(prompt) for _, prompt in batch) + max(chat.max_tokens for chat, _ in batch)
-    return len(batch) * longest
 
 
 def load(settings: Settings) -> CTranslate2Model:

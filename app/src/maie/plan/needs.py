@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from maie.llm.base import PROMPT_SHARE
 from maie.models.figures import ModelFigures
 from maie.settings import Settings
-from maie.stages.summary import PROMPT_SHARE
 
 MIB = 1024**2
 

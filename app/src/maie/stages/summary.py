@@ -12,7 +12,7 @@ from jsonschema.exceptions import best_match
 
 from maie.domain import Summary, Turn
 from maie.errors import LlmAnswerInvalid, UnknownTemplate
-from maie.llm.base import Chat, LanguageModel
+from maie.llm.base import PROMPT_SHARE, Chat, LanguageModel
 from maie.logs import get_logger
 from maie.prompting.marks import without_marks
 from maie.prompting.prompts import Message, messages
@@ -22,9 +22,8 @@ from maie.stages.notes.take import take_notes
 from maie.stages.parts import lines_of, split
 from maie.stages.work import Report, Work
 
-PROMPT_SHARE = 5 / 8
 REPLY_SHARE = 1 / 4
-"""Shares of the context: of a prompt at most, and of a reply at first. A reply that is cut gets the rest."""
+"""Share of the context that a reply has at first. One that is cut gets the rest."""
 
 OVERLAP = 0.1
 """Share of a part that the next one repeats, so that what was said across the border is read in one piece."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from maie.domain import Turn
 from maie.errors import LlmInputTooLong
-from maie.llm.base import Chat, LanguageModel, Reply
+from maie.llm.base import PROMPT_SHARE, Chat, LanguageModel, Reply
 from maie.logs import get_logger
 from maie.prompting.numbered import OVERVIEW, SETTLED, ask
 from maie.stages.notes.facts import Transcript
@@ -118,10 +118,10 @@ def _fitting(part: _Part, lines: Sequence[Turn], model: LanguageModel) -> list[t
     Raises:
         LlmInputTooLong: It has no room for a single line.
     """
-    messages = ask(SETTLED, lines[part.start : part.end])
     room = (part.end - part.start) * TOKENS_PER_LINE + SPARE_TOKENS
-    if model.count_tokens(messages) + room <= model.context_tokens:
-        return [(part, Chat(messages, room, tells_tokens=True))]
+    chat = Chat(ask(SETTLED, lines[part.start : part.end]), room, tells_tokens=True)
+    if _fits(chat, model):
+        return [(part, chat)]
     if part.own_end - part.own > 1:
         return [fit for half in part.halves() for fit in _fitting(half, lines, model)]
     if (part.start, part.end) != (part.own, part.own_end):
@@ -130,13 +130,18 @@ def _fitting(part: _Part, lines: Sequence[Turn], model: LanguageModel) -> list[t
 
 
 def _overviews(lines: Sequence[Turn], model: LanguageModel) -> list[Chat]:
-    messages = ask(OVERVIEW, lines)
-    if model.count_tokens(messages) + OVERVIEW_TOKENS <= model.context_tokens:
-        return [Chat(messages, OVERVIEW_TOKENS)]
+    chat = Chat(ask(OVERVIEW, lines), OVERVIEW_TOKENS)
+    if _fits(chat, model):
+        return [chat]
     if len(lines) == 1:
         raise LlmInputTooLong
     middle = len(lines) // 2
     return [*_overviews(lines[:middle], model), *_overviews(lines[middle:], model)]
+
+
+def _fits(chat: Chat, model: LanguageModel) -> bool:
+    tokens = model.count_tokens(chat.messages)
+    return tokens <= model.context_tokens * PROMPT_SHARE and tokens + chat.max_tokens <= model.context_tokens
 
 
 def _own_rows(part: _Part, reply: Reply) -> list[Row]:
