@@ -323,7 +323,7 @@ def test_a_word_counts_as_said_in_another_form_too() -> None:
 def test_speakers_take_part_or_else_who_is_named() -> None:
     assert SAID.people(["Sverre"]) == ["Coach Dumont", "Ann"]
     unknown = Transcript([replace(line, speaker=f"Speaker {n}") for n, line in enumerate(SAID.lines)])
-    assert unknown.people(["Sverre", "Bob", ""]) == ["Sverre"]
+    assert unknown.people(["Speaker 1", "Sverre", "Bob", ""]) == ["Sverre"]
 
 
 @pytest.mark.parametrize(

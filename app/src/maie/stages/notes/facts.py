@@ -82,7 +82,8 @@ class Transcript:
     def people(self, named: Iterable[str]) -> list[str]:
         """Return who takes part: the speakers by their names, or else those of the named whom the transcript has."""
         known = [speaker for speaker in self.speakers if not _NUMBERED.fullmatch(speaker)]
-        return known or [name for name in dict.fromkeys(map(str.strip, named)) if self.has_name(name)]
+        others = [name for name in dict.fromkeys(map(str.strip, named)) if not _NUMBERED.fullmatch(name)]
+        return known or [name for name in others if self.has_name(name)]
 
 
 def _without_s(word: str) -> str:
