@@ -105,7 +105,7 @@ def write(module: AnsibleModule) -> dict[str, Any]:
             Path(folder["path"]).mkdir(parents=True, exist_ok=True)  # another host's call may just have made it
         changed |= attributes(module, folder, missing)
     different = [file for file in files if wrong_content(file)]
-    diff = [difference(file) for file in different]
+    diff = [difference(file) for file in different] if module._diff else []
     if not module.check_mode:
         places = [staged(module, number, file) for number, file in enumerate(different)]
         for place, file in zip(places, different, strict=True):

@@ -16,11 +16,13 @@ OWN = {"owner": "", "group": ""}
 def write(tmp_path: Path, run_module: RunModule) -> Any:
     """Write files into a folder of their own; a name with a content, or with more options."""
 
-    def call(check: bool = False, folder_mode: str = "0750", **files: str | dict[str, str]) -> dict[str, Any]:
+    def call(
+        check: bool = False, diff: bool = True, folder_mode: str = "0750", **files: str | dict[str, str]
+    ) -> dict[str, Any]:
         folders = [{"path": str(tmp_path / "a"), "mode": folder_mode, **OWN}]
         options = {name: {"content": file} if isinstance(file, str) else file for name, file in files.items()}
         wanted = [{"path": str(tmp_path / "a" / name), **OWN, **file} for name, file in options.items()]
-        return run_module(small_files, check=check, folders=folders, files=wanted, _ansible_diff=True)
+        return run_module(small_files, check=check, folders=folders, files=wanted, _ansible_diff=diff)
 
     return call
 
@@ -46,6 +48,7 @@ def test_only_what_differs_is_written_and_shown(tmp_path: Path, write: Any) -> N
     told = write(one="1\n", two="zwei\n")
     assert told["written"] == [str(tmp_path / "a/two")]
     assert [(diff["before"], diff["after"]) for diff in told["diff"]] == [("2\n", "zwei\n")]
+    assert write(diff=False, two="2\n")["diff"] == []
 
 
 @pytest.mark.parametrize("drifted", ["a", "a/one"])
