@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import units as unit_filters
-from host_plays import Told, play
+from host_plays import PROJECT, Told, play
+from jinja2 import Environment
 
 SWAP = {
     "nvme": ("nvme", False, ""),
@@ -106,3 +107,13 @@ def test_only_services_that_are_not_off_are_touched() -> None:
     assert [name for name, state in states.items() if state["running"]] == ["masked-and-still-up"]
     touched = unit_filters.units_not_off(list(SERVICES), states)
     assert touched == [name for name, (_, is_off) in SERVICES.items() if not is_off]
+
+
+def test_a_kernel_setting_that_yaml_takes_for_a_truth_value_is_a_number() -> None:
+    source = (PROJECT / "roles/jetson_tune/templates/sysctl.conf.j2").read_text()
+    told = (
+        Environment(trim_blocks=True)
+        .from_string(source)
+        .render(jetson_tune_sysctl={"net.ipv4.ip_forward": True, "vm.swappiness": 10})
+    )
+    assert told.splitlines()[1:] == ["net.ipv4.ip_forward = 1", "vm.swappiness = 10"]

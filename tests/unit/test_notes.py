@@ -21,7 +21,7 @@ from maie.stages.notes.dates import follows_from, is_said, only_day, read_date
 from maie.stages.notes.facts import Transcript
 from maie.stages.notes.fitting import fitted
 from maie.stages.notes.quotes import telling_lines, words_to_quote
-from maie.stages.notes.take import UNSURE, take_notes
+from maie.stages.notes.take import NOT_ENGLISH, UNSURE, take_notes
 from support.llm_server import LlmServer, model_of, transcript_of
 
 NOTES, SUMMARY = (load_template(BUILT_IN / name) for name in ("meeting_notes_v1", "generic_summary_v1"))
@@ -157,6 +157,12 @@ def test_items_of_a_server_that_tells_no_probabilities_come_with_a_warning(serve
     server.behaviours, server.refuses = (["tokenless"], ()) if deaf == "tokenless" else (["ok"], ("logprobs",))
     found = noted(server)
     assert (len(found.value["action_items"]), found.warnings) == (2, (UNSURE,))
+
+
+def test_notes_of_another_language_come_with_a_warning(server: LlmServer) -> None:
+    server.answer = answering("1 no")
+    german = [Turn(None, "Wir haben gestern beschlossen, dass die alte Pumpe noch ein Jahr im Garten bleibt.")]
+    assert (noted(server, german).warnings, noted(server).warnings) == ((NOT_ENGLISH,), ())
 
 
 def test_without_anything_settled_nothing_is_invented(server: LlmServer) -> None:

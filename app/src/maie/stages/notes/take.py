@@ -35,6 +35,8 @@ READING_SHARE = 0.9
 MOST_POINTS = 5
 """Quotes that are the main points where nothing was settled."""
 
+NOT_ENGLISH = "The language model was trained on English: of what is said in another language the notes have little."
+
 UNSURE = "The language model's server does not tell how sure the model is: more of what was settled may be wrong."
 
 
@@ -72,7 +74,9 @@ def take_notes(
     if not Draft202012Validator(template.schema).is_valid(value):
         raise LlmAnswerInvalid("The template's schema wants more than its steps can give.")
     on_progress(1.0)
-    warnings = [] if notes.reading.is_sure else [UNSURE]
+    warnings = [] if is_english(line.text for line in said) else [NOT_ENGLISH]
+    if not notes.reading.is_sure:
+        warnings.append(UNSURE)
     for name, wanted in found.items():
         most = fields[name].get("maxItems")
         if isinstance(wanted, list) and most is not None and len(wanted) > most:
